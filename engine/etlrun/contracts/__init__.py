@@ -1,1 +1,1 @@
-"""What a kind of each family must be: one file a family."""
+"""The interface of each family of kinds: one file per family."""

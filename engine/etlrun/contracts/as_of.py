@@ -1,6 +1,6 @@
-"""The row that held at a moment: for each row here the last one there that is not later, found by one sort and equal joins.
+"""As-of join: for each row here, the last row there that is not later. It needs one sort and equality joins.
 
-The moments of both sides are put together and sorted in each group; the greatest moment there so far is the one that holds. No pair of rows is
+The times of both sides are combined and sorted in each group; the latest time of the other side so far is the match. No pair of rows is
 compared, so a group with a million rows on both sides costs a sort.
 """
 
@@ -26,7 +26,7 @@ MOMENT, HELD = f"{HIDDEN}moment", f"{HIDDEN}held"
 
 @dataclass(frozen=True)
 class AsOf(Described):
-    """Of several rows the one that held at a moment."""
+    """The key `as_of` of a join: match only the row that was valid at a time."""
 
     short: ClassVar[str] = "columns"
 
@@ -66,7 +66,7 @@ class AsOf(Described):
             read_length(self.tolerance, one, "tolerance", scope)
 
     def rows(self, here: str, columns: Columns, there: str, other: Columns, pairs: list[tuple[str, str]]) -> exp.Select:
-        """The rows of `there` that hold at a moment of `here`, each with that moment in the hidden column `MOMENT`."""
+        """The rows of `there` that are valid at a time of `here`, each with that time in the hidden column `MOMENT`."""
         groups = [f"{HIDDEN}group_{index}" for index in range(len(pairs))]
         kinds = [_common(columns, mine, other, theirs) for mine, theirs in pairs]
         held = other.get(self.there)
@@ -85,7 +85,7 @@ class AsOf(Described):
         return exp.select(*outputs, column(MOMENT, "found")).from_(found.subquery("found", copy=False)).join(join)
 
     def _found(self, moments: exp.Query, groups: list[str]) -> exp.Select:
-        """For each moment of each group the one that holds then."""
+        """For each time in each group, the time of the matching row."""
         is_forward = self.direction == "forward"
         order = exp.Ordered(this=column(MOMENT), desc=is_forward, nulls_first=not is_forward)
         nearest = over(call("min" if is_forward else "max", column(HELD)), groups, order)
@@ -110,7 +110,7 @@ def _common(columns: Columns, mine: str, other: Columns, theirs: str) -> Type:
 
 
 def _keys(groups: Iterable[str], names: Iterable[str], kinds: Iterable[Type]) -> list[exp.Expr]:
-    """The columns of a group, brought to the types that both sides share."""
+    """The columns of a group, cast to the common type of both sides."""
     return [named(cast(column(name), kind), group) for group, name, kind in zip(groups, names, kinds, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""What a check is: a statement about a relation that must hold before anything is published."""
+"""The interface of checks: a condition for a relation that must hold before anything is published."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from etlrun.spec.scope import At, Scope
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: whether the statement holds, and the numbers that say so in one line."""
+    """The result of a check: whether it passed, and the numbers in one line."""
 
     holds: bool
     detail: str
 
 
 class Check(Described):
-    """A statement about a relation that must hold before anything is published.
+    """A condition for a relation that must hold before anything is published.
 
     `lower` gives a SELECT of one row over the relation; `judge` reads that row. Rows that do not fulfil `where` are not looked at; a kind
     has the key where it declares `where_key()`.
@@ -41,29 +41,29 @@ class Check(Described):
         raise NotImplementedError
 
     def quick_row(self, session: EngineSession, relation: str) -> Mapping[str, Any] | None:
-        """The row of `lower`, where the engine finds it with less work than by that statement. Raises StatementError."""
+        """The same row as from `lower`, if the engine has a faster way to compute it. Raises StatementError."""
         return None
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         raise NotImplementedError
 
     def failing(self, relation: Input) -> exp.Query | None:
-        """The rows for which the statement does not hold, with all columns; None where no single row is at fault."""
+        """The rows that fail the check, with all columns; None if the check is about all rows together."""
         return None
 
     def of_relation(self) -> str:
-        """The relation whose rows it looks at, where that is not the one it is declared for: what a step reads."""
+        """The relation whose rows are checked, if it is another one than that with the check: the input of a step."""
         return ""
 
     def depends_on_time(self) -> bool:
-        """Whether the same rows may be judged otherwise later."""
+        """Whether the same rows may give another result at a later time."""
         return False
 
     def reads(self) -> Iterable[tuple[str, At]]:
         return ()
 
     def verdict(self, row: Mapping[str, Any]) -> Verdict:
-        """What the check found, with the rows that it was about."""
+        """The result of the check, with a note about the rows that it was limited to."""
         found = self.judge(row)
         return found if self.where is None else replace(found, detail=f"{found.detail} (where `{self.where}`)")
 
@@ -76,7 +76,7 @@ class SumCheck(Check):
 
     @property
     def left_relation(self) -> str:
-        """The other relation; empty where the text names none."""
+        """The name of the other relation; empty if the text has none."""
         raise NotImplementedError
 
     def left_tree(self, columns: Columns, scope: Scope) -> exp.Expr:
@@ -84,7 +84,7 @@ class SumCheck(Check):
         raise NotImplementedError
 
     def lower_carried(self, relation: Input, carried: str) -> exp.Query:
-        """The check as one SELECT, where the column `carried` holds the other relation's aggregate for each row."""
+        """The check as one SELECT; the column `carried` has the aggregate of the other relation for each row."""
         raise NotImplementedError
 
 

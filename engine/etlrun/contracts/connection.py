@@ -1,4 +1,4 @@
-"""What a connection is: a kind in the profile, and the database behind it that tables are read from and published to."""
+"""The interface of connections: the settings in the profile, and the database from which tables are read and to which they are published."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEDGER = "_etlrun_loads"  # one row per table and period, written in the transac
 
 @dataclass(frozen=True)
 class RowVersions:
-    """How a table keeps versions of rows: `key` tells rows apart, and a change of a `tracked` column begins a version.
+    """How a table keeps versions of rows (SCD2): `key` identifies a row, and a change of a `tracked` column starts a new version.
 
     Versions begin and end `at` a moment, which is a DuckDB expression; it and the names of the columns that say so are the load's.
     """
@@ -38,7 +38,7 @@ class RowVersions:
 
 
 def nothing_kept(table: str) -> RunFailure:
-    """The failure of a rollback where earlier rows are not kept."""
+    """The failure of a rollback of a table that keeps no earlier rows."""
     message = f"no earlier rows of `{table}` are kept"
     fix = (
         "a `table` sink keeps earlier rows if it has `publish: pointer`; to read earlier rows of a lake table, use its versions: "
@@ -49,7 +49,7 @@ def nothing_kept(table: str) -> RunFailure:
 
 @dataclass(frozen=True)
 class Load:
-    """A staged relation on its way into a table.
+    """A staged relation that is to be published into a table.
 
     `files` are its Parquet parts, which may hold hidden columns besides `columns`; `rows` and `checksum` say what they hold.
     `period` is the slice of the table that the load owns: empty for the whole table, else the text of `condition`. Published by
@@ -83,18 +83,18 @@ class Load:
 
     @property
     def merges(self) -> bool:
-        """Whether rows take the place of those of equal key, and the others stay."""
+        """Whether new rows replace rows with the same key, and all other rows stay."""
         return self.write in ("merge", "scd2")
 
 
 def may_lose(statement: str) -> bool:
-    """Whether values may be gone, cut or rounded after a statement of `Database.mismatches`."""
+    """Whether a statement of `Database.mismatches` may remove, cut or round values."""
     return "/*" in statement
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A table as it was at one moment: Parquet files, and how many rows they hold together."""
+    """A consistent copy of a table: Parquet files, and their total number of rows."""
 
     files: tuple[Path, ...]
     rows: int
@@ -126,7 +126,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Version:
-    """Rows of a table or of a period of it that a connection keeps: those that readers see, or others that could take their place."""
+    """A stored version of the rows of a table or of one period: the current version, or one to which a rollback can return."""
 
     period: str
     run_id: str
@@ -135,7 +135,7 @@ class Version:
 
 
 class Database(ABC):
-    """An open connection. `notices` are lines for a person, about what went well in another way than usual."""
+    """An open connection. `notices` are lines for the user about unusual events that are not failures."""
 
     notices: Sequence[str] = ()
 
@@ -144,12 +144,12 @@ class Database(ABC):
         """The columns of a table; None where there is no such table."""
 
     def full_name(self, table: str) -> str:
-        """A name of a table that is the same for every connection that leads to it; empty where the database has none."""
+        """A name of a table that is the same for all connections to its database; empty if there is no such name."""
         return ""
 
     @abstractmethod
     def verify(self, table: str, columns: Columns) -> None:
-        """Raises RunFailure where a table that has the declared columns is not there."""
+        """Raises RunFailure if the table or one of the declared columns does not exist."""
 
     @abstractmethod
     def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
@@ -157,13 +157,13 @@ class Database(ABC):
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Let `copy` fail at once; for another thread."""
+        """Make `copy` fail at once; called from another thread."""
 
     @abstractmethod
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
-        """Why `load` does not fit the table that is there: each with the statement that would correct it. Changes nothing.
+        """Differences between `load` and the existing table, each with the statement that corrects it. Changes nothing.
 
-        A statement after which values may be gone, cut or rounded says so in a comment.
+        A statement that may remove, cut or round values has a comment that says so.
         """
 
     @abstractmethod
@@ -172,10 +172,10 @@ class Database(ABC):
 
     @abstractmethod
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:
-        """Put loads into their tables in one transaction with their ledger rows. Raises RunFailure; then nothing has changed."""
+        """Publish loads into their tables in one transaction with their ledger rows. Raises RunFailure; then nothing has changed."""
 
     def publish(self, load: Load) -> Published:
-        """Put one load into its table, as `publish_all` does."""
+        """Publish one load into its table, like `publish_all`."""
         return self.publish_all((load,))[0]
 
     @abstractmethod
@@ -183,27 +183,27 @@ class Database(ABC):
         """The ledger, latest first."""
 
     def versions(self, table: str) -> Sequence[Version]:
-        """The versions of a table that are kept, latest first; none for a table that is not published by `pointer`."""
+        """The stored versions of a table, latest first; none for a table without `publish: pointer`."""
         return ()
 
     def roll_back(self, table: str, period: str | None, run: str) -> Sequence[Version]:
-        """Let readers see earlier rows of a table: those of `run`, or those before the last publish, of `period` where it is given.
+        """Make earlier rows of a table current: those of `run`, or those before the last publish; only of `period` if it is given.
 
         Gives the versions of the table as they are then. Raises RunFailure; then nothing has changed.
         """
         raise nothing_kept(table)
 
     def examine(self) -> Sequence[HealthFinding]:
-        """What `etlrun doctor` tells of the database: its version, the account's rights, settings that matter. Changes nothing."""
+        """The findings of `etlrun doctor` about the database: its version, the rights of the account, important settings. Changes nothing."""
         return ()
 
     @abstractmethod
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
 
 
 class ReadOnlyDatabase(Database):
-    """An open connection that tables are read from, and none is published to. `name` is its name in the profile."""
+    """An open read-only connection. `name` is its name in the profile."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -245,12 +245,12 @@ class QueryWriter(Protocol):
         """The SELECT that gives the rows of a table in the declared types."""
 
     def query(self, tree: exp.Query) -> str:
-        """A checked SELECT. Raises RunFailure for one that the server might compute in another way."""
+        """A checked SELECT in the SQL of the server. Raises RunFailure if the server might compute it differently."""
 
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """Lines to a database on a server, for what keeps tables of its own there: the label store.
+    """Access to a database on a server for the label store, which keeps its own tables there.
 
     `driver` is SQLAlchemy's name of it, as `postgresql+psycopg`.
     `place` is the database as messages name it. `open` gives a connection of Python's DB-API; `explain` says of an exception of it
@@ -264,16 +264,16 @@ class ServerAccess:
 
 
 class Connection(Described):
-    """A connection of a profile. `holds` says which kinds use it: those that connect to the same."""
+    """A connection of a profile. `holds` must equal `connects_to` of the sources and sinks that use it."""
 
     holds: ClassVar[str] = TABLES
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
-        """Open the database. `environment` fills in `${NAME}`. Raises RunFailure where it cannot be reached, or its first use does."""
+        """Open the database. `environment` replaces `${NAME}`. Raises RunFailure if it cannot be reached, here or at its first use."""
         raise NotImplementedError
 
     def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> ServerAccess:
-        """Lines to the server that the connection names; their first use reaches it. Raises RunFailure."""
+        """Access to the server of the connection, which connects at its first use. Raises RunFailure."""
         raise RunFailure(
             "usage",
             "no-labels",
@@ -282,13 +282,13 @@ class Connection(Described):
         )
 
     def dataset(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str]:
-        """How catalogues of data call its tables: a namespace, and what stands before a table's name. Raises RunFailure; reaches nothing."""
+        """How data catalogs name its tables: a namespace, and the prefix of table names. Raises RunFailure; does not connect."""
         return "etlrun", f"{name}."
 
     def mysql_server(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str] | None:
-        """`host:port` and the database, for tools that speak MySQL's protocol; None where the connection does not. Reaches nothing."""
+        """`host:port` and the database, for tools that use MySQL's protocol; None for other connections. Does not connect."""
         return None
 
     def queries(self) -> QueryWriter | None:
-        """How the database writes the parts of a view; None where it keeps no views for us. Reaches nothing."""
+        """How the database writes the parts of a view; None if it does not support `view` sinks. Does not connect."""
         return None

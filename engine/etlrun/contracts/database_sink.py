@@ -1,4 +1,4 @@
-"""What a sink that publishes into a database is: a table or view of a connection, under a name, with columns that it may promise."""
+"""The common part of sinks that publish into a database: a table or view of a connection, with a name and declared columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etlrun.spec.scope import HIDDEN, NAME, Scope
 
 
 class DatabaseSink(Sink):
-    """Publishes a relation under a name in a connection. `what` it is called there is also the key that gives the name."""
+    """Publishes a relation under a name in a connection. `what` is `table` or `view`; the key of this name sets the name."""
 
     what: ClassVar[str]
     connection: str
@@ -25,7 +25,7 @@ class DatabaseSink(Sink):
         return self.connection, self.table_name(name).lower(), ""
 
     def stored(self, columns: Columns) -> Columns:
-        """The columns that the database holds of a relation with these."""
+        """The columns that the database has for a relation with these columns."""
         return columns
 
     def published(self, columns: Columns) -> Columns:
@@ -57,7 +57,7 @@ class DatabaseSink(Sink):
             scope.error(self.what, "bad-name", f"`{name}` is not a name", fix)
 
     def is_there(self, publication: Publication, load: Load) -> bool:
-        """Whether the database has a table or view of that name. Raises RunFailure where the load does not fit it."""
+        """Whether the database has a table or view of that name. Raises RunFailure if it does not match the load."""
         database = publication.open_database(self.connection)
         try:
             found = database.columns(load.table) is not None

@@ -1,4 +1,4 @@
-"""What an engine is: a kind in the profile, and the session that runs statements for one pipeline."""
+"""The interface of engines: the settings in the profile, and the session that runs the statements of one pipeline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ParquetFiles:
     """Parquet files that etlrun has written: they hold the declared columns in their types, except the columns `lacking`, which are null.
 
-    Rows whose column `marker` (a text) is not null are no rows of the source.
+    Rows whose text column `marker` is not null do not belong to the source.
     """
 
     paths: tuple[str, ...]
@@ -53,7 +53,7 @@ ABSENT = FileColumn((), NULL)
 
 @dataclass(frozen=True)
 class LinkedFiles:
-    """Parquet files of a source that hold its columns alike, linked into `folder`; `columns` are in the order of the relation.
+    """Parquet files of a source with the same layout, linked into `folder`; `columns` are in the order of the relation.
 
     The relation has further columns, each of one value in all rows of a file, where there are `groups`: the values of those columns as text, or
     None for null. The links to the files with the values `groups[12]` are in the folder `__etlrun_group=12`.
@@ -69,13 +69,13 @@ InputFiles = ParquetFiles | LinkedFiles
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a session may write: its own log, and files that must not outlive the run."""
+    """Where a session may write: its log, and temporary files of the run."""
 
     folder: Path
 
     @property
     def fleeting(self) -> Path:
-        """A folder, which may be missing yet, that is gone after the run, and before the next one where the run was killed."""
+        """A temporary folder, which may not exist yet. It is removed after the run, or before the next run if this run was killed."""
         return self.folder / "work"
 
 
@@ -102,7 +102,7 @@ class StatementError(Exception):
 
 
 class EngineSession(ABC):
-    """An engine at work. Statements read relations by name; results leave as Parquet or as Arrow."""
+    """A running engine. Statements read relations by name; results are Parquet files or Arrow data."""
 
     @abstractmethod
     def read_files(self, name: str, columns: Columns, files: Iterable[InputFiles]) -> None:
@@ -110,7 +110,7 @@ class EngineSession(ABC):
 
     @abstractmethod
     def take_rows(self, name: str, rows: pyarrow.Table) -> None:
-        """Define the relation `name` as these rows, whatever it was before."""
+        """Define or replace the relation `name` with these rows."""
 
     @abstractmethod
     def write(self, statement: str, folder: Path) -> None:
@@ -118,7 +118,7 @@ class EngineSession(ABC):
 
     @abstractmethod
     def fetch(self, statement: str) -> pyarrow.Table:
-        """The rows of a statement that gives few. Raises StatementError."""
+        """The rows of a statement with a small result. Raises StatementError."""
 
     def count_rising(self, relation: str, columns: Sequence[str]) -> tuple[int, int] | None:
         """How many rows a relation has, and how many of them have greater values in `columns`, as a tuple, than the row before; null is no
@@ -142,11 +142,11 @@ class EngineSession(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Stop what runs, from another thread."""
+        """Stop the running statement; called from another thread."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give everything back."""
+        """Release all resources."""
 
     @property
     @abstractmethod
@@ -156,7 +156,7 @@ class EngineSession(ABC):
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """How text sources are read in tasks of an engine: the memory of each task's DuckDB, and whether this machine reads where tasks cannot."""
+    """How the tasks of an engine read text sources: the memory of DuckDB in each task, and whether this machine reads the files if tasks cannot."""
 
     memory: str
     is_optional: bool
@@ -168,29 +168,29 @@ class Engine(Described):
     dialect: ClassVar[str]
 
     def tasks(self, environment: Callable[[str], str]) -> TaskSettings | None:
-        """How tasks read text sources; None where this process reads them. `environment` fills in `${NAME}`."""
+        """How tasks read text sources; None if this process reads them. `environment` replaces `${NAME}`."""
         return None
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Inside, what is slow to start (a JVM, an application of a cluster) goes on for the sessions that follow."""
+        """Context in which slow parts (a JVM, an application on a cluster) keep running for later sessions."""
         yield
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
-        """A session with relations and settings of its own, beside others that are at work in this process.
+        """Start a session with its own relations and settings; other sessions may run in the same process.
 
         `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start.
         """
         raise NotImplementedError
 
     def examine(self) -> Iterator[HealthFinding]:
-        """What `etlrun doctor` tells of the engine, without starting it. Raises RunFailure for what stands in the way."""
+        """The findings of `etlrun doctor` about the engine, which is not started. Raises RunFailure for a problem."""
         return iter(())
 
 
 @contextmanager
 def kept_engines(engines: Iterable[Engine]) -> Iterator[None]:
-    """Inside, each of these engines is started once at most, however many sessions there are."""
+    """Context in which each of these engines is started at most once for all sessions."""
     with ExitStack() as stack:
         for engine in engines:
             stack.enter_context(engine.kept())

@@ -1,4 +1,4 @@
-"""What an examination of `etlrun doctor` tells: a finding about an engine or a connection."""
+"""A finding of `etlrun doctor` about an engine or a connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLOCK_SECONDS = 5
 
 @dataclass(frozen=True)
 class HealthFinding:
-    """What an examination found: all is well, something to know, or something that stands in the way; and what to do."""
+    """A finding: no problem, a warning, or a problem that stops runs; and what to do."""
 
     level: Level
     about: str

@@ -1,4 +1,4 @@
-"""What a service that takes many requests as one job offers: half the price, and answers within a day."""
+"""The interface of batch jobs: a service answers many requests within a day, at half the price."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JobState = Literal["at work", "done", "partial", "expired", "cancelled", "failed
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A request of a job, under a name that no other request of the job has."""
+    """A request of a job, with a name that is unique in the job."""
 
     name: str
     request: Request
@@ -22,7 +22,7 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class JobReply:
-    """What came of the request called `name`: a reply, or why there is none."""
+    """The result of the request `name`: a reply, or the reason why there is none."""
 
     name: str
     reply: ModelReply | None = None
@@ -58,26 +58,26 @@ class SoughtJob:
 
 
 class Undecided(Exception):
-    """Whether a service has a job cannot be said before others have ended."""
+    """It is not known whether the service has a job until other jobs have ended."""
 
 
 class JobClient(ModelClient):
-    """An open language model that takes jobs. Every method raises ModelError and nothing else that a service can cause."""
+    """A client of a language model with batch jobs. Every problem of the service is raised as ModelError."""
 
     most_bytes: ClassVar[int]  # of the requests of one job
 
     @abstractmethod
     async def submit(self, label: str, requests: Sequence[JobRequest]) -> str:
-        """Hand in a job under a label of ours; gives its name at the service. An error that may be billed leaves open whether it was taken."""
+        """Submit a job with our label; returns its id at the service. An error that may be billed leaves open whether it was taken."""
 
     @abstractmethod
     async def find(self, sought: SoughtJob) -> str | None:
-        """The name of the job that was handed in under a label; None where the service has none. Raises Undecided."""
+        """The id of the job that was submitted with a label; None if the service has none. Raises Undecided."""
 
     @abstractmethod
     async def look(self, name: str) -> ServiceJob:
-        """How far a job is and, where it has ended, its replies."""
+        """The state of a job and, if it has ended, its replies."""
 
     @abstractmethod
     async def cancel(self, name: str) -> None:
-        """Ask the service to end a job, which may take it a while. What it has answered is there all the same, and billed."""
+        """Ask the service to cancel a job, which may take some time. Answers that are ready are kept and billed."""

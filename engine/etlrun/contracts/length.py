@@ -24,7 +24,7 @@ class Length:
 
     @staticmethod
     def of(text: str) -> Length | None:
-        """The length that a text names; None where it names none."""
+        """The length of time in a text; None if the text is not one."""
         found = _WRITTEN.fullmatch(text.strip())
         return Length(int(found[1]), found[2]) if found and 0 < int(found[1]) <= MOST else None
 
@@ -38,7 +38,7 @@ class Length:
 
 
 def read_length(text: str, moment: Column, at: str, scope: Scope) -> None:
-    """Report a text at `at` that is no length of time, or one that the column `moment` does not have."""
+    """Report a text at `at` that is not a length of time, or has a unit that the column `moment` does not have."""
     length = Length.of(text)
     if moment.type == NULL:
         return

@@ -1,7 +1,7 @@
-"""What a model is: a kind in the profile, and what answers the questions put to it.
+"""The interface of models: the settings in the profile, and the client that answers questions.
 
-Two kinds of model exist. A *language model* is asked over the network, many keys a request, and costs money. A *finder*
-looks each key up by itself, at once and free.
+There are two kinds. A *language model* is asked over the network, with many keys in a request, and costs money. A *finder*
+looks up each key on this machine, at once and free.
 """
 
 from __future__ import annotations
@@ -109,11 +109,11 @@ class ModelClient(ABC):
 
     @abstractmethod
     async def check(self) -> str:
-        """The model's own name for itself; raises ModelError where key or name are wrong."""
+        """The name of the model at the service; raises ModelError if the key or the name is wrong."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
 
     @property
     def address(self) -> str:
@@ -206,7 +206,7 @@ class LanguageModel(Model):
     )
 
     def open(self, environment: Environment) -> ModelClient:
-        """The model, ready to be asked; `environment` fills in `${NAME}`. Raises ModelError with the cause `setup`."""
+        """A client that is ready for requests; `environment` replaces `${NAME}`. Raises ModelError with the cause `setup`."""
         raise NotImplementedError
 
     def thought_tokens(self, name: str) -> int:
@@ -214,20 +214,20 @@ class LanguageModel(Model):
         return 0
 
     def price_factor(self, environment: Environment) -> float:
-        """By what the place where it is asked multiplies a price of the list."""
+        """The factor for prices of the list at the location where the model is used."""
         return 1.0
 
     def model_name(self, environment: Environment) -> str:
-        """The name to ask for; raises ModelError where it refers to a variable that is not set."""
+        """The model name for requests; raises ModelError if it refers to a variable that is not set."""
         return filled(self.model, "model", environment)
 
 
 @dataclass(frozen=True)
 class LocalModel(Model):
-    """A model that looks keys up in something of the operator's own."""
+    """A model that looks up keys in files of the project, such as a catalogue."""
 
     def open(self, root: Path, outputs: Sequence[Output]) -> Finder:
-        """The model, ready to be asked for these outputs. Raises SpecError with every mistake in its files."""
+        """A finder for these outputs. Raises SpecError with every mistake in its files."""
         raise NotImplementedError
 
 
@@ -241,7 +241,7 @@ def refused_setting(message: str, sent: Mapping[str, str]) -> ModelError | None:
 
 
 def filled(text: str, field: str, environment: Environment) -> str:
-    """`text` with its `${NAME}` filled in. Raises ModelError where one is not set or nothing is left."""
+    """`text` with every `${NAME}` replaced. Raises ModelError if a variable is not set, or if the result is empty."""
     from etlrun.spec.environment import MissingVariable
 
     try:
@@ -266,5 +266,5 @@ def secret_key(text: str, environment: Environment) -> Secret:
 
 
 def written_reference(text: str) -> str:
-    """`api_key: ${NAME}` as the project file says it, and never the key itself."""
+    """`api_key: ${NAME}` as it is written in the project file; never the key itself."""
     return f"api_key: {text}" if text.startswith("${") and text.endswith("}") else "api_key"

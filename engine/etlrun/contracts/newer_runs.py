@@ -1,4 +1,4 @@
-"""The rule that keeps an older run from putting its rows over newer ones, whatever keeps the account of runs."""
+"""Fencing: an older run never replaces the rows of a newer run, in databases and in lake tables."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def refuse_newer_runs(table: str, run_id: str, found: Iterable[str]) -> None:
 
 
 def started(run_id: str) -> str:
-    """The part of a run's id that says when it started; the rest only tells runs of one second apart. Empty for what is no id."""
+    """The start time in the id of a run; the rest of the id distinguishes runs of the same second. Empty if the text is not an id."""
     found = STARTED.match(run_id)
     return found.group() if found else ""

@@ -1,4 +1,4 @@
-"""Total orders: an answer that depends on which row comes first must say which, whatever the ties."""
+"""Total orders: a result that depends on the first row needs an order without ties."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANK = f"{HIDDEN}rank"
 
 
 def check_order(order: tuple[Expr, ...], per: Iterable[str], columns: Columns, scope: Scope) -> None:
-    """Report every mistake of `order`, and an order under which two unlike rows of a group could tie.
+    """Report every mistake of `order`, and an order in which two different rows of a group could tie.
 
     The order is total when it and `per` cover the columns known to be unique, or every column (rows that tie are then equal).
     """
@@ -38,7 +38,7 @@ def check_order(order: tuple[Expr, ...], per: Iterable[str], columns: Columns, s
 
 
 def _fix(missing: list[str], columns: Columns) -> str:
-    """What makes the order total; a column that has no order cannot."""
+    """The fix that makes the order total."""
     unordered = [name for name in missing if (found := columns.get(name)) and not found.type.is_orderable]
     names = ", ".join(f"`{name}`" for name in unordered or missing)
     if not unordered:
@@ -47,7 +47,7 @@ def _fix(missing: list[str], columns: Columns) -> str:
 
 
 def first_rows(relation: Input, per: tuple[str, ...], order: tuple[exp.Ordered, ...], n: int) -> exp.Query:
-    """The first `n` rows of each group, without a trace of the ranking."""
+    """The first `n` rows of each group, without the column of the ranking."""
     rank = exp.Window(
         this=call("row_number"), partition_by=[column(name) for name in per], order=exp.Order(expressions=list(order))
     )
@@ -57,7 +57,7 @@ def first_rows(relation: Input, per: tuple[str, ...], order: tuple[exp.Ordered, 
 
 
 def first_of_all(relation: Input, order: tuple[exp.Ordered, ...], n: int) -> exp.Query:
-    """The first `n` rows of the relation: a sort that keeps no more rows than those. A constant puts none before another."""
+    """The first `n` rows of the relation, by a top-n sort. Constants are left out of the order."""
     telling = [item for item in order if item.find(exp.Column) is not None]
     return relation.select(*relation.all()).order_by(*telling, copy=False).limit(n, copy=False)
 

@@ -1,4 +1,4 @@
-"""`replace_where`: the rows of a table that a run owns, whatever sink writes them."""
+"""`replace_where`: the condition for the rows of a table that a run replaces, for all sinks that have it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etlrun.spec.fields import Described, Expr, key
 
 @dataclass(frozen=True)
 class ReplaceWhere(Described):
-    """The part of a table that a run owns."""
+    """The part of a table that a run replaces."""
 
     replace_where: Expr = key(
         "a condition on the columns: rows of the table that fulfil it are replaced, and all new rows must fulfil it",
@@ -21,12 +21,12 @@ class ReplaceWhere(Described):
 
     @property
     def spelled(self) -> str:
-        """The condition without what does not matter, so that equal ones are equal texts."""
+        """The condition in normal form, so that equal conditions are equal texts."""
         return _one_spelling(self.replace_where)
 
 
 def _one_spelling(condition: str) -> str:
-    """A condition without what does not matter: spaces, and the case of words and columns. As it is where it is none; `verify` says so."""
+    """A condition in normal form: without differences in spaces and letter case. Unchanged if it is not valid; `verify` reports that."""
     try:
         tree = parse(condition)
     except ExpressionError:

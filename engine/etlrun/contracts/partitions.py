@@ -1,4 +1,4 @@
-"""Partitions: the columns whose values divide the files of what a sink publishes."""
+"""`partition_by`: the columns by whose values a sink divides its files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARTITIONS = ("string", "date", "boolean", "tinyint", "smallint", "int", "bigint
 
 
 def verify_partitions(partition_by: Sequence[str], columns: Columns, scope: Scope) -> None:
-    """Report columns of the key `partition_by` that cannot divide files."""
+    """Report columns of `partition_by` that cannot be partition columns."""
     for index, name in enumerate(partition_by):
         found = scope.column(columns, name, ("partition_by", index))
         if name in columns and found.type.name not in PARTITIONS:

@@ -1,4 +1,4 @@
-"""What a sink promises of the columns that it publishes: their names, types and meaning."""
+"""The contract of a sink: the names, types and descriptions of the columns that it publishes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def published_columns_key() -> Any:
 
 
 def verify_columns(promised: PublishedColumns, columns: Columns, scope: Scope) -> None:
-    """Report where the relation has other columns or types than were promised."""
+    """Report differences between the relation and the declared columns."""
     shown = [item for item in columns if not item.name.startswith(HIDDEN)]
     meant = {name.lower() for name in promised}
     for name, column in promised.items():
@@ -64,17 +64,17 @@ def verify_columns(promised: PublishedColumns, columns: Columns, scope: Scope) -
 
 
 def _pair(name: str, kind: Type) -> str:
-    """`name: type` as YAML takes it in braces too."""
+    """`name: type` in a form that is also valid YAML inside braces."""
     return f'{name}: "{kind}"' if "," in str(kind) or ":" in str(kind) else f"{name}: {kind}"
 
 
 def with_descriptions(promised: PublishedColumns, columns: Columns) -> Columns:
-    """The columns with what the contract says they mean."""
+    """The columns with their descriptions from the contract."""
     meanings = {name.lower(): column.description for name, column in promised.items() if column.description}
     items = (replace(item, description=meanings.get(item.name.lower(), item.description)) for item in columns)
     return replace(columns, items=tuple(items))
 
 
 def required_columns(promised: PublishedColumns) -> tuple[str, ...]:
-    """The columns that are promised to have a value in every row."""
+    """The columns that are declared `not null`."""
     return tuple(name for name, column in promised.items() if _NOT_NULL.search(column.type))

@@ -1,4 +1,4 @@
-"""What a kind reads: a relation by name, with its columns, and the SQL trees that name it."""
+"""The input of a kind: a relation with its name and columns, and the SQL trees that read it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Input:
         return selected.where(self.rows) if self.rows is not None else selected
 
     def all(self, *without: str) -> list[exp.Expr]:
-        """A reference to every column, in order, but those named."""
+        """References to all columns in order, except the given ones."""
         left_out = {name.lower() for name in without}
         return [column(item.name) for item in self.columns if item.name.lower() not in left_out]
 
@@ -50,7 +50,7 @@ class Input:
 
 
 def relation_table(name: str, alias: str = "") -> exp.Table:
-    """A relation as it stands behind FROM and JOIN."""
+    """A relation as a table expression for FROM and JOIN."""
     table = exp.Table(this=exp.to_identifier(name, quoted=True))
     if alias:
         table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
@@ -63,5 +63,5 @@ def named(tree: exp.Expr, name: str) -> exp.Expr:
 
 
 def unused(tree: exp.Expr) -> exp.Expr:
-    """The tree itself, or a copy where it is a part of another one already."""
+    """The tree itself, or a copy if it is already part of another tree."""
     return tree if tree.parent is None else tree.copy()

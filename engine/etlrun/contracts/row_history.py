@@ -1,4 +1,4 @@
-"""What a sink says of a table that keeps versions of rows: which change begins one, when, and what the columns are called."""
+"""`history` of a sink with `write: scd2`: which changes start a new version, at what time, and the names of its columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STARTED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 
 @dataclass(frozen=True)
 class RowHistory(Described):
-    """Which change of a row begins a version, when, and what the columns are called that say so."""
+    """Which changes start a new version, at what time, and the names of the columns for it."""
 
     track: tuple[str, ...] = key(
         "a change in these columns starts a new version; default: all columns except the key", default=()
@@ -37,7 +37,7 @@ class RowHistory(Described):
 
     @property
     def names(self) -> dict[str, str]:
-        """The names of the three columns, by the key of YAML."""
+        """The names of the three columns, by their YAML keys."""
         return {"valid_from": self.valid_from, "valid_to": self.valid_to, "is_current": self.is_current}
 
     def verify(self, keys: tuple[str, ...], columns: Columns, scope: Scope) -> None:
@@ -59,7 +59,7 @@ class RowHistory(Described):
             below.error("as_of", "type-mismatch", message, "write `date '2022-04-30'`, or a param of type date")
 
     def beside(self, columns: Columns) -> Columns:
-        """The columns of the table: those of the relation, and the three that say when a version holds."""
+        """The columns of the table: those of the relation, and the three that describe a version."""
         for column in (
             Column(self.valid_from, TIMESTAMP, nullable=False),
             Column(self.valid_to, TIMESTAMP),

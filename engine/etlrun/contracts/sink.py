@@ -1,4 +1,4 @@
-"""What a sink is: where a relation goes, and how it gets there whole or not at all."""
+"""The interface of sinks: where a relation is published, atomically."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Sink(Described):
-    """Publishes a relation. `from_` names it, and a connection that it has holds what it `connects_to`; fewer rows than `min_rows` are not published."""
+    """Publishes the relation `from_`. `connects_to` is what its connection must hold; fewer rows than `min_rows` are not published."""
 
     connects_to: ClassVar[str] = TABLES
     from_: str
@@ -36,11 +36,11 @@ class Sink(Described):
         raise NotImplementedError
 
     def place(self, name: str) -> tuple[str, str, str]:
-        """What a sink of that name writes to: connection, table or file, and the part of it; nothing for all. Two sinks share no place."""
+        """The target of the sink: connection, table or file, and the part of it (empty: all). Two sinks cannot have the same target."""
         raise NotImplementedError
 
     def table_name(self, name: str) -> str:
-        """The table, as it is spelled, that a sink of that name writes; empty for one that writes no table."""
+        """The table that the sink writes, as it is spelled; empty if it writes no table."""
         return ""
 
     def table_written(self, name: str) -> tuple[str, str] | None:
@@ -49,27 +49,27 @@ class Sink(Described):
         return (self.place(name)[0], table) if table else None
 
     def published(self, columns: Columns) -> Columns:
-        """The columns of the relation as they are published, with what the sink says they mean."""
+        """The columns of the relation as they are published, with the descriptions of the sink."""
         return columns
 
     def is_view(self) -> bool:
-        """Whether the database computes the relation whenever it is read: `Publication.query` says how."""
+        """Whether the sink is a view: the database computes the relation at each read, by `Publication.query`."""
         return False
 
     def required(self) -> tuple[str, ...]:
-        """The columns that the sink promises to have a value in every row."""
+        """The columns that the sink declares `not null`."""
         return ()
 
     def replaces_all(self) -> bool:
-        """Whether a run takes the place of everything that earlier runs published."""
+        """Whether a run replaces everything that earlier runs published."""
         return False
 
     def look_ahead(self, publication: Publication) -> str:
-        """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
+        """One line about what publishing will do, before anything is computed. Raises RunFailure if it is not possible."""
         raise NotImplementedError
 
     def appends(self) -> bool:
-        """Whether a run adds its rows to those that are there, so that the same rows of another run would be there twice."""
+        """Whether a run only adds rows, so that a second run would add the same rows again."""
         return False
 
     def load(self, publication: Publication) -> Load | None:
@@ -77,7 +77,7 @@ class Sink(Described):
         return None
 
     def publish(self, publication: Publication) -> dict[str, Any]:
-        """Publish a relation that is no `load`, and give what the record tells of it. Raises RunFailure, and then nothing has changed."""
+        """Publish a relation that has no `load`; returns its entry for the run record. Raises RunFailure; then nothing has changed."""
         raise NotImplementedError
 
 
@@ -107,7 +107,7 @@ class Publication:
 
 
 def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str, str]]) -> RunFailure:
-    """The failure of a load that does not fit what is there: why, each with the statement that would correct it."""
+    """The failure of a load that does not match the existing table: the differences, each with the statement that corrects it."""
     why = "; ".join(problem for problem, _ in problems)
     statements = " ".join(f"{statement};" for _, statement in problems)
     loss = " --allow-loss" if any(may_lose(statement) for _, statement in problems) else ""
@@ -120,7 +120,7 @@ def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str,
 
 
 def verify_place(path: str, scope: Scope) -> None:
-    """Report to `scope` a key `path` that names no place where sinks write: inside the project, or in a store that `storage` names."""
+    """Report a `path` where sinks cannot write. They write inside the project, or in a store under `storage`."""
     if not is_url(path):
         if path_inside(scope.root, path) is None:
             scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
@@ -138,7 +138,7 @@ def verify_place(path: str, scope: Scope) -> None:
 
 
 def canonical_place(path: str) -> str:
-    """A path or URL in the form that is the same for all that lead to one place."""
+    """A path or URL in canonical form: the same for all spellings of one place."""
     if is_url(path):
         with suppress(UrlError):
             return str(read_url(path))
@@ -182,7 +182,7 @@ def replacing(target: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
 
 
 def how_to_flatten(column: Column) -> str:
-    """What becomes of a column whose values no flat row holds."""
+    """The fix for a nested column in a sink with flat rows."""
     kind = column.type
     if kind.element is not None and kind.element.name == "string":
         return "convert it to text first, e.g. with `array_join`"

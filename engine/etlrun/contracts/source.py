@@ -1,4 +1,4 @@
-"""What a source is: declared columns, the files or the table that hold its rows, and an account of every record read."""
+"""The interface of sources: the declared columns, the files or the table with the rows, and the counts of all records read."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ LIMIT = 100_000_000  # bytes of broken records that a quarantine keeps, where th
 
 
 class Source(Described):
-    """Reads files or a table into a relation with declared columns. No two rows share the values of the columns `key_`, where it has any."""
+    """Reads files or a table into a relation with declared columns. If it has `key_`, no two rows have the same values in these columns."""
 
     connects_to: ClassVar[str] = TABLES
     skips_columns: ClassVar[bool] = False  # whether `read` leaves out the columns that a request calls unread
     key_: tuple[str, ...] = ()
 
     def resolve(self, scope: Scope) -> Source:
-        """The source with what it takes from elsewhere in the project filled in; mistakes go to `scope`."""
+        """The source with the values that it takes from other files of the project; mistakes go to `scope`."""
         return self
 
     def depends_on_time(self) -> bool:
-        """Whether a run now may end otherwise than one later, though nothing else changed."""
+        """Whether a later run may give another result although nothing else has changed."""
         return False
 
     def table_read(self) -> tuple[str, str] | None:
@@ -47,7 +47,7 @@ class Source(Described):
         return None
 
     def state(self, open_database: Callable[[str], Database], stores: Stores) -> str:
-        """What of a table without a ledger there is now, so that a later run sees a change; empty for other sources. Raises RunFailure."""
+        """The current version of a table without a ledger, by which a later run notices a change; empty for other sources. Raises RunFailure."""
         return ""
 
     def personal(self) -> Iterable[str]:
@@ -59,7 +59,7 @@ class Source(Described):
         raise NotImplementedError
 
     def wanted(self, places: Places) -> Wanted | None:
-        """The files this source is about, in the folders `places`; None for a source without files."""
+        """The description of the files to read, in the folders `places`; None for a source without files."""
         return None
 
     def own_rows(self) -> tuple[tuple[object, ...], ...] | None:
@@ -67,7 +67,7 @@ class Source(Described):
         return None
 
     def look_ahead(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> None:
-        """Raises RunFailure, before anything is read, for what besides files stands in the way."""
+        """Verify the source before anything is read, apart from its files. Raises RunFailure."""
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         """Read what `request` asks for; `columns` is the relation, as `output` gives it. Raises RunFailure."""
@@ -85,7 +85,7 @@ def row_key() -> Any:
 
 
 def keyed(columns: Columns, names: tuple[str, ...], scope: Scope) -> Columns:
-    """The columns of a source with its key, which every run verifies before it publishes."""
+    """The columns of a source with its key. Every run verifies the key before it publishes."""
     for index, name in enumerate(names):
         found = scope.column(columns, name, ("key", index))
         if not found.type.is_orderable:
@@ -113,7 +113,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A file or day that must not be read: a stable code, the path, what is wrong and what to do."""
+    """A problem with a file or a day, which then cannot be read: a stable code, the path, what is wrong and what to do."""
 
     code: str
     path: str
@@ -147,7 +147,7 @@ class InputFile:
 
     @property
     def at(self) -> str:
-        """Where its bytes are on this machine."""
+        """The path of the file, or of its copy, on this machine."""
         return self.copy or self.path
 
     @property
@@ -235,17 +235,17 @@ class FilePart:
 
 
 class PartStore(Protocol):
-    """Keeps the parts of a source's files for later runs. Several threads use it."""
+    """Stores the parts of a source's files for later runs. Thread-safe."""
 
     def find(self, file: InputFile, folder: Path) -> FilePart | None:
-        """The part of a file, in the new folder `folder`; None where there is none that is whole."""
+        """The stored part of a file, in the new folder `folder`; None if there is no complete one."""
 
     def keep(self, file: InputFile, part: FilePart) -> None:
-        """Keep a part, whose own files stay where they are. What cannot be kept is read again next time."""
+        """Store a part; its files are not moved. A part that cannot be stored is read again by the next run."""
 
 
 class Control:
-    """How another thread watches and stops a reader that is at work; the reader says on which connections it works."""
+    """How another thread watches and stops a running reader; the reader registers the connections that it uses."""
 
     def __init__(self) -> None:
         self.connections: tuple[duckdb.DuckDBPyConnection, ...] = ()
@@ -254,19 +254,19 @@ class Control:
         self.share = -1.0  # of the bytes, how many are read; negative where nobody counts them
 
     def follow(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Watch and stop what runs on this connection."""
+        """Register a connection whose statements can be watched and stopped."""
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
         with self.lock:
             self.connections = (*self.connections, connection)
 
     def leave(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Nothing runs on this connection any more."""
+        """Remove a connection that is no longer used."""
         with self.lock:
             self.connections = tuple(other for other in self.connections if other is not connection)
 
     def follow_database(self, database: Database) -> None:
-        """Stop what is read from this database."""
+        """Register a database whose reading can be stopped."""
         self.database = database
 
     def percent(self) -> float:
@@ -298,14 +298,14 @@ class Control:
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """What a reader may take of its machine: threads, and the memory of its DuckDB (`512MB`); what DuckDB itself takes where none is given."""
+    """The limits of a reader: threads, and the memory of its DuckDB (`512MB`); default: the defaults of DuckDB."""
 
     threads: int = 0
     memory: str = ""
 
     @property
     def at_once(self) -> int:
-        """How many threads read."""
+        """The number of threads that read."""
         return self.threads or os.cpu_count() or 1
 
 

@@ -1,6 +1,6 @@
-"""What a step is: one verb of a chain, which gives its columns while it is checked and a SELECT when it is compiled.
+"""The interface of steps: a step gives its output columns when it is checked, and a SELECT when it is compiled.
 
-A step builds SQL trees and runs nothing. What SQL cannot say is an `Apply`, a `ReadTexts` or an `Ask`, which the run carries out.
+A step builds SQL trees and runs nothing. Work that SQL cannot do is an `Apply`, a `ReadTexts` or an `Ask`, which the run carries out.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Step(Described):
     place_in_chain: ClassVar[Literal["first", "later", "anywhere"]] = "later"  # where in a chain the step may stand
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        """The columns this step gives for `columns`; mistakes go to `scope`, and the best guess is returned."""
+        """The output columns for the input `columns`; mistakes go to `scope`, and the best guess is returned."""
         raise NotImplementedError
 
     def lower(self, relation: Input) -> exp.Query | Apply | ReadTexts | Ask:
-        """The step as one SELECT over `relation`, or what makes its rows outside of SQL."""
+        """The step as one SELECT over `relation`, or the work outside of SQL that computes its rows."""
         raise NotImplementedError
 
     def reads(self) -> Iterable[tuple[str, At]]:
@@ -46,7 +46,7 @@ class Step(Described):
         return ()
 
     def prompts(self) -> Iterable[str]:
-        """The prompts by which this step asks."""
+        """The prompts that this step uses."""
         return ()
 
     def functions(self) -> Iterable[str]:
@@ -54,11 +54,11 @@ class Step(Described):
         return ()
 
     def check_of_rows(self, relation: Input) -> tuple[str, Check] | None:
-        """What is checked of the rows that this step reads, and the key of the step that asks for it; None where nothing is."""
+        """A check of the rows that this step reads, and the key of the step that requests it; None if there is none."""
         return None
 
     def alias(self) -> str:
-        """The relation whose rows this step gives as they are; empty where it makes rows of its own."""
+        """The relation whose rows this step returns unchanged; empty if it computes rows."""
         return ""
 
 
@@ -73,7 +73,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class ReadTexts:
-    """A relation with more columns, which are read from the texts of one: `read` gives the values of a text, in the order of `names`.
+    """A relation with additional columns that are parsed from a text column: `read` gives the values of a text, in the order of `names`.
 
     It raises BrokenRecordError for a text that cannot be read; `bad_rows` says what becomes of its row, and the column `reason`, if there
     is one, says why.
@@ -88,7 +88,7 @@ class ReadTexts:
 
     @property
     def function(self) -> str:
-        """What is said to make the rows."""
+        """The name of the function that makes the rows, for messages."""
         return f"the JSON texts of `{self.column}`"
 
 

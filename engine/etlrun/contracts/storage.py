@@ -1,4 +1,4 @@
-"""What a storage is: a kind that opens the objects below a URL, with credentials by reference or those of the machine."""
+"""The interface of storages: a kind that opens the objects below a URL, with configured credentials or those of the machine."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Storage(Described):
 
     @classmethod
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
-        """What is wrong with the part of a URL that names the bucket, and the fix; None for nothing. It is never shown: it may hold a secret."""
+        """The mistake in the bucket part of a URL, and the fix; None if it is valid. The part is never shown, because it may contain a secret."""
         raise NotImplementedError
 
     def mistakes(self) -> tuple[tuple[str, str, str], ...]:
-        """The keys at fault, each with what is wrong with it and the fix."""
+        """The wrong keys, each with its mistake and the fix."""
         return ()
 
     def container(self, authority: str) -> str:
@@ -40,12 +40,12 @@ class Storage(Described):
         raise NotImplementedError
 
     def delta_options(self, url: Url, environment: Callable[[str], str]) -> Mapping[str, str] | None:
-        """What the library of Delta tables needs to know for `url`; None where it cannot use the store. Raises RunFailure."""
+        """The options of the Delta library for `url`; None if it cannot use the store. Raises RunFailure."""
         return None
 
 
 def filled_secret(text: str, environment: Callable[[str], str]) -> str:
-    """A setting with `${NAME}` filled in, which no message shows."""
+    """A setting with `${NAME}` replaced, which is never shown in a message."""
     found = environment(text)
     Secret(found)
     return found
@@ -57,7 +57,7 @@ def delta_timeouts(seconds: int) -> Mapping[str, str]:
 
 
 def wrong_timeout(seconds: int) -> tuple[tuple[str, str, str], ...]:
-    """The mistake of the key `timeout` where it is no number of seconds that a request can take."""
+    """The mistake in `timeout` if it is not a valid number of seconds for a request."""
     if 0 < seconds <= MOST_SECONDS:
         return ()
     return (("timeout", f"`timeout` is {seconds:,}", f"write a number of seconds from 1 to {MOST_SECONDS:,}"),)

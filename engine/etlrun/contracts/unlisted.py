@@ -1,4 +1,4 @@
-"""The labels that a `pivot` does not list, as a check: how many rows count in none of its columns, and of which labels."""
+"""The check for labels that a `pivot` does not list: how many rows are in none of its columns, and their labels."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The publish protocol, whatever the server: one transaction, fenced by the ledger, proved before COMMIT and tried again as a whole."""
+"""The publish protocol for all servers: one transaction, fenced by the ledger, verified before COMMIT, and retried as a whole."""

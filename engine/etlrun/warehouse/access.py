@@ -1,4 +1,4 @@
-"""What every connection to a server says in YAML: where it is, who logs in, how it proves who it is, and how long to wait for it."""
+"""The YAML keys that all connections to servers share: address, account, TLS and timeouts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_READERS = 4
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """How a session is opened: `ca` is a file, the rest are seconds but for `tls`."""
+    """How a session is opened: `ca` is a file, and the timeouts are in seconds."""
 
     tls: Tls = "auto"
     ca: str = ""
@@ -43,7 +43,7 @@ class Parallel:
 
 @dataclass(frozen=True)
 class ServerConnection(Connection):
-    """A database on a server that is reached over the network or a socket. A kind says how its URLs are written, in `form`."""
+    """A database on a server, over the network or a socket. Each kind defines the form of its URLs in `form`."""
 
     short: ClassVar[str] = "url"
     form: ClassVar[UrlForm]
@@ -80,7 +80,7 @@ class ServerConnection(Connection):
 
 
 def tls_warnings(label: str, address: Address, settings: SessionSettings) -> Iterator[str]:
-    """What a person should know of every run, because of how the server proves who it is."""
+    """Warnings of every run if TLS does not fully verify the server."""
     if settings.tls == "insecure":
         yield f"connection `{label}`: the certificate of {address.host} is not verified (`tls: insecure`)"
     if settings.tls == "verify_ca":
@@ -88,7 +88,7 @@ def tls_warnings(label: str, address: Address, settings: SessionSettings) -> Ite
 
 
 def wrong_ca(path: str, why: str) -> RunFailure:
-    """The failure of a file of authorities that cannot be used."""
+    """The failure of a CA certificate file that cannot be used."""
     return RunFailure(
         "usage",
         "wrong-ca",

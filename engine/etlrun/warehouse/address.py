@@ -1,4 +1,4 @@
-"""Where a server is and who logs in, read from a URL; the password shows itself to nobody."""
+"""The address and account of a server, read from a URL; the password is never shown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Address:
 
     @property
     def is_local(self) -> bool:
-        """Whether nothing leaves this machine on the way to the server."""
+        """Whether the server is on this machine."""
         if self.socket or self.host == "localhost":
             return True
         try:
@@ -49,7 +49,7 @@ class Address:
 
     @property
     def place(self) -> str:
-        """The server and database as messages name them."""
+        """The server and the database, for messages."""
         if self.socket:
             return f"{self.socket}, database `{self.database}`"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -57,7 +57,7 @@ class Address:
 
 
 def read_address(connection: str, url: str, password: str, form: UrlForm) -> Address:
-    """The address that `url` writes; `password` stands in for the one that the URL leaves out. Raises RunFailure."""
+    """The address in `url`; `password` is used if the URL has no password. Raises RunFailure."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 

@@ -1,4 +1,4 @@
-"""Change a table that does not fit a load, under the lock that its publishers take."""
+"""Change a table that does not match a load, under the lock of its publishers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 
 
 def change_table(server: AnyServer, session: ServerSession, load: Load, statements: Sequence[str], label: str) -> None:
-    """Run `statements`, which must be those of all mismatches, in one transaction where the server's ALTER TABLE takes part in one.
+    """Run `statements`, which must be those of all mismatches, in one transaction if the server has transactional DDL.
 
     Raises RunFailure, ServerError.
     """

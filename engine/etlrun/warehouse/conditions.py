@@ -1,4 +1,4 @@
-"""The condition of `replace_where` in a server's SQL, with the meaning that it has in the plan; anything else is refused.
+"""The condition of `replace_where` in the SQL of a server, with the same meaning as in the plan; other conditions are rejected.
 
 The grammar is closed: comparisons of columns with columns or constants of one kind (text, whole and decimal numbers, `double`,
 booleans, dates and timestamps), `in`, `between`, `is`, `year`, `month` and `day`, joined by `and`, `or` and `not`. Nothing is
@@ -37,7 +37,7 @@ _MOST_DIGITS = 38
 
 @dataclass(frozen=True)
 class ConditionWords:
-    """How a server writes the parts of a condition; `{}` is what a part is about."""
+    """How a server writes the parts of a condition; `{}` is replaced by the operand."""
 
     name: Callable[[str], str]
     text: Callable[[str], str]
@@ -149,7 +149,7 @@ class ConditionWriter:
         return self.words.same if sign == "<=>" else sign
 
     def text(self, value: str) -> str:
-        """A constant text. Raises RunFailure for one that the server cannot hold."""
+        """A constant text. Raises RunFailure if the server cannot store it."""
         if any(character in value for character in self.words.unstorable):
             raise _not_alike("a text with the character NUL")
         return self.words.text(value)
@@ -220,7 +220,7 @@ def _boolean(node: exp.Expr) -> str:
 
 
 def _moment(node: exp.Expr) -> datetime.datetime:
-    """A constant date or timestamp as it is written in full."""
+    """A constant date or timestamp."""
     written = _cast_text(node)
     kind = type_of(node)
     shape = r"\d{4}-\d\d-\d\d" + ("" if kind == DATE else r"([ T]\d\d:\d\d:\d\d(\.\d{1,6})?)?")
@@ -257,7 +257,7 @@ def _number(node: exp.Expr) -> Decimal:
 
 
 def _cast_text(node: exp.Expr) -> str:
-    """What is cast, where it is a literal: a text, or a number as it is written."""
+    """The operand of a cast if it is a literal: a text, or a number as it is written."""
     if type(node) is not exp.Cast or not isinstance(node.this, exp.Literal):
         raise refused(node)
     only(node, "this", "to")
@@ -273,7 +273,7 @@ def _is_text(node: exp.Expr) -> bool:
 
 
 def only(node: exp.Expr, *arguments: str) -> None:
-    """Raises RunFailure where a node says more than is understood here."""
+    """Raises RunFailure if a node has arguments that are not supported here."""
     if any(value for key, value in node.args.items() if key not in arguments):
         raise refused(node)
 

@@ -1,4 +1,4 @@
-"""A database on a server as a warehouse: what the engine asks of a connection, over the protocol."""
+"""A database on a server: the interface of connections, implemented by the publish protocol."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from etlrun.warehouse.view_publish import publish_view
 
 
 class Warehouse(Database):
-    """A database that is reached when it is first asked for something."""
+    """A database that connects at its first use."""
 
     def __init__(
         self, label: str, server: AnyServer, notices: Sequence[str] = (), retry_policy: RetryPolicy | None = None
@@ -103,7 +103,7 @@ class Warehouse(Database):
         return [self._publish_view(load) if load.write == "view" else next(published) for load in loads]
 
     def _compared(self, load: Load, folder: Path) -> Load:
-        """The load without what a comparison with the table leaves out."""
+        """The load without the rows that a comparison with the table shows to be old or unchanged."""
         compared = with_versions(self, load, folder) if load.history else with_newer_rows(self, load, folder)
         if load.newer and (rest := load.rows - compared.rows):
             self._publisher.note(f"`{load.table}`: {of_rows(rest, load.rows, 'is', 'are')} not newer by `{load.newer}`")
@@ -171,7 +171,7 @@ class Warehouse(Database):
 
     @contextmanager
     def _asking(self) -> Iterator[ServerSession]:
-        """The session for short questions, opened at the first one. A server that was away meanwhile is asked again."""
+        """The session for short queries, opened at the first one. If the server was away in the meantime, the query is repeated."""
         if self._open is not None and not self._is_alive(self._open):
             self._open = None
         if self._open is None:

@@ -1,4 +1,4 @@
-"""Fault points: places where a test makes the process fail or die, to see what a crash there leaves behind.
+"""Fault points: places where a test lets the process fail or die, to check the state after such a crash.
 
 `ETLRUN_FAULT=NAME:DO` or `NAME:DO:N` arms the N-th time (the first where it is not said) that the point NAME is reached, any
 point where NAME is `*`. DO is `raise` or `kill` (SIGKILL to this process). Without the variable a point does nothing.
@@ -18,7 +18,7 @@ class FaultError(Exception):
 
 
 def point(name: str) -> None:
-    """The place `name` of the protocol is reached."""
+    """Mark the place `name` of the protocol, where a test can let the process fail."""
     armed = os.environ.get(VARIABLE)
     if not armed:
         return

@@ -1,4 +1,4 @@
-"""Fencing of a table in a database: whether a run is in it already, or one that started later."""
+"""Fencing of a table in a database: whether it already has the rows of this run, or of a run that started later."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from etlrun.contracts.newer_runs import refuse_newer_runs
 
 
 def is_published(load: Load, period: str, found: Collection[tuple[str, str]]) -> bool:
-    """Whether this very run is in its table already, under the `period` of the ledger.
+    """Whether the table already has the rows of this run, under the `period` of the ledger.
 
     `found` are period and run of what the ledger has for the rows that the load would replace or add to. Raises RunFailure where one
     of these runs started after this one.

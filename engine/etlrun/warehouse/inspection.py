@@ -1,4 +1,4 @@
-"""Look at the staged rows before anything is sent: every value must be one that its column keeps as it is."""
+"""Inspect the staged rows before anything is sent: the table must store every value unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST, LAST = "0001-01-01", "9999-12-31"
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a stage: `fields` are its columns as they travel, in the order of the load.
+    """Facts about a stage: `fields` are its columns as they are sent, in the order of the load.
 
     `ends` holds the smallest and the largest value of each column of the key, as literals of the server, by its name in the stage.
     """
@@ -29,7 +29,7 @@ class Facts:
 
 
 def inspect(server: AnyServer, stage: Stage, there: Definition[StoredColumn]) -> Facts:
-    """The facts of the stage. Raises RunFailure for values that the table would not keep."""
+    """The facts about the stage. Raises RunFailure for values that the table would change."""
     rules = list(server.rules(stage, there))
     texts = [item for item in stage.load.columns if item.type.name == "string"]
     counts = [f"count(*) FILTER ({rule.bad})" for rule in rules]
@@ -81,7 +81,7 @@ def null_rule(stage: Stage, item: Column) -> Rule:
 
 
 def day_rule(stage: Stage, item: Column) -> Rule:
-    """Days before year 1 and after 9999 are written in other ways by every system."""
+    """The rule for days before year 1 and after 9999, which systems write differently."""
     staged = stage.staged(item.name)
     day = f"CAST({staged} AS DATE)"
     bad = f"NOT isfinite({staged}) OR {day} < DATE '{FIRST}' OR {day} > DATE '{LAST}'"
@@ -103,7 +103,7 @@ def _refused(stage: Stage, rule: Rule, count: int) -> RunFailure:
 
 
 def _twins(stage: Stage, rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The keys of two rows that differ in spaces at the end only, the first of which breaks `rule`; None where there are none."""
+    """The keys of two rows that differ only in spaces at the end, where the first one violates `rule`; None if there are none."""
     keys = stage.load.key
     staged = [stage.staged(key) for key in keys]
     alike = " AND ".join(f"{_padded(stage, rule, key, 'a')} = {_padded(stage, rule, key, 'b')}" for key in keys)
@@ -115,7 +115,7 @@ def _twins(stage: Stage, rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...]] 
 
 
 def _padded(stage: Stage, rule: Rule, key: str, side: str) -> str:
-    """A column of the key as the table compares it."""
+    """A column of the key in the form in which the table compares it."""
     staged = f"{side}.{stage.staged(key)}"
     return f"rtrim({staged}, ' ')" if key in rule.padded else staged
 
@@ -125,7 +125,7 @@ def shown_values(stage: Stage, keys: tuple[str, ...], side: str = "") -> str:
 
 
 def equal_rows(stage: Stage, columns: tuple[str, ...]) -> str:
-    """Rows of the stage with the same values in these columns, none of them null, with the values masked; nothing where there are none."""
+    """Rows of the stage with the same values in these columns, none of them null, with masked values; empty if there are none."""
     staged = [stage.staged(column) for column in columns]
     shown = shown_values(stage, columns)
     known = " AND ".join(f"{column} IS NOT NULL" for column in staged)
@@ -135,7 +135,7 @@ def equal_rows(stage: Stage, columns: tuple[str, ...]) -> str:
 
 
 def sample_key(keys: tuple[str, ...], values: tuple[str | None, ...]) -> str:
-    """`Contract` = HN*****12: enough to find the row, too little to give it away."""
+    """`Contract` = HN*****12: enough to find the row, but not its full value."""
     return ", ".join(f"`{key}` = {masked_value(value)}" for key, value in zip(keys, values, strict=True))
 
 

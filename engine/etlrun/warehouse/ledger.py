@@ -1,4 +1,4 @@
-"""The ledger: one row per table and period, written in the transaction that publishes it; and who is publishing right now."""
+"""The ledger: one row per table and period, written in the transaction that publishes it; and the runs that are publishing now."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ WRITERS_TABLE = OwnTable(
 
 
 class LedgerLine(Protocol):
-    """What a row of the ledger tells, but for the time."""
+    """A row of the ledger without its time."""
 
     @property
     def table(self) -> str: ...
@@ -73,7 +73,7 @@ class LedgerLine(Protocol):
 
 @dataclass(frozen=True)
 class Writer:
-    """A run at work on a table."""
+    """A run that is publishing to a table."""
 
     run_id: str
     host: str
@@ -83,7 +83,7 @@ class Writer:
 
     @property
     def is_dead(self) -> bool:
-        """Whether its process was on this machine and is gone; of another machine nobody can tell."""
+        """Whether its process was on this machine and has ended; False for a process on another machine."""
         if self.host != socket.gethostname():
             return False
         try:
@@ -96,12 +96,12 @@ class Writer:
 
 
 def period_key(period: str) -> str:
-    """A period as the ledger has it: one that is too long ends in its digest."""
+    """A period as the ledger stores it: a period that is too long is cut and ends in its digest."""
     return _cut(period, LONGEST_PERIOD)
 
 
 def table_key(table: str) -> str:
-    """A table's name as the ledger has it: one that is too long ends in its digest."""
+    """A table name as the ledger stores it: a name that is too long is cut and ends in its digest."""
     return _cut(table, LONGEST_TABLE)
 
 
@@ -112,7 +112,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def missing_tables(server: AnyServer, session: ServerSession) -> Iterator[str]:
-    """The statements that make what is missing of the ledger."""
+    """The statements that create missing tables of the ledger."""
     for table in (LEDGER_TABLE,) if server.is_embedded else (LEDGER_TABLE, WRITERS_TABLE):
         if server.describe(session, table.name) is None:
             yield server.own_table(table)
@@ -127,7 +127,7 @@ def entries(server: AnyServer, session: ServerSession) -> list[LedgerEntry]:
 
 
 def find_entries(server: AnyServer, session: ServerSession, load: Load) -> list[tuple[str, str]]:
-    """Period and run of what the ledger has for the rows that `load` owns, which is locked; and for the whole table, which is not."""
+    """Period and run of the ledger rows for the rows that `load` replaces, which are locked, and for the whole table, which are not."""
     query = f"SELECT period, run_id FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))}"
     if load.write == "replace":
         return [(str(period), str(run)) for period, run in session.rows(f"{query}{server.row_locks}")]
@@ -140,7 +140,7 @@ def find_entries(server: AnyServer, session: ServerSession, load: Load) -> list[
 
 
 def find_same_append(server: AnyServer, session: ServerSession, load: Load) -> str:
-    """The run whose append was the last one of this pipeline, with the same params, and of the very rows of `load`; nothing where they differ."""
+    """The run of the last append of this pipeline with the same params, if it appended the same rows as `load`; empty otherwise."""
     pipeline = f"pipeline = {server.text(load.pipeline)} AND spec_hash = {server.text(load.spec_hash)}"
     found = session.rows(
         f"SELECT run_id, checksum, row_count FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))} "
@@ -150,14 +150,14 @@ def find_same_append(server: AnyServer, session: ServerSession, load: Load) -> s
 
 
 def forget(server: AnyServer, session: ServerSession, load: LedgerLine) -> None:
-    """Remove the row of what `load` owns: of the whole table, or of a period. What was appended is known for as long as it is not replaced."""
+    """Remove the ledger rows that `load` replaces: of the whole table, or of a period. Rows about appends remain until the appended rows are replaced."""
     period = "" if load.write == "replace" else f" AND period = {server.text(period_key(load.period))}"
     kept = " AND write_mode <> 'append'" if load.write in ("merge", "scd2") else ""
     session.run(f"DELETE FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))}{period}{kept}")
 
 
 def record(server: AnyServer, session: ServerSession, load: LedgerLine) -> None:
-    """Write the row of `load`, in place of those whose rows it replaced."""
+    """Write the ledger row of `load` in place of those whose rows it replaces."""
     if load.write != "append":
         forget(server, session, load)
     known = (table_key(load.table), period_key(load.period), load.run_id, load.pipeline, load.write)
@@ -167,14 +167,14 @@ def record(server: AnyServer, session: ServerSession, load: LedgerLine) -> None:
 
 
 def lock_name(server: AnyServer, session: ServerSession, load: Load, *, is_whole: bool = False) -> str:
-    """The name of the lock for what `load` owns: the table, or a period of it unless `is_whole`. MySQL takes 64 characters."""
+    """The name of the lock for the rows that `load` replaces: the table, or a period of it unless `is_whole`. MySQL allows 64 characters."""
     period = f" where {load.period}" if load.write == "replace_where" and not is_whole else ""
     owned = f"{server.lock_owner(session, load.table)}{period}"
     return f"etlrun:{hashlib.sha1(owned.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def note_writer(server: AnyServer, session: ServerSession, load: Load, lock: str) -> None:
-    """Say that the run of `load` holds the lock."""
+    """Record that the run of `load` has the lock."""
     known = (lock, table_key(load.table), period_key(load.period), load.run_id, socket.gethostname())
     texts = ", ".join(map(server.text, known))
     session.run(f"DELETE FROM {WRITERS} WHERE lock_name = {server.text(lock)}")
@@ -184,7 +184,7 @@ def note_writer(server: AnyServer, session: ServerSession, load: Load, lock: str
 
 
 def other_locks(server: AnyServer, session: ServerSession, load: Load, own: str) -> list[str]:
-    """The locks of others who may write to what `load` owns: to the table, or to a period that is not plainly disjoint."""
+    """The locks of other runs that may write to the same rows: to the table, or to a period that is not surely disjoint."""
     others = f"tbl = {server.text(table_key(load.table))} AND lock_name <> {server.text(own)}"
     held = f"{server.holder('lock_name')} IS NOT NULL"
     found = session.rows(f"SELECT lock_name, period FROM {WRITERS} WHERE {others} AND {held}")
@@ -198,7 +198,7 @@ def other_locks(server: AnyServer, session: ServerSession, load: Load, own: str)
 
 
 def find_writer(server: AnyServer, session: ServerSession, lock: str, thread: int) -> Writer | None:
-    """Who noted that session `thread` holds the lock."""
+    """The run that recorded the lock for session `thread`."""
     of = f"lock_name = {server.text(lock)} AND thread = {thread}"
     found = session.rows(f"SELECT run_id, host, pid, thread, since FROM {WRITERS} WHERE {of}")
     return Writer(*found[0]) if found else None

@@ -15,7 +15,7 @@ EVERY_SECONDS = 0.1  # a look at a lock that is waited for
 
 
 def take_lock(server: AnyServer, session: ServerSession, load: Load, label: str, earlier: Container[int] = ()) -> None:
-    """Take the lock of what `load` owns. Raises RunFailure, which says who has it, or one that overlaps it, and since when.
+    """Take the lock for the rows that `load` replaces. Raises RunFailure with the run that has it or an overlapping lock, and since when.
 
     `earlier` are sessions of this run that broke, of which one may hold the lock and not have noted that.
     """
@@ -32,7 +32,7 @@ def take_lock(server: AnyServer, session: ServerSession, load: Load, label: str,
 def _wait_for_the_dead(
     server: AnyServer, session: ServerSession, load: Load, label: str, lock: str, earlier: Container[int]
 ) -> None:
-    """Come back once nobody else has the lock.
+    """Wait until no other session has the lock.
 
     Only a session is waited for whose client is gone, which the server has not noticed yet: one of this very run that broke, or of
     a process that was killed. Raises RunFailure where another run has the lock, ServerError where this one has it for too long.

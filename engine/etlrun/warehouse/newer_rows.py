@@ -1,4 +1,4 @@
-"""Merges that never put an older row in the place of a newer one: which rows of a stage are newer than those in the table.
+"""`merge_newer`: an older row never replaces a newer one. Finds the rows of a stage that are newer than those in the table.
 
 The column that says so is read from the table with the key, and the rows that are not newer are left out of the stage. The publish
 refuses what is left where another run has published to the table since it was read.
@@ -20,7 +20,7 @@ from etlrun.warehouse.row_versions import refuse_equal_keys
 
 
 def with_newer_rows(database: Database, load: Load, folder: Path) -> Load:
-    """`load` with only the rows that are newer than those of their key in the table, or have none there. Raises RunFailure."""
+    """`load` with only the rows that are newer than the rows with their key in the table, or whose key is not there. Raises RunFailure."""
     if not load.newer:
         return load
     follows = tuple(sorted(each.run_id for each in database.entries() if each.table == table_key(load.table)))
@@ -43,7 +43,7 @@ def _compared(load: Load) -> set[str]:
 def _write(
     connection: duckdb.DuckDBPyConnection, load: Load, known: Columns, before: tuple[Path, ...], path: Path
 ) -> int:
-    """Write the rows that are newer; gives how many. Raises RunFailure where rows share a key."""
+    """Write the newer rows; returns their number. Raises RunFailure if several rows have the same key."""
     for view, columns, files in (("new", load.columns, load.files), ("old", known, before)):
         values = (
             f"CAST({name(it.name) if files else 'NULL'} AS {type_name(it.type)}) AS {name(it.name)}" for it in columns

@@ -27,14 +27,14 @@ class OpenSessions(Generic[S]):
         return session
 
     def cut(self) -> None:
-        """Let everything that waits for the server fail at once, and whatever comes later too."""
+        """Make everything that waits for the server fail at once, now and later."""
         with self._lock:
             self._is_cut = True
             for session in self._open:
                 session.cut()
 
     def abort(self, but: S | None = None) -> None:
-        """Close them all, `but` one where it is given, when no other thread uses them any more."""
+        """Close all sessions except `but`, when no other thread uses them."""
         with self._lock:
             for session in self._open:
                 if session is not but:

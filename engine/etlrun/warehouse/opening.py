@@ -1,4 +1,4 @@
-"""Open the connections of a profile, with what their settings refer to in the environment."""
+"""Open the connections of a profile, with the values of the environment that their settings refer to."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def open_connection(project: Project, profile: Profile, name: str, *, writing: b
 
 
 def database_reader(project: Project, profile: Profile) -> Callable[[str], Database]:
-    """What opens a connection of the profile for reading."""
+    """A function that opens a connection of the profile for reading."""
     return lambda connection: open_connection(project, profile, connection, writing=False)
 
 
 def database_writer(project: Project, profile: Profile) -> Callable[[str], Database]:
-    """What opens a connection of the profile for writing."""
+    """A function that opens a connection of the profile for writing."""
     return lambda connection: open_connection(project, profile, connection, writing=True)
 
 
 def filled(text: str) -> str:
-    """`text` with every `${NAME}` filled in. Raises RunFailure for a variable that is not set."""
+    """`text` with every `${NAME}` replaced. Raises RunFailure for a variable that is not set."""
     try:
         return from_environment(text)
     except MissingVariable as missing:

@@ -1,6 +1,6 @@
-"""Whether two periods share no row, as far as that is plain to see from how they are written.
+"""Whether two periods have no row in common, as far as their conditions show it.
 
-A period is plain where it is comparisons of columns with constants, joined by AND. Two of them are disjoint where both compare one
+A simple period consists of comparisons of columns with constants, joined by AND. Two of them are disjoint if both compare one
 column, and no value passes both comparisons: `month = '2022-04'` and `month = '2022-05'`, or `day < '2022-05-01'` and
 `day >= '2022-05-01'`. Texts are put in order only where they are dates or numbers of one shape, which every collation orders alike.
 """
@@ -27,7 +27,7 @@ MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
 
 @dataclass(frozen=True)
 class _Span:
-    """The values from `low` to `high`, None for no end; an end belongs to it unless it is `open`."""
+    """The values from `low` to `high`; None is no limit, and a limit is included unless it is `open`."""
 
     low: Constant | None = None
     high: Constant | None = None
@@ -36,7 +36,7 @@ class _Span:
 
 
 def are_disjoint(condition: exp.Expr, period: str) -> bool:
-    """Whether no row fulfils both a condition and the one that a period's text says; False where that is not plain to see."""
+    """Whether no row fulfils both a condition and that of a period; False if it is not certain."""
     try:
         other = parse_one(period, dialect="spark") if period else None
     except SqlglotError:  # a period whose text was cut
@@ -50,7 +50,7 @@ def are_disjoint(condition: exp.Expr, period: str) -> bool:
 
 
 def _comparisons(node: exp.Expr) -> Iterator[tuple[str, list[_Span]]]:
-    """The columns, in lower case, of which the condition says that they lie in one of some spans."""
+    """The columns of the condition, in lower case, each with the spans in which its values must be."""
     node = node.unnest()
     if isinstance(node, exp.And):
         yield from _comparisons(node.this)
@@ -86,7 +86,7 @@ def _compared(kind: type[exp.Expr], constant: Constant | None) -> Iterator[_Span
 
 
 def _constant(node: exp.Expr) -> Constant | None:
-    """A constant as its value; a text without the spaces at its end, which servers overlook. None for anything else."""
+    """The value of a constant; a text without spaces at its end, which servers ignore. None for anything else."""
     node = node.unnest()
     if isinstance(node, exp.Cast):
         node = node.this
@@ -112,7 +112,7 @@ def _is_before(one: _Span, other: _Span) -> bool:
 
 
 def _are_other_texts(one: _Span, other: _Span) -> bool:
-    """Whether each is a single text, and not the same: nor, like 4 and 04, the same number or moment written in another shape."""
+    """Whether both are single texts that differ, also as numbers or times: 4 and 04 are equal."""
     if not (isinstance(one.low, str) and isinstance(other.low, str)):
         return False
     are_words = not (_shape(one.low) and _shape(other.low))
@@ -126,5 +126,5 @@ def _have_an_order(one: Constant, other: Constant) -> bool:
 
 
 def _shape(value: str) -> str:
-    """The text with 0 for every digit; nothing where it is more than digits and what stands between them in dates and times."""
+    """The text with 0 for every digit; empty if it has other characters than digits and the separators of dates and times."""
     return re.sub("[0-9]", "0", value) if re.fullmatch(r"[0-9T:. -]+", value) else ""

@@ -1,6 +1,6 @@
-"""Publishing by pointer: rows go in beside those that readers see, are proved there, and one short transaction shows them.
+"""`publish: pointer`: new rows are loaded next to the current ones and verified; then one short transaction makes them current.
 
-The load commits as it goes where a transaction would grow with the table. What a crash leaves of a load is hidden from readers, and
+If a transaction would grow with the table, the load commits in steps. Rows that a crash leaves are hidden from readers, and
 the next publish of its period removes it.
 """
 
@@ -27,7 +27,7 @@ ROWS_AT_ONCE = 10_000  # that one DELETE removes
 
 
 class PointerPublish:
-    """The versions of a table while a load becomes the current one. The lock of what the load owns is held."""
+    """Publishes one load as a new version of a table. The lock for its rows is held."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
@@ -35,7 +35,7 @@ class PointerPublish:
         self.server = prepared.server
 
     def upload(self, session: ServerSession, earlier: TableVersion | None) -> TableVersion:
-        """The load's rows in the table of versions, proved and seen by nobody; those of an `earlier` try where they are there still."""
+        """Load the rows into the table of versions and verify them, not yet visible; reuses those of an `earlier` try if they still exist."""
         kept = versions.find(self.server, session, self.load.table)
         if earlier is not None and earlier in kept:
             return earlier
@@ -55,7 +55,7 @@ class PointerPublish:
 
     @contextmanager
     def _together(self, session: ServerSession) -> Iterator[None]:
-        """Inside, rows are added in one transaction where the server likes that better. Raises RunFailure where other tables change, too."""
+        """Context in which rows are added in one transaction, if that is better for the server. Raises RunFailure if other tables change too."""
         if not self.server.loads_in_transaction:
             yield
             return
@@ -66,7 +66,7 @@ class PointerPublish:
         session.run("COMMIT")
 
     def show(self, session: ServerSession, new: TableVersion) -> None:
-        """Make `new` current, in a transaction that is open. Raises RunFailure where its rows and others that stay do not go together."""
+        """Make `new` current, inside an open transaction. Raises RunFailure if its rows conflict with rows that stay."""
         kept = versions.find(self.server, session, self.load.table, locked=True)
         changed = versions.publish(new, kept)
         replaced = {one.version for one in changed}
@@ -77,7 +77,7 @@ class PointerPublish:
         point("shown")
 
     def _compare(self, session: ServerSession, new: TableVersion, other: TableVersion) -> None:
-        """Raises RunFailure where another version that stays has rows of this period, or a key of the new rows."""
+        """Raises RunFailure if another version that stays has rows of this period, or a key of the new rows."""
         assert self.load.condition is not None
         table, number = self.server.table(data_table(self.load.table)), self.server.name(NUMBER)
         is_disjoint = are_disjoint(self.load.condition, other.period)
@@ -106,7 +106,7 @@ class PointerPublish:
             )
 
     def tidy(self, session: ServerSession) -> None:
-        """Remove the versions that nobody goes back to; readers see none of them."""
+        """Remove the versions that are no longer kept; readers see none of them."""
         remove(
             self.server,
             session,
@@ -115,7 +115,7 @@ class PointerPublish:
 
 
 def remove(server: AnyServer, session: ServerSession, doomed: list[TableVersion]) -> None:
-    """Remove versions, and rows that no other version shows. What an interruption leaves, the next publish removes."""
+    """Remove versions, and rows that no other version uses. After an interruption the next publish removes the rest."""
     versions.write(server, session, [replace(one, state="gone") for one in doomed])
     for one in doomed:
         shared = any(

@@ -1,4 +1,4 @@
-"""Read ahead: what one thread makes while another sends what was made before."""
+"""Prefetching: one thread prepares data while another thread sends earlier data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEPTH = 4
 
 
 class Prefetcher(Generic[Item]):
-    """The items of a generator, made by a thread of their own from the moment that the block is entered.
+    """The items of a generator that runs in its own thread from the start of the `with` block.
 
     At most four items wait. An exception of the generator comes out where its item would have. Leaving the block early calls
     `cancel`, which must end the generator's wait; it is closed when the block has been left.

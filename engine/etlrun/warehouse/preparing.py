@@ -1,4 +1,4 @@
-"""Before a publish: a table that is missing is made, one that is there must fit."""
+"""Before a publish: create a missing table, and compare an existing one with the load."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ AnyDefinition = Definition[StoredColumn]
 
 
 def condition_columns(condition: exp.Expr | None) -> tuple[str, ...]:
-    """The columns that a condition speaks of, in lower case."""
+    """The columns of a condition, in lower case."""
     found = condition.find_all(exp.Column) if condition is not None else ()
     return tuple(dict.fromkeys(column.name.lower() for column in found))
 
 
 def exact_columns(load: Load) -> frozenset[str]:
-    """The columns whose values must be told apart to the last bit: those of the key, and of the condition. In lower case."""
+    """The columns whose values must be compared exactly: those of the key and of the condition. In lower case."""
     return frozenset((*(key.lower() for key in load.key), *condition_columns(load.condition)))
 
 
 def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> list[tuple[str, str]]:
-    """Why `load` does not fit what is there, each with the statement that would correct it. Raises RunFailure for what no table can hold."""
+    """Differences between `load` and the existing table, each with the statement that corrects it. Raises RunFailure for columns that no table can store."""
     for why in server.unfit(load.columns):
         raise RunFailure(
             "sink",
@@ -76,7 +76,7 @@ def _refuse_changes_elsewhere(server: AnyServer, session: ServerSession, load: L
 
 
 def missing_schema(reason: Reason, table: str, statement: str) -> RunFailure:
-    """The failure of a table in a schema that is not there."""
+    """The failure of a table in a schema that does not exist."""
     schema = table.split(".", maxsplit=1)[0]
     return RunFailure(
         reason, "missing-schema", f"there is no schema `{schema}` for the table `{table}`", f"run: {statement};"
@@ -86,7 +86,7 @@ def missing_schema(reason: Reason, table: str, statement: str) -> RunFailure:
 def _with_view(
     server: AnyServer, load: Load, there: AnyDefinition | None, changes: list[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
-    """The changes of the table of versions, and why what has the table's name is not the view that shows them."""
+    """The changes of the table of versions, and the differences of its view."""
     is_unlike = there is not None and [each.name for each in there.columns] != [item.name for item in load.columns]
     is_in_the_way = server.views_hold_columns and there is not None and there.is_view and bool(changes or is_unlike)
     if is_in_the_way:
@@ -108,7 +108,7 @@ def _with_view(
 
 
 def refuse_shared(server: AnyServer, session: ServerSession, loads: Sequence[Load]) -> None:
-    """Raises RunFailure where two loads go to one table by different names: the second could replace what the first publishes."""
+    """Raises RunFailure if two loads write the same table under different names: the second could replace the rows of the first."""
     seen: dict[str, str] = {}
     for load in loads:
         first = seen.setdefault(server.lock_owner(session, load.table), load.table)
@@ -122,7 +122,7 @@ def refuse_shared(server: AnyServer, session: ServerSession, loads: Sequence[Loa
 
 
 def prepare(server: AnyServer, session: ServerSession, load: Load, label: str) -> AnyDefinition:
-    """Make what is missing, and compare what is there. Raises RunFailure."""
+    """Create missing tables, and compare existing ones. Raises RunFailure."""
     problems = find_mismatches(server, session, load)
     if problems:
         why = "; ".join(problem for problem, _ in problems)
@@ -143,12 +143,12 @@ def prepare(server: AnyServer, session: ServerSession, load: Load, label: str) -
 
 
 def is_by_pointer(server: AnyServer, load: Load) -> bool:
-    """Whether the rows of a load are shown by a pointer: the load says so, and the server can."""
+    """Whether a load is published by pointer: it is requested, and the server supports it."""
     return load.publish == "pointer" and server.keeps_versions
 
 
 def _made(server: AnyServer, session: ServerSession, table: str, statement: str) -> AnyDefinition:
-    """The table or view, made by `statement` where it is missing."""
+    """The table or view; `statement` creates it if it is missing."""
     there: AnyDefinition | None = server.describe(session, table)
     if there is None:
         _make(server, session, statement)

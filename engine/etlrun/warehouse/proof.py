@@ -1,4 +1,4 @@
-"""What the server holds of a part of a table: the number of rows, and the sum of their fingerprints."""
+"""The checksum of a part of a table on the server: the number of rows, and the sum of their fingerprints."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from etlrun.warehouse.stage import StageField
 
 @dataclass(frozen=True)
 class State:
-    """Equal states hold equal rows, in any order."""
+    """A checksum of rows: equal states have equal rows, in any order."""
 
     rows: int
     fingerprint: int
 
     def __sub__(self, before: State) -> State:
-        """The rows that came since `before`: sums can be subtracted."""
+        """The state of the rows that were added since `before`."""
         return State(self.rows - before.rows, self.fingerprint - before.fingerprint)
 
 
@@ -24,14 +24,14 @@ NOTHING = State(0, 0)
 
 
 def count(server: AnyServer, session: ServerSession, table: str, where: str) -> int:
-    """The number of the rows that fulfil `where`, or of all rows where it is empty."""
+    """The number of rows that fulfil `where`, or of all rows if it is empty."""
     return int(session.one(f"SELECT COUNT(*) FROM {server.table(table)}{_part(where)}")[0])
 
 
 def state_of(
     server: AnyServer, session: ServerSession, table: str, fields: tuple[StageField, ...], where: str
 ) -> State:
-    """The state of the rows that fulfil `where`, or of all rows where it is empty."""
+    """The state of the rows that fulfil `where`, or of all rows if it is empty."""
     rows, fingerprint = session.one(
         f"SELECT COUNT(*), COALESCE(SUM({server.fingerprint(fields)}), 0) FROM {server.table(table)}{_part(where)}"
     )

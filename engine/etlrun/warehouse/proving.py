@@ -1,4 +1,4 @@
-"""Prove slices of a load while others are on their way, over a line that sees what is not committed yet.
+"""Verify slices of a load while others are being sent, over a connection that sees uncommitted rows.
 
 What it finds stands for the whole only where it agrees with what was sent: nobody can change rows of an open transaction meanwhile,
 and rows of others that came between are counted at the end. Where it does not agree, or the line fails, or leads to another server,
@@ -20,7 +20,7 @@ from etlrun.warehouse.stage import StageField
 
 
 class Prover:
-    """Takes slices that have been loaded into the part `owned` of a table. Its line is opened for the first, and closed with the block."""
+    """Verifies slices that were loaded into the part `owned` of a table. Its connection is opened for the first slice, and closed with the block."""
 
     def __init__(self, server: AnyServer, table: str, fields: tuple[StageField, ...], owned: str) -> None:
         self._server = server
@@ -36,11 +36,11 @@ class Prover:
         return self
 
     def prove(self, part: Slice) -> None:
-        """Begin to look at what the server holds of a slice."""
+        """Start to verify a slice on the server."""
         self._states.append(self._pool.submit(self._state, part))
 
     def state(self) -> State | None:
-        """What the server holds of all slices together; None where that is not known."""
+        """The state of all slices together on the server; None if it is not known."""
         try:
             states = [state.result() for state in self._states]
         except (ServerError, RunFailure):

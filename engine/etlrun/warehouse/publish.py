@@ -1,4 +1,4 @@
-"""The protocol: one transaction for the loads of a connection, proved before COMMIT, with their ledger rows; tried again as a whole.
+"""The publish protocol: one transaction for the loads of a connection and their ledger rows, verified before COMMIT and retried as a whole.
 
 The transaction replaces rows, or the pointer to them where they were loaded before it.
 
@@ -45,7 +45,7 @@ FAILOVER_TRIES = 2
 
 @dataclass
 class Publisher:
-    """Publishes loads over sessions of one connection; what a person should know of a publish that went well is in `notices`."""
+    """Publishes loads over sessions of one connection; `notices` are lines for the user about a successful publish."""
 
     label: str
     server: AnyServer
@@ -53,7 +53,7 @@ class Publisher:
     notices: list[str] = field(default_factory=list)
 
     def publish(self, loads: Sequence[Load]) -> list[Published]:
-        """Publish, and try again what may go better then. Raises RunFailure; then nothing has changed, unless it says that this is unknown."""
+        """Publish, with retries after temporary errors. Raises RunFailure; then nothing has changed, unless its code says that this is not known."""
         with ExitStack() as stack:
             stages = stack.enter_context(_stages(loads))
             works = [_Work(load, stack.enter_context(closing(Stage(load, stages)))) for load in loads]
@@ -76,7 +76,7 @@ def _stages(loads: Sequence[Load]) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @dataclass
 class _Work:
-    """A load, and what an earlier try found out or left of it."""
+    """A load, and the results of its earlier tries."""
 
     load: Load
     stage: Stage
@@ -87,7 +87,7 @@ class _Work:
 
 
 class _Publish:
-    """One publish under way."""
+    """One attempt to publish."""
 
     def __init__(self, publisher: Publisher, works: list[_Work]) -> None:
         self.publisher = publisher
@@ -158,7 +158,7 @@ class _Publish:
         return published
 
     def each(self) -> Iterator[_Work]:
-        """The works, of which a failure is about the one that is being looked at."""
+        """The works one after the other; a failure is about the current one."""
         for work in self.works:
             self.current = work
             yield work
@@ -173,7 +173,7 @@ class _Publish:
         return Prepared(self.server, work.load, work.stage, there, work.facts, loader)
 
     def plan(self, session: ServerSession, work: _Work, ready: Prepared, reading: ExitStack) -> PointerPublish | None:
-        """Say what a load does in the transaction; do what comes before it."""
+        """Decide what a load does in the transaction, and do the work before it."""
         if not is_by_pointer(self.server, work.load):
             transfer = Transfer(ready)
             work.change = transfer.read_and_run
@@ -226,7 +226,7 @@ class _Publish:
         )
 
     def holder(self, session: ServerSession, load: Load) -> str:
-        """The run by which the rows are in the table already: this very one, or one that appended the same. Raises RunFailure where a later run is."""
+        """The run that already published the rows: this run, or one that appended the same rows. Raises RunFailure if a later run has published."""
         found = find_entries(self.server, session, load)
         self.is_in_doubt = False
         if is_published(load, period_key(load.period), found):
@@ -256,7 +256,7 @@ class _Publish:
             self.publisher.note(f"old rows of `{table}` could not be removed ({why}); the next publish removes them")
 
     def give_up(self, session: ServerSession, error: Exception) -> None:
-        """Roll back. The line may be gone; then the server does it."""
+        """Roll back. If the connection is lost, the server does it."""
         try:
             if session.is_open:
                 session.run("ROLLBACK")
@@ -267,7 +267,7 @@ class _Publish:
         session.close()
 
     def refusal(self, error: ServerError | LoadRefused) -> RunFailure | None:
-        """The failure that tells of rows which the table does not take; None for an error that is not about rows."""
+        """The failure for rows that the table rejects; None for an error that is not about rows."""
         work = self.current
         if not is_about_rows(error) or work.there is None:
             return None

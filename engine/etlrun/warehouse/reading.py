@@ -1,4 +1,4 @@
-"""Tables as Parquet files in the declared types: a large one over several connections at once, each of which reads ranges of it.
+"""Read tables into Parquet files in the declared types; a large table is read in ranges over several connections.
 
 The threads of one process suffice: the work on a row happens outside of Python's lock, but for a sixth of a second in a million rows.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _verify_instants(selection: Selection) -> None:
-    """Raises RunFailure for a column of clocks that is declared to be one of instants."""
+    """Raises RunFailure for a column without a time zone that is declared as timestamptz."""
     for item in selection.columns:
         stored = selection.there.column(item.name)
         if item.type == TIMESTAMPTZ and stored is not None and stored.type != TIMESTAMPTZ:
@@ -36,7 +36,7 @@ def _verify_instants(selection: Selection) -> None:
 
 @dataclass(frozen=True)
 class Selection:
-    """Some columns of a table that is there, in the types that are declared for them."""
+    """Columns of an existing table, in their declared types."""
 
     server: AnyServer
     there: Definition[StoredColumn]
@@ -48,7 +48,7 @@ class Selection:
 
 
 class Reader:
-    """Reads the tables of a server; what a person should know of it goes to `notices`."""
+    """Reads the tables of a server; `notices` are lines for the user."""
 
     def __init__(self, server: AnyServer, failure: Callable[[ServerError], RunFailure], notices: list[str]) -> None:
         self.server = server
@@ -58,7 +58,7 @@ class Reader:
         self.sessions: OpenSessions[ServerSession] = OpenSessions(server.open)
 
     def interrupt(self) -> None:
-        """Let `copy` fail at once; for another thread."""
+        """Make `copy` fail at once; called from another thread."""
         self._is_interrupted = True
         self.sessions.cut()
 
@@ -81,7 +81,7 @@ class Reader:
 
 
 class _Ranges:
-    """The ranges of a table on their way into files."""
+    """Reads the ranges of a table into files."""
 
     def __init__(self, selection: Selection, folder: Path, conditions: tuple[str, ...]) -> None:
         self.selection = selection
@@ -90,7 +90,7 @@ class _Ranges:
         self.counted = -1
 
     def run(self, readers: list[ServerSession], sessions: OpenSessions[ServerSession]) -> Copy:
-        """Read them all, and count. Raises ServerError, RunFailure; then nobody reads any more."""
+        """Read all ranges, and count their rows. Raises ServerError, RunFailure; then all reading has stopped."""
         with ThreadPoolExecutor(len(readers), "etlrun-read") as pool:
             works = [
                 pool.submit(self._count_and_read, readers[0]),

@@ -1,4 +1,4 @@
-"""What a publish would change in other tables: it deletes rows before it adds the new ones, and foreign keys, triggers and rules go on from there."""
+"""Changes of other tables by a publish: it deletes rows and adds new ones, and foreign keys, triggers and rules may react to that."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reference:
 
 
 def refuse_triggers(load: Load, table: str, triggers: Iterable[str]) -> None:
-    """Raises RunFailure where a trigger of `table` may change rows of other tables, unless the load allows it."""
+    """Raises RunFailure if a trigger of `table` may change rows of other tables, unless the load allows it."""
     shown = ", ".join(triggers) if not load.allow_cascade else ""
     if shown:
         raise RunFailure(
@@ -42,7 +42,7 @@ def refuse_triggers(load: Load, table: str, triggers: Iterable[str]) -> None:
 
 
 def refuse_changes(load: Load, changed: Iterable[str]) -> None:
-    """Raises RunFailure where the server has changed rows of these tables too, unless the load allows it."""
+    """Raises RunFailure if the server has also changed rows of these tables, unless the load allows it."""
     shown = ", ".join(f"`{table}`" for table in sorted(changed)) if not load.allow_cascade else ""
     if shown:
         raise RunFailure(
@@ -54,7 +54,7 @@ def refuse_changes(load: Load, changed: Iterable[str]) -> None:
 
 
 def refuse_cascades(load: Load, table: str, references: Iterable[Reference]) -> None:
-    """Raises RunFailure where replacing rows of `table` would change rows of other tables, unless the load allows it."""
+    """Raises RunFailure if replacing rows of `table` would change rows of other tables, unless the load allows it."""
     if load.write == "append" or load.allow_cascade:
         return
     for key in references:

@@ -1,4 +1,4 @@
-"""Rows that a server does not take: which they are, and why."""
+"""Rows that a server rejects: which rows, and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECK_VIOLATED = ("a CHECK constraint of the table is violated", CHANGE_ROWS)
 
 
 def is_about_rows(error: ServerError | LoadRefused) -> bool:
-    """Whether the table does not take rows; other errors are about the server or the connection."""
+    """Whether the error is about rejected rows; other errors are about the server or the connection."""
     return isinstance(error, LoadRefused) or error.kind in ("duplicate", "refused")
 
 
@@ -30,7 +30,7 @@ def not_published(stage: Stage) -> str:
 
 
 def equal_keys(stage: Stage) -> RunFailure | None:
-    """The failure of rows of the stage that share their key; None where none do."""
+    """The failure of rows of the stage with the same key; None if there are none."""
     found = equal_rows(stage, stage.load.key) if stage.load.key else ""
     fix = "reduce them to one row first, with `top`, `dedupe` or `aggregate`"
     return RunFailure("sink", "key-not-unique", f"{not_published(stage)}: {found}", fix) if found else None
@@ -39,7 +39,7 @@ def equal_keys(stage: Stage) -> RunFailure | None:
 def refused_rows(
     stage: Stage, error: ServerError | LoadRefused, detail: str, known: tuple[str, str] = ("", CHANGE_ROWS)
 ) -> RunFailure:
-    """The failure of rows that are not taken: `detail` is the server's text without values, `known` what it means and what to do."""
+    """The failure of rejected rows: `detail` is the text of the server without values, `known` its meaning and the fix."""
     what, fix = known
     if is_duplicate(error):
         return RunFailure(

@@ -1,4 +1,4 @@
-"""How often and how long to try again; the clock can be put in from outside."""
+"""How often and how long to retry; a test can replace the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going back: what readers see of a table that is published by pointer becomes what they saw before, in one transaction."""
+"""`etlrun rollback`: makes earlier rows of a table with `publish: pointer` current again, in one transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = ("current", "earlier", "withdrawn")
 
 
 def find_versions(server: AnyServer, session: ServerSession, table: str) -> Sequence[Version]:
-    """What is kept of a table, the latest publish first."""
+    """The stored versions of a table, the latest publish first."""
     kept = versions.find(server, session, table) if server.describe(session, VERSIONS) is not None else []
     return tuple(
         Version(one.period, one.run_id, one.rows, one.state == "current") for one in kept if one.state in SHOWN
@@ -26,7 +26,7 @@ def find_versions(server: AnyServer, session: ServerSession, table: str) -> Sequ
 
 
 def roll_back(server: AnyServer, session: ServerSession, table: str, period: str | None, run: str) -> Sequence[Version]:
-    """Undo the last publish of a table, or of a period of it; with `run` show the rows of that run again. Raises RunFailure, ServerError.
+    """Undo the last publish of a table, or of a period of it; with `run`, make the rows of that run current. Raises RunFailure, ServerError.
 
     The session must be closed after a failure: what is open in its transaction is rolled back then.
     """

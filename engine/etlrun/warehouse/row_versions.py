@@ -1,4 +1,4 @@
-"""Versions of rows (slowly changing dimensions, type 2): what a snapshot adds to a table that keeps them, and which versions it ends.
+"""Slowly changing dimensions of type 2 (`write: scd2`): the versions that a snapshot adds to a table, and those that it ends.
 
 The snapshot is compared with the versions that are current in the table. What comes of it is a `merge`: new versions, and those that end, by
 key and `valid_from`. The publish refuses it where another run has published to the table since it was read.
@@ -20,7 +20,7 @@ from etlrun.warehouse.ledger import table_key
 
 
 def with_versions(database: Database, load: Load, folder: Path) -> Load:
-    """`load` with the versions that its snapshot begins and ends in the place of the snapshot. Raises RunFailure."""
+    """`load` with the versions that its snapshot starts and ends, instead of the snapshot. Raises RunFailure."""
     history = load.history
     if history is None:
         return load
@@ -39,7 +39,7 @@ def with_versions(database: Database, load: Load, folder: Path) -> Load:
 
 
 class _Comparison:
-    """A snapshot, `new`, beside the versions that are in the table, `old`."""
+    """A comparison of a snapshot, `new`, with the versions in the table, `old`."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, load: Load, history: RowVersions, before: tuple[Path, ...]
@@ -60,7 +60,7 @@ class _Comparison:
         self.connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(values)} {rows}")
 
     def write(self, path: Path) -> int:
-        """Write the versions that begin or end; gives how many. Raises RunFailure."""
+        """Write the versions that start or end; returns their number. Raises RunFailure."""
         refuse_equal_keys(self.connection, self.load, self.history.key)
         self._refuse_the_past()
         self.connection.execute(f"COPY ({self._versions()}) TO {text(str(path))} (FORMAT parquet)")

@@ -1,4 +1,4 @@
-"""What the publish protocol needs of a server: its words, its tables, a lock, a way to load rows, a fingerprint of them, its errors."""
+"""The interface of a server for the publish protocol: its SQL, its tables, a lock, a loader, a fingerprint of rows, and its errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ErrorKind = Literal["transient", "failover", "lock-wait", "denied", "duplicate",
 
 
 class ServerError(Exception):
-    """A statement or a connection that failed: the server's code, and its text, which may hold values of rows.
+    """An error of a statement or a connection: the code and the text of the server. The text may contain values of rows.
 
     `kind` says what the protocol does about it: try again (`transient`, `lock-wait`; `failover` a few times), try another way to load
     (`no-stream`), or tell that a right is missing (`denied`) or that rows do not fit (`duplicate`, `refused`).
@@ -45,7 +45,7 @@ class ServerError(Exception):
 
 
 class LoadRefused(Exception):
-    """The server took the rows otherwise than they are; `str()` says how."""
+    """The server changed or ignored rows while it loaded them; `str()` says how."""
 
     def __init__(self, detail: str, code: int = 0, *, is_duplicate: bool = False) -> None:
         super().__init__(detail)
@@ -54,10 +54,10 @@ class LoadRefused(Exception):
 
 
 class ServerSession(Protocol):
-    """An open connection. Its failures come as ServerError."""
+    """An open connection. Its errors are raised as ServerError."""
 
     def run(self, statement: str) -> int:
-        """Run a statement; gives the number of rows that it touched."""
+        """Run a statement; returns the number of affected rows."""
 
     def rows(self, query: str) -> list[tuple[Any, ...]]: ...
 
@@ -66,20 +66,20 @@ class ServerSession(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether the line was up when it was used last."""
+        """Whether the connection worked when it was last used."""
 
     @property
     def thread(self) -> int:
         """The number of this session on the server."""
 
     def close(self) -> None:
-        """End the session in good order. The server rolls back what is open, and releases the locks."""
+        """End the session. The server rolls back an open transaction and releases the locks."""
 
     def abort(self) -> None:
-        """Cut the line without a word, in whatever state it is."""
+        """Close the connection at once, in any state."""
 
     def cut(self) -> None:
-        """Cut the line from another thread: who waits for the server gets an error at once."""
+        """Close the connection from another thread: a thread that waits for the server gets an error at once."""
 
 
 S = TypeVar("S", bound=ServerSession)
@@ -88,23 +88,23 @@ D = TypeVar("D", bound=Definition[Any])
 
 
 class Loader(Protocol[S_contra]):
-    """A way in which rows travel. `notice` is for a person, where it is not the usual one."""
+    """A way to send rows to the server. `notice` is a line for the user if it is not the usual way."""
 
     @property
     def notice(self) -> str: ...
 
     def encoding(self, fields: tuple[StageField, ...]) -> Encoding:
-        """How the rows leave the stage."""
+        """The encoding of the rows that are sent."""
 
     def load(
         self, session: S_contra, table: str, fields: tuple[StageField, ...], batches: Iterator[pa.RecordBatch]
     ) -> int:
-        """Put rows, encoded, into a table; gives how many the server took. Raises LoadRefused, ServerError."""
+        """Load encoded rows into a table; returns how many the server accepted. Raises LoadRefused, ServerError."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold for no row of the stage: `bad` is a condition on it, `why` completes `column` ...
+    """A condition that no row of the stage may fulfil: `bad` is the condition, and `why` ends the sentence "`column` ...".
 
     `padded` are columns of the key whose spaces at the end the server overlooks, where `bad` is about such a space.
     """
@@ -117,7 +117,7 @@ class Rule:
 
 
 class Server(ABC, Generic[S, D]):
-    """A server of one kind, as one connection of the profile names it."""
+    """A server of one kind, for one connection of the profile."""
 
     product: str  # as messages name it
     place: str  # the server and the database
@@ -156,7 +156,7 @@ class Server(ABC, Generic[S, D]):
 
     @abstractmethod
     def condition(self, node: exp.Expr) -> str:
-        """A checked condition as this server says it. Raises RunFailure for what it might take another way."""
+        """A checked condition in the SQL of this server. Raises RunFailure if the server might evaluate it differently."""
 
     def table(self, text: str) -> str:
         """A table's name, quoted part by part."""
@@ -167,11 +167,11 @@ class Server(ABC, Generic[S, D]):
 
     @abstractmethod
     def describe(self, session: S, table: str) -> D | None:
-        """The table or view of this name; None where there is none."""
+        """The table or view with this name; None if there is none."""
 
     @abstractmethod
     def missing_schema(self, session: S, table: str) -> str:
-        """The statement that makes the schema of a table, where it is missing; else nothing."""
+        """The statement that creates the schema of a table if it is missing; otherwise empty."""
 
     def tables(self, session: S) -> list[str]:
         """The names of the tables and views in the session's schema."""
@@ -179,75 +179,75 @@ class Server(ABC, Generic[S, D]):
         return sorted(str(row[0]) for row in found)
 
     def view_query(self, session: S, view: str) -> str:
-        """The query of a view in the server's own words; nothing where it does not tell."""
+        """The query of a view as the server stores it; empty if the server does not show it."""
         schema, _, plain = view.rpartition(".")
         of = f"table_schema = {self.text(schema) if schema else self.schema} AND table_name = {self.text(plain)}"
         found = session.rows(f"SELECT view_definition FROM information_schema.views WHERE {of}")
         return str(found[0][0] or "") if found else ""
 
     def require_rights(self, session: S, load: Load) -> None:
-        """Raises RunFailure where the account may not publish a load, as far as the server says so."""
+        """Raises RunFailure if the account lacks rights to publish a load, as far as the server shows them."""
 
     def is_too_long(self, plain: str) -> bool:
-        """Whether a name is longer than one may be."""
+        """Whether a name is too long for the server."""
         return False
 
     def rename_statement(self, table: str, plain: str) -> str:
-        """The statement that gives a table another name in its schema."""
+        """The statement that renames a table in its schema."""
         return f"ALTER TABLE {self.table(table)} RENAME TO {self.name(plain)}"
 
     @abstractmethod
     def unfit(self, columns: Columns) -> Iterator[str]:
-        """What the server cannot hold at all, whatever the table."""
+        """Columns that the server cannot store in any table, with the reasons."""
 
     @abstractmethod
     def mismatches(self, load: Load, there: D, exact: frozenset[str]) -> Iterator[tuple[str, str]]:
-        """Why a load does not fit a table, each with the statement that changes that. `exact` columns tell rows apart."""
+        """Differences between a load and a table, each with the statement that corrects it. Values of `exact` columns must be compared exactly."""
 
     def references_to(self, session: S, table: str) -> tuple[Reference, ...]:
-        """The foreign keys of other tables that refer to a table, and of itself."""
+        """The foreign keys of other tables, and of the table itself, that refer to a table."""
         return ()
 
     def triggers_of(self, session: S, load: Load, table: str) -> Iterator[str]:
-        """The triggers that a publish to a table starts and that may change other tables, where the server does not say it of `changed`."""
+        """The triggers of a table that may change other tables, on servers that cannot answer `changed`."""
         return iter(())
 
     def changed(self, session: S) -> frozenset[str]:
-        """The tables, as `lock_owner` names them, of which this transaction has changed rows, and maybe those before it in this session.
+        """The tables, named as by `lock_owner`, whose rows were changed in this transaction, or perhaps earlier in this session.
 
         None where the server does not say.
         """
         return frozenset()
 
     def settle(self, session: S, table: str) -> None:
-        """Let what waits for COMMIT and may change rows of the table do so now, before they are compared."""
+        """Run deferred triggers and constraints of the table now, before its rows are compared."""
 
     @abstractmethod
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
-        """The statement that makes the table of a load."""
+        """The statement that creates the table of a load."""
 
     def replace_view(self, session: S, load: Load) -> Iterator[str]:
-        """The statements that put the view of a load in the place of one that may be there."""
+        """The statements that create the view of a load, or replace an existing one."""
         yield f"CREATE OR REPLACE VIEW {self.table(load.table)} AS {load.query}"
 
     @abstractmethod
     def own_table(self, table: OwnTable) -> str:
-        """The statement that makes a table of etlrun's own."""
+        """The statement that creates a table for etlrun's own use."""
 
     def lock_owner(self, session: S, table: str) -> str:
-        """The full name of a table, whatever schema the session is in: what its lock is named after."""
+        """The full name of a table with its schema, from which the name of its lock is made."""
         raise NotImplementedError
 
     def identity(self, session: S) -> str:
-        """What tells the server, or the file, from all others, however a connection names it."""
+        """An id of the server or file that is the same for all connections to it."""
         raise NotImplementedError
 
     def try_lock(self, session: S, lock: str) -> bool:
-        """Take a named lock, which ends with the session, unless another session has it."""
+        """Take a named lock, unless another session has it. It is released with the session."""
         raise NotImplementedError
 
     def holder(self, lock: str) -> str:
-        """An SQL expression for the number of the session that has a lock, given as an expression; NULL where none has it."""
+        """An SQL expression for the number of the session that has a lock (also an expression); NULL if none has it."""
         raise NotImplementedError
 
     def lock_holder(self, session: S, lock: str) -> int | None:
@@ -256,56 +256,56 @@ class Server(ABC, Generic[S, D]):
         return None if found is None else int(found)
 
     def busy(self, detail: str) -> ServerError:
-        """The error of a wait for a lock that was too long."""
+        """The error after a timeout for a lock."""
         raise NotImplementedError
 
     def blockers(self, session: S, error: ServerError) -> str:
-        """Who else holds rows after a wait that was too long, as the end of a sentence."""
+        """The sessions that have locked rows, after a lock timeout, as the end of a sentence."""
         return ""
 
     @property
     @abstractmethod
     def lock_seconds(self) -> int:
-        """How long to wait for what another session holds."""
+        """The lock timeout."""
 
     @abstractmethod
     def rules(self, stage: Stage, there: D) -> Iterator[Rule]:
-        """What the table would not keep as it is."""
+        """The rules for values that the table would not store unchanged."""
 
     @abstractmethod
     def loader(self, session: S, load: Load) -> Loader[S]:
-        """The way in which the rows of a load travel."""
+        """The loader that sends the rows of a load."""
 
     def fallback(self, error: ServerError) -> Server[S, D] | None:
-        """The same server by another way to load, where an error says that the usual one is closed."""
+        """The same server with another loader, if an error says that the usual one is disabled."""
         return None
 
     @abstractmethod
     def fingerprint(self, fields: tuple[StageField, ...]) -> str:
-        """A whole number for each row that the server stores, which an Encoding gives for a row of the stage as well."""
+        """The SQL for the fingerprint of a stored row, an integer; an Encoding computes the same for a row of the stage."""
 
     def delete_keys(self, session: S, table: str, fields: tuple[StageField, ...], stage: Stage) -> None:
-        """Delete the rows that have a key of the stage."""
+        """Delete the rows whose key is in the stage."""
         for keys in stage.keys(self, fields):
             session.run(f"DELETE FROM {self.table(table)} WHERE {' OR '.join(keys)}")
 
     def insert_version(self, session: S, statement: str) -> int:
-        """Run the INSERT of one version; gives the number that the server gave it."""
+        """Run the INSERT of one version; returns the number that the server generated."""
         raise NotImplementedError
 
     def replace_versions(self, table: str, columns: str, rows: Mapping[int, str]) -> str:
-        """The statement that writes versions, which begin with their numbers, in the place of those of equal number."""
+        """The statement that replaces versions by number; the values begin with the numbers."""
         raise NotImplementedError
 
     def lock_versions(self, session: S, table: str) -> None:
-        """Let no other transaction show versions of a table until this one ends, where `row_locks` do not see to that."""
+        """Lock the versions of a table until the transaction ends, if `row_locks` do not do that."""
 
     def delete_some(self, table: str, condition: str, most: int) -> str:
         """The statement that deletes at most so many rows."""
         raise NotImplementedError
 
     def versions_table(self) -> str:
-        """The statement that makes the table of versions."""
+        """The statement that creates the table of versions."""
         raise NotImplementedError
 
     @abstractmethod
@@ -313,7 +313,7 @@ class Server(ABC, Generic[S, D]):
         """What happened, with the code that finds it in the server's manual; and what to do."""
 
     def refusal(self, stage: Stage, there: D, error: ServerError | LoadRefused) -> RunFailure | None:
-        """What this server knows of rows that a table does not take, beyond its text."""
+        """A more specific failure for rejected rows, if this server can find one."""
         return None
 
     @abstractmethod
@@ -322,14 +322,14 @@ class Server(ABC, Generic[S, D]):
 
     @abstractmethod
     def readers(self, sessions: OpenSessions[S], there: D, notices: list[str]) -> tuple[list[S], tuple[str, ...]]:
-        """Sessions that see one state of a table, and conditions that share its rows out between them; at least one of each."""
+        """Sessions that see the same snapshot of a table, and conditions that divide its rows; at least one of each."""
 
     @abstractmethod
     def batches(self, session: S, there: D, columns: Columns, condition: str) -> Iterator[pa.RecordBatch]:
         """The rows that fulfil a condition, or all, in the declared types. Raises RunFailure for a value of another type."""
 
     def examine(self, session: S) -> Iterator[HealthFinding]:
-        """What `etlrun doctor` tells of the server. Changes nothing."""
+        """The findings of `etlrun doctor` about the server. Changes nothing."""
         return iter(())
 
 

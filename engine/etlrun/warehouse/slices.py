@@ -1,4 +1,4 @@
-"""The rows of a large load cut into slices of the key, so that one is on its way while the next is sorted and the last is proved."""
+"""Divide a large load into slices by key, so that one slice is sent while the next is sorted and the previous one is verified."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPES = ("tinyint", "smallint", "int", "bigint", "decimal", "string", "date", "t
 
 @dataclass(frozen=True)
 class Slice:
-    """A part of the rows, as a condition on the stage and as the same one on the table; nothing for all of them."""
+    """A part of the rows: a condition on the stage and the same condition on the table; empty for all rows."""
 
     staged: str = ""
     there: str = ""
@@ -55,7 +55,7 @@ def cut(
 
 
 def _bounds(server: AnyServer, stage: Stage, field: StageField) -> list[tuple[str, str]]:
-    """Where to cut, for the stage and for the server; nothing where most rows are alike."""
+    """The limits of the slices, for the stage and for the server; empty if most rows are equal."""
     sample = f"SELECT {field.staged} AS bound FROM stage USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (1)"
     quantiles = f"SELECT unnest(quantile_disc(bound, {list(CUTS)})) AS bound, min(bound) AS low FROM ({sample})"
     shown = f"'CAST(' || {_quoted('CAST(bound AS VARCHAR)')} || ' AS {type_name(field.type)})', {server.literal(replace(field, staged='bound'))}"

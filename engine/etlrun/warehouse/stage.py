@@ -1,4 +1,4 @@
-"""The staged rows of a load: looked at before anything is sent, then read in the order of the primary key, in bounded memory."""
+"""The staged rows of a load: inspected before anything is sent, then read in the order of the primary key, with bounded memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class StageField:
-    """A column on its way: its name in the table, its type, and its name in the stage.
+    """A column that is sent: its name in the table, its type, and its name in the stage.
 
     `is_special` says that a text of the stage holds a character that a line escapes, `has_nulls` that one of its values is NULL.
     """
@@ -53,14 +53,14 @@ class Encoding:
 
 @dataclass
 class ColumnSum:
-    """What has left the stage so far: the number of rows, and the sum of their fingerprints."""
+    """The checksum of the rows sent so far: their number, and the sum of their fingerprints."""
 
     rows: int = 0
     fingerprint: int = 0
 
 
 def open_stages(spill: Path) -> duckdb.DuckDBPyConnection:
-    """The database of the stages of one publish: each of its own would take 5 MB and nine threads."""
+    """One DuckDB database for all stages of a publish: a separate one for each would need 5 MB and nine threads."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "temp_directory": str(spill),
@@ -81,7 +81,7 @@ class Stage:
         self._connection.execute(f"CREATE VIEW stage AS {self._query()}")
 
     def _cursor(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-        """A connection in which `stage` is the one of this load."""
+        """A connection in which `stage` is the stage of this load."""
         cursor = connection.cursor()
         cursor.execute(f"SET schema = '{self._schema}'")
         return cursor
@@ -95,11 +95,11 @@ class Stage:
         return f"SELECT {shown} FROM {parquet(files)}" if files else f"SELECT {shown} WHERE false"
 
     def staged(self, column: str) -> str:
-        """What a column of the load is called here."""
+        """The name of a column of the load in the stage."""
         return f"c{self._places[column.lower()]}"
 
     def column(self, name: str) -> Column:
-        """The column of the load that has this name, in whatever case."""
+        """The column of the load with this name, ignoring case."""
         return self.load.columns.items[self._places[name.lower()]]
 
     def one(self, query: str) -> tuple[Any, ...]:
@@ -108,7 +108,7 @@ class Stage:
         return row
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """The rows of a query, in a thread of its own: DuckDB would not let Ctrl-C through to this one."""
+        """The rows of a query, run in a separate thread: DuckDB would block Ctrl-C in this one."""
 
         def answer() -> Generator[list[tuple[Any, ...]], None, None]:
             try:
@@ -133,21 +133,21 @@ class Stage:
             so_far.rows += batch.num_rows
 
     def keys(self, server: AnyServer, fields: tuple[StageField, ...]) -> Iterator[list[str]]:
-        """The keys of the rows as conditions of the server, some at a time. May be read while the rows are."""
+        """The keys of the rows as conditions of the server, in batches. May be read at the same time as the rows."""
         parts = ", ' AND ', ".join(map(server.equality, fields))
         for batch in self.batches(f"concat('(', {parts}, ')')", tuple(field.staged for field in fields)):
             keys = batch.column(0).to_pylist()
             yield from (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
 
     def batches(self, values: str, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        """Values of all rows, in an order, beside whatever else is read."""
+        """Values of all rows in an order; may be read at the same time as others."""
         with self._cursor(self._connection) as cursor:
             batches = self._batches(cursor, values, order)
             with Prefetcher(batches, cursor.interrupt) as prefetched:  # or Ctrl-C would wait until they are sorted
                 yield from prefetched
 
     def interrupt(self) -> None:
-        """End the query that another thread waits for."""
+        """Interrupt the query for which another thread waits."""
         self._connection.interrupt()
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class Stage:
     def _batches(
         connection: duckdb.DuckDBPyConnection, values_: str, order: tuple[str, ...], where: str = ""
     ) -> Generator[pa.RecordBatch, None, None]:
-        """The values of rows, some at a time, and never none."""
+        """The values of rows in batches, which are never empty."""
         only = f" WHERE {where}" if where else ""
         by = f" ORDER BY {', '.join(order)}" if order else ""
         try:

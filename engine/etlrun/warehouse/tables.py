@@ -10,7 +10,7 @@ from etlrun.language.columns import DATE, DOUBLE, FLOAT, INTEGERS, TIMESTAMP, Co
 
 
 class StoredColumn(Protocol):
-    """A column of a table that is there. `written` is its type in the server's words."""
+    """A column of an existing table. `written` is its type as the server writes it."""
 
     @property
     def name(self) -> str: ...
@@ -20,7 +20,7 @@ class StoredColumn(Protocol):
     def is_nullable(self) -> bool: ...
     @property
     def type(self) -> Type | None:
-        """The type its values have in a relation; None for one that no relation can hold."""
+        """The type of its values in a relation; None if relations have no such type."""
 
 
 C_co = TypeVar("C_co", bound=StoredColumn, covariant=True)
@@ -43,18 +43,18 @@ class Definition(Generic[C_co]):
         return next((column for column in self.columns if column.name.lower() == wanted.lower()), None)
 
     def relation(self) -> Columns:
-        """The columns that a relation can hold."""
+        """The columns whose types a relation can have."""
         known = ((column, column.type) for column in self.columns)
         return Columns(tuple(Column(each.name, kind, each.is_nullable) for each, kind in known if kind is not None))
 
 
 def loss_of(old: Type | None, new: Type) -> str:
-    """The comment behind a statement that gives a column another type; nothing where each value of the old type is one of the new."""
+    """The comment after a statement that changes the type of a column; empty if the new type has every value of the old one."""
     return "" if old is not None and keeps_all(old, new) else " /* may cut or round values that are there */"
 
 
 def keeps_all(old: Type, new: Type) -> bool:
-    """Whether each value of one type is one of the other."""
+    """Whether the second type has every value of the first."""
     if old == new:
         return True
     if new.name in INTEGERS:
@@ -72,7 +72,7 @@ DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}  # of the larges
 
 @dataclass(frozen=True)
 class OwnTable:
-    """A table of etlrun's own: its columns, which are never null, as `kind` or `text(length)`."""
+    """A table for etlrun's own use: its columns, which are never null, as `kind` or `text(length)`."""
 
     name: str
     columns: tuple[tuple[str, int | None], ...]  # a text of so many characters, or a whole number
@@ -85,5 +85,5 @@ class OwnTable:
 
 
 def declared(columns: Iterator[tuple[str, str]]) -> str:
-    """Columns and their types as CREATE TABLE has them."""
+    """Columns and their types for CREATE TABLE."""
     return ", ".join(f"{name} {kind} NOT NULL" for name, kind in columns)

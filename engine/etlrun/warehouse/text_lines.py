@@ -1,4 +1,4 @@
-r"""Rows as lines of text, as LOAD DATA and COPY read them, written by DuckDB out of the stage.
+r"""Rows as lines of text for LOAD DATA and COPY, written by DuckDB from the stage.
 
 A line holds the values of a row with a tab between and a line feed at the end. NULL is `\N`, and in texts backslash, tab, line
 feed, carriage return and NUL are written `\\ \t \n \r \0`. Each value is an SQL expression here.
@@ -27,14 +27,14 @@ def line(values: list[str]) -> str:
 
 
 def escaped(field: StageField, text: str) -> str:
-    """The text of a value as its line has it; NULL where it is null."""
+    """The text of a value, escaped for its line; NULL if it is null."""
     for _, written, code in SPECIALS if field.is_special else ():
         text = f"replace({text}, chr({code}), chr(92) || {_character(written[1])})"
     return text
 
 
 def text_of(field: StageField) -> str:
-    """A value as text, before anything is escaped."""
+    """A value as text, not yet escaped."""
     staged, kind = field.staged, field.type
     if kind.name == "string":
         return staged

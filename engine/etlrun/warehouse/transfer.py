@@ -1,4 +1,4 @@
-"""Inside the transaction: the old rows go, the new ones come, and what the server then holds is compared with the stage."""
+"""The work inside the transaction: delete the old rows, load the new ones, and compare the rows on the server with the stage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A load whose table is there and whose rows have been looked at."""
+    """A load whose table exists and whose rows were inspected."""
 
     server: AnyServer
     load: Load
@@ -38,7 +38,7 @@ class Prepared:
 
 
 class Transfer:
-    """The rows of a stage on their way into their table."""
+    """Sends the rows of a stage to their table."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.server = server = prepared.server
@@ -57,7 +57,7 @@ class Transfer:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Inside, the stage is being sorted and written as text, whatever else happens."""
+        """Context in which the stage is sorted and written as text in the background."""
         with Prefetcher(self.read(), self.stage.interrupt) as self.rows:
             yield
 
@@ -68,12 +68,12 @@ class Transfer:
             yield ()
 
     def read_and_run(self, session: ServerSession) -> None:
-        """As `run`, where the stage is not being read yet."""
+        """Like `run`, if the stage is not being read yet."""
         with self.reading():
             self.run(session)
 
     def run(self, session: ServerSession) -> None:
-        """Replace and prove. Raises RunFailure, LoadRefused, ServerError."""
+        """Replace the rows and verify them. Raises RunFailure, LoadRefused, ServerError."""
         self.remove(session)
         point("deleted")
         owned = self.owned()
@@ -82,7 +82,7 @@ class Transfer:
         )
 
     def add(self, session: ServerSession, owned: str, before: State = NOTHING) -> None:
-        """Load the rows and prove them: they are what came to the part `owned` of the table since `before`. Raises as `run` does."""
+        """Load the rows and verify them: they must equal the rows added to the part `owned` of the table since `before`. Raises like `run`."""
         assert self.rows is not None
         rows, loaded = iter(self.rows), 0
         in_slices = len(self.slices) > 1 and before == NOTHING and bool(self.server.dirty_reads)
@@ -106,7 +106,7 @@ class Transfer:
         point("proved")
 
     def remove(self, session: ServerSession) -> None:
-        """Delete what the load replaces."""
+        """Delete the rows that the load replaces."""
         if self.load.write == "replace":
             session.run(f"DELETE FROM {self.server.table(self.table)}")
         elif self.load.write == "replace_where":
@@ -118,7 +118,7 @@ class Transfer:
             self.server.delete_keys(session, self.table, fields, self.stage)
 
     def owned(self) -> str:
-        """The part of the table in which the new rows are: as a condition, or nothing for all of it."""
+        """The part of the table with the new rows: a condition, or empty for the whole table."""
         if self.load.condition is not None:
             return str(self.server.condition(self.load.condition))
         if self.load.write == "replace" or not self.facts.ends:
@@ -132,11 +132,11 @@ class Transfer:
         return state_of(self.server, session, self.table, self.facts.fields, owned)
 
     def wanted(self) -> State:
-        """What has left the stage."""
+        """The expected state: the rows that were sent."""
         return State(self.sent.rows, self.sent.fingerprint)
 
     def prove(self, arrived: State) -> None:
-        """Compare what the server holds with what left the stage. Raises RunFailure where they differ."""
+        """Compare the rows on the server with those that were sent. Raises RunFailure if they differ."""
         if arrived == self.wanted() and arrived.rows == self.load.rows:
             return
         named = f"the table `{self.load.table}` was not published"

@@ -1,4 +1,4 @@
-"""Turns at a database that has one user at a time: pipelines that run at once in this process wait for each other there."""
+"""Turns for a database that allows one writer at a time: pipelines that run in parallel in this process wait for each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVERY_SECONDS = 0.1
 
 @dataclass
 class _Turns:
-    """Which thread has a database, and how often it opened it."""
+    """The thread that uses a database, and how often it has opened it."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     several: int = 0
@@ -27,7 +27,7 @@ _turns = _Turns()
 
 @contextmanager
 def several_at_once() -> Iterator[None]:
-    """Inside, pipelines run at once; elsewhere nobody waits."""
+    """Context in which pipelines run in parallel; outside of it nothing waits."""
     with _turns.changed:
         _turns.several += 1
     try:
@@ -38,7 +38,7 @@ def several_at_once() -> Iterator[None]:
 
 
 def take_turn(database: Path) -> Callable[[], None]:
-    """Wait until no other thread has the database; gives what ends the turn. Raises Stopped."""
+    """Wait until no other thread uses the database; returns the function that ends the turn. Raises Stopped."""
     if not _turns.several:
         return lambda: None
     mine = threading.get_ident()

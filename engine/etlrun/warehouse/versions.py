@@ -1,4 +1,4 @@
-"""What is kept of a table that is published by pointer: its versions, of which a view shows the current ones.
+"""The versions of a table with `publish: pointer`; a view shows the current ones.
 
 The rows of all versions are in the table `NAME__data`, each with the number of its load. `_etlrun_versions` tells of every publish of
 a period which load it made current, and which publish took its place. Its rows are replaced and never updated, so that an account
@@ -25,7 +25,7 @@ COLUMNS = "tbl, period, load_id, state, replaced_by, run_id, pipeline, write_mod
 
 @dataclass(frozen=True)
 class TableVersion:
-    """A publish of a period: `load` numbers its rows, `replaced_by` the publish that took its place."""
+    """A publish of a period: `load` is the number in its rows, `replaced_by` the publish that replaced it."""
 
     version: int
     table: str
@@ -47,14 +47,14 @@ def data_table(table: str) -> str:
 
 
 def with_numbers(load: Load) -> Load:
-    """`load` as it goes into the table of all versions."""
+    """`load` with the column of version numbers, for the table of all versions."""
     number = Column(NUMBER, BIGINT, nullable=False, description="the version that the row belongs to")
     columns = Columns((number, *load.columns))
     return replace(load, table=data_table(load.table), columns=columns, key=(NUMBER, *load.key))
 
 
 def view_statement(server: AnyServer, load: Load, *, replaces: bool = False) -> str:
-    """The statement that makes the view of the current versions, or changes it."""
+    """The statement that creates or replaces the view of the current versions."""
     shown = ", ".join(f"d.{server.name(item.name)} AS {server.name(item.name)}" for item in load.columns)
     head = f"{'CREATE OR REPLACE' if replaces else 'CREATE'} VIEW {server.table(load.table)}"
     rows = f"{server.table(data_table(load.table))} d JOIN {VERSIONS} v ON v.load_id = d.{server.name(NUMBER)}"
@@ -70,7 +70,7 @@ def find(server: AnyServer, session: ServerSession, table: str, *, locked: bool 
 
 
 def register(server: AnyServer, session: ServerSession, load: Load) -> TableVersion:
-    """Give a load that is about to begin its number."""
+    """Register a new load, which gives it its number."""
     values = (load.run_id, load.pipeline, load.write, load.rows, load.checksum, load.spec_hash)
     new = insert(server, session, TableVersion(0, load.table, period_key(load.period), 0, "loading", None, *values))
     numbered = replace(new, load=new.version)
@@ -79,20 +79,20 @@ def register(server: AnyServer, session: ServerSession, load: Load) -> TableVers
 
 
 def insert(server: AnyServer, session: ServerSession, new: TableVersion) -> TableVersion:
-    """Write a version that is new; gives it with its number."""
+    """Insert a new version; returns it with its number."""
     statement = f"INSERT INTO {VERSIONS} ({COLUMNS}) VALUES ({_values(server, new)})"
     return replace(new, version=server.insert_version(session, statement))
 
 
 def write(server: AnyServer, session: ServerSession, changed: Iterable[TableVersion]) -> None:
-    """Write what is known of versions now."""
+    """Write the current state of versions."""
     rows = {each.version: f"({each.version}, {_values(server, each)})" for each in changed}
     if rows:
         session.run(server.replace_versions(VERSIONS, f"version, {COLUMNS}", rows))
 
 
 def publish(new: TableVersion, kept: list[TableVersion]) -> list[TableVersion]:
-    """The versions that change when `new` becomes current: itself, and those whose place it takes."""
+    """The versions that change when `new` becomes current: itself, and those that it replaces."""
     taken = [one for one in kept if one.state == "current" and (new.write == "replace" or one.period == new.period)]
     return [
         replace(new, state="current", replaced_by=None),
@@ -101,7 +101,7 @@ def publish(new: TableVersion, kept: list[TableVersion]) -> list[TableVersion]:
 
 
 def withdraw(last: TableVersion, kept: list[TableVersion]) -> list[TableVersion]:
-    """The versions that change when the publish `last` is undone: itself, and those whose place it had taken."""
+    """The versions that change when the publish `last` is undone: itself, and those that it had replaced."""
     return [
         replace(last, state="withdrawn"),
         *(replace(one, state="current", replaced_by=None) for one in kept if one.replaced_by == last.version),
@@ -109,7 +109,7 @@ def withdraw(last: TableVersion, kept: list[TableVersion]) -> list[TableVersion]
 
 
 def outlived(kept: list[TableVersion], keep: int) -> list[TableVersion]:
-    """The versions that nobody goes back to: withdrawn ones, and those that more than `keep` publishes have replaced since."""
+    """The versions that are no longer kept: withdrawn ones, and those that were replaced more than `keep` publishes ago."""
     known = {one.version: one for one in kept}
 
     def age(one: TableVersion) -> int:

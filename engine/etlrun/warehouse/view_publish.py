@@ -1,4 +1,4 @@
-"""Make a view, or replace it, in one step: tried under another name first, and known by the ledger as one of etlrun's own."""
+"""Create or replace a view in one step. It is tried under another name first, and recorded in the ledger."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ QUERY = (
 
 
 def tried_view(view: str) -> str:
-    """The name under which a view is tried: one that is etlrun's own and not too long for a server."""
+    """The temporary name under which a view is tried, not too long for any server."""
     schema, dot, _ = view.rpartition(".")
     digest = hashlib.sha1(view.lower().encode(), usedforsecurity=False).hexdigest()
     return f"{schema}{dot}_etlrun_new_{digest}"
 
 
 def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[tuple[str, str]]:
-    """Why a view cannot take its name, each with the statement that changes that. Raises RunFailure where none should."""
+    """Why a view cannot be created under its name, each with the statement that corrects it. Raises RunFailure if no statement should."""
     there: Definition[StoredColumn] | None = server.describe(session, load.table)
     if there is None:
         return
@@ -50,7 +50,7 @@ def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[t
 
 
 def _own_query(server: AnyServer, session: ServerSession, load: Load) -> str | None:
-    """The digest of the query that etlrun gave to a view; empty where it is not known, None for a view that it never made."""
+    """The digest of the query of a view in the ledger; empty if it is not known, None for a view that etlrun did not create."""
     if server.describe(session, LEDGER) is None:
         return None
     known = f"SELECT checksum FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))} AND write_mode = 'view'"
@@ -59,13 +59,13 @@ def _own_query(server: AnyServer, session: ServerSession, load: Load) -> str | N
 
 
 def _digest(server: AnyServer, session: ServerSession, view: str) -> str:
-    """A digest of a view's query as the server keeps it; empty where it does not tell."""
+    """A digest of the query of a view as the server stores it; empty if the server does not show it."""
     query = server.view_query(session, view)
     return QUERY + hashlib.sha1(query.encode(), usedforsecurity=False).hexdigest() if query else ""
 
 
 def publish_view(server: AnyServer, session: ServerSession, load: Load, label: str) -> Published:
-    """Make or replace a view that fits. Raises RunFailure, ServerError; then the old view is as it was."""
+    """Create or replace a view. Raises RunFailure, ServerError; then the old view is unchanged."""
     for why, statement in misfits(server, session, load):
         raise RunFailure("sink", "table-mismatch", f"the view `{load.table}` does not fit: {why}", f"run: {statement};")
     for statement in missing_tables(server, session):
@@ -88,7 +88,7 @@ def publish_view(server: AnyServer, session: ServerSession, load: Load, label: s
 
 
 def _try(server: AnyServer, session: ServerSession, load: Load, label: str) -> None:
-    """Make the view under another name, and take it away again. Raises RunFailure where it has other columns than the relation."""
+    """Create the view under another name, and drop it again. Raises RunFailure if it has other columns than the relation."""
     tried = replace(load, table=tried_view(load.table))
     session.run(f"CREATE OR REPLACE VIEW {server.table(tried.table)} AS {load.query}")
     there: Definition[StoredColumn] | None = server.describe(session, tried.table)
@@ -107,6 +107,6 @@ def _try(server: AnyServer, session: ServerSession, load: Load, label: str) -> N
 
 
 def _holds(there: Type, wanted: Type) -> bool:
-    """Whether values of a view's column are read as those of the relation: a server makes numbers longer when it computes."""
+    """Whether a column of the view has the values of the relation's column; a server may use a wider number type."""
     families = ({*INTEGERS, "boolean"}, {"float", "double"})
     return any({there.name, wanted.name} <= family for family in families) or keeps_all(there, wanted)

@@ -1,4 +1,4 @@
-"""A step of a view in a server's SQL, with the meaning that it has in the plan; anything else is refused.
+"""A step of a view in the SQL of a server, with the same meaning as in the plan; other steps are rejected.
 
 The grammar is closed, as that of conditions is: tables joined and united, rows filtered by such conditions, columns chosen and renamed,
 constants, `case` and `coalesce` of values of one type, `count`, `sum`, `min` and `max` of groups, and the number of a row in its group. Texts are
@@ -23,7 +23,7 @@ _JOINS = {"": "JOIN", "INNER": "JOIN", "LEFT": "LEFT JOIN", "LEFT OUTER": "LEFT 
 
 @dataclass(frozen=True)
 class QueryWords:
-    """How a server writes values; `{}` is what they are made of."""
+    """How a server writes values; `{}` is replaced by their parts."""
 
     text_column: str  # of a table of any character set, compared by bytes
     text: str  # a constant
@@ -150,7 +150,7 @@ class ServerQueries:
         return f"CASE {cases}{default} END"
 
     def _one_of(self, whole: exp.Expr, value: exp.Expr) -> str:
-        """A value that stands for the `whole`: of its type, or null."""
+        """One of the values of an expression: of the type of the `whole`, or null."""
         if isinstance(value.unnest(), exp.Null):
             return "NULL"
         if type_of(value) != type_of(whole):
