@@ -12,5 +12,5 @@ def compare_with_file(path: Path, text: str) -> None:
     """Fail unless `path` holds `text`; with ETLRUN_GOLDEN=write it is made to."""
     if os.environ.get("ETLRUN_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
-    assert path.is_file(), f"{path.name} is not there yet; {HOW}"
+    assert path.is_file(), f"{path.name} does not exist yet; {HOW}"
     assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale; {HOW}"

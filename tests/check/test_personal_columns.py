@@ -139,7 +139,7 @@ def test_the_mistake_names_every_column_at_its_place(tmp_path: Path) -> None:
 def test_only_what_reaches_the_prompt_can_be_allowed(tmp_path: Path) -> None:
     steps = "from: users\nrename: {phone: asked}"
     out = said(tmp_path, asking(steps, ", allow_pii: [users.phone, users.phon, users.mail]"))
-    assert "no column `users.phon` that is tagged `pii` reaches this prompt" in out
+    assert "this prompt uses no column `users.phon` with the tag `pii`" in out
     assert "did you mean `users.phone`?" in out
     assert "no column `users.mail`" in out
 
@@ -220,7 +220,7 @@ def test_a_table_is_not_asked_about_while_nobody_knows_its_tags(tmp_path: Path) 
     text += "    - from: ends\n    - enrich: {key: digits, prompt: kind, model: titles}\n"
     text += "sinks:\n  labels: {table: {from: r, connection: warehouse, write: replace}}\n"
     out = etlrun(tmp_path, "check", many.pipeline(text, "last")).out
-    assert "whether that is tagged `pii` is not known while pipelines/core.yaml has mistakes" in out
+    assert "it is not known whether that has the tag `pii`, because pipelines/core.yaml has mistakes" in out
     tagged = text.replace("{digits: string}", "{digits: {type: string, tags: pii}}")
     out = etlrun(tmp_path, "check", many.pipeline(tagged, "last")).out
     assert (out.count("pii-in-prompt"), "`ends.digits`, which is tagged `pii`" in out) == (1, True), out

@@ -38,7 +38,7 @@ def test_a_profile_must_be_chosen_where_there_are_several(tmp_path: Path) -> Non
 def test_a_project_has_one_project_file(tmp_path: Path) -> None:
     (tmp_path / "etlrun.yaml").write_text("data: a\n")
     (tmp_path / "etlrun.yml").write_text("data: b\n")
-    with pytest.raises(SpecError, match=r"there is `etlrun.yml` beside it"):
+    with pytest.raises(SpecError, match=r"there is also a file `etlrun.yml`"):
         find_project(tmp_path)
 
 

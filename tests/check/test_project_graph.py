@@ -56,7 +56,7 @@ def test_wider_types_may_be_declared(tmp_path: Path) -> None:
         ("{connection: warehouse, table: orders, columns: {id: smallint}}", "`id` is int where `core` publishes it"),
         ("{pipeline: core, columns: {shopp: string}}", "`core` publishes no column `shopp`"),
         ("{pipeline: coer, sink: orders}", "unknown-pipeline: there is no pipeline `coer` in pipelines/"),
-        ("{pipeline: core, sink: order}", "unknown-sink: `core` publishes no table in a sink `order`"),
+        ("{pipeline: core, sink: order}", "unknown-sink: `core` has no sink `order` that publishes a table"),
         ("{pipeline: core, table: orders}", "`pipeline` and `table` cannot be used together"),
         ("{connection: warehouse, table: orders}", "missing-key: the key `columns` is missing"),
         ("{pipeline: mart, sink: mart}", "cycle: pipelines depend on each other: `mart` -> `mart`"),
@@ -96,7 +96,7 @@ def test_two_pipelines_have_two_names_and_two_tables(tmp_path: Path) -> None:
         again=CORE.replace("orders:", "others:"),
         more=CORE.replace("pipeline: core", "pipeline: more"),
     )
-    assert "duplicate-name: the pipeline in pipelines/again.yaml is called `core` too" in found
+    assert "duplicate-name: the pipeline in pipelines/again.yaml has the same name, `core`" in found
     assert (
         "shared-sink: `orders` writes to `orders`, and so does the pipeline `core` (pipelines/core.yaml:5:3)" in found
     )

@@ -13,7 +13,7 @@ URL = f"mysql+pymysql://u:{SECRET}@127.0.0.1/db"
 MISTAKES = {
     "a misspelt key beside it": f"mysql: {{url: '{URL}', tsl: auto}}",
     "a misspelt key of its own": f"mysql: {{url: 'mysql+pymysql://u@h/db', passwrd: {SECRET}}}",
-    "a kind that is not there": f"mysqll: {{password: {SECRET}}}",
+    "a kind that does not exist": f"mysqll: {{password: {SECRET}}}",
     "the key twice": f"mysql: {{url: x, password: {SECRET}, password: {SECRET}}}",
     "a stray bracket": f"mysql: {{url: '{URL}', tls: ]}}",
     "a list": f"mysql: {{url: x, password: [{SECRET}]}}",

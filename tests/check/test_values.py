@@ -127,13 +127,13 @@ def test_a_value_becomes_what_its_field_holds(text: str, field: str | None, valu
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("whole: $word", "a whole number is expected here, and `$word` is `two`"),
-        ("whole: $x", "a whole number is expected here, and `$x` is `1.5`"),
-        ("number: $month", "a number is expected here, and `$month` is `2022-04`"),
-        ("flag: $n", "true or false is expected here, and `$n` is `5`"),
-        ("share: $n", "a share such as `20%` is expected here, and `$n` is `5`"),
-        ("choice: $month", "one of `one`, `two` is expected here, and `$month` is `2022-04`"),
-        ("maybe: $word", "a whole number is expected here, and `$word` is `two`"),
+        ("whole: $word", "a whole number is expected here, but `$word` is `two`"),
+        ("whole: $x", "a whole number is expected here, but `$x` is `1.5`"),
+        ("number: $month", "a number is expected here, but `$month` is `2022-04`"),
+        ("flag: $n", "true or false is expected here, but `$n` is `5`"),
+        ("share: $n", "a share such as `20%` is expected here, but `$n` is `5`"),
+        ("choice: $month", "one of `one`, `two` is expected here, but `$month` is `2022-04`"),
+        ("maybe: $word", "a whole number is expected here, but `$word` is `two`"),
     ],
 )
 def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> None:
@@ -177,9 +177,9 @@ def test_the_schema_is_draft_07() -> None:
 @pytest.mark.parametrize(
     ("param", "message"),
     [
-        ('"${MONTH}"', "`$MONTH` is not filled in here: a default is a plain value"),
-        ('{type: month, default: "${MONTH}"}', "`$MONTH` is not filled in here: a default is a plain value"),
-        ("{type: int, default: $k}", "`$k` is not filled in here: a default is a plain value"),
+        ('"${MONTH}"', "`$MONTH` is not replaced here: a default must be a plain value"),
+        ('{type: month, default: "${MONTH}"}', "`$MONTH` is not replaced here: a default must be a plain value"),
+        ("{type: int, default: $k}", "`$k` is not replaced here: a default must be a plain value"),
         ("{type: int, default: '1_0'}", "`1_0` is not an int"),
         ("{type: number, default: nan}", "`nan` is not a number"),
         ("{type: timestamp, default: '2022-04-30 20:15:00+07:00'}", "`2022-04-30 20:15:00+07:00` is not a timestamp"),

@@ -94,7 +94,7 @@ def test_a_check_counts_the_same_on_both_engines(check: str, verdict: str, case:
         ("expression: x > 1", "holds: all 0 rows fulfil `x > 1`"),
         ("relationships: {on: [k], to: a}", "holds: each `k` of 0 rows is in `a`"),
         ("row_count: {min: 1}", "fails: there are 0 rows, but at least 1 is expected"),
-        ("freshness: {column: d, max_age: 1 day}", "fails: there is no `d` that is not null"),
+        ("freshness: {column: d, max_age: 1 day}", "fails: `d` is null in all rows"),
     ],
 )
 def test_without_rows_only_row_count_and_freshness_can_fail(check: str, verdict: str, case: Case) -> None:

@@ -58,7 +58,7 @@ TRAPS = {
     "a variable of Windows": (path('"%USERPROFILE%/rows.csv"'), "`data: ${HOME}` there"),
     "a day of strftime": (path('"$data/%Y-%m-%d.csv"'), "write the day as `{date:yyyyMMdd}`"),
     "folders below": (path('"$data/**/*.csv"'), "write a `*` for each level"),
-    "alternatives": (path('"$data/{a,b}.csv"'), "`{a,b}` is not read as alternatives"),
+    "alternatives": (path('"$data/{a,b}.csv"'), "alternatives such as `{a,b}` are not supported"),
     "a share": (path("'$data\\rows.csv'"), "write `/` between folders"),
     "a blank behind a path": (path("'$data/rows.csv '"), "the path begins or ends with a space"),
     "not equal to null": (chain("filter: shop != null"), "write `shop is not null`"),
@@ -79,7 +79,7 @@ TRAPS = {
     "an address": (path('"s3://bucket/rows.csv"'), "`storage: {s3://bucket: {s3: {}}}`"),
     "a page": (path('"https://example.com/rows.csv"'), "download the files into the folder `data`"),
     "a day without a form": (path('"$data/{date}.csv"'), "`{date:yyyy-MM-dd}`"),
-    "the environment": (path('"${DATA_DIR}/rows.csv"'), "the environment is read in etlrun.yaml: `data: ${DATA_DIR}` there"),
+    "the environment": (path('"${DATA_DIR}/rows.csv"'), "only etlrun.yaml can use the environment: write `data: ${DATA_DIR}` there"),
     "a mapping the wrong way round": (
         chain("lookup: {column: shop, map: turned, as: region, unmatched: drop}"),
         "write the label first, then its codes: `North: [a, b]`",
@@ -124,7 +124,7 @@ def test_vars_of_a_profile_belong_to_the_project(folder: Path) -> None:
     (folder / "pipelines/p.yaml").write_text(f"pipeline: p\n{SOURCES}")
     (folder / "etlrun.yaml").write_text("profiles: {dev: {engine: {duckdb: {}}, vars: {a: 1}}}\n")
     outcome = etlrun(folder, "check")
-    assert "stand at the top of etlrun.yaml, below `vars`" in outcome.out + outcome.err
+    assert "write variables of all pipelines under `vars` in etlrun.yaml" in outcome.out + outcome.err
 
 
 @pytest.mark.parametrize("trap", TRAPS)
@@ -228,7 +228,7 @@ def test_variables_of_the_project_take_nothing_of_the_environment(folder: Path) 
     project = folder / "etlrun.yaml"
     (folder / "pipelines/p.yaml").write_text(f"pipeline: p\n{SOURCES}")
     project.write_text("vars: {a: '${SOMEWHERE}'}\n" + project.read_text())
-    assert "nothing of the environment is filled into `vars`" in etlrun(folder, "check").out
+    assert "`vars` cannot use the environment" in etlrun(folder, "check").out
 
 
 def test_every_kind_that_a_hint_names_exists() -> None:

@@ -146,7 +146,7 @@ def test_a_pipeline_that_asks_rests_on_its_prompt_and_on_the_files_of_its_models
         assert run(folder) == {"core": "unchanged", "mart": "done", "other": "unchanged"}
 
 
-@pytest.mark.parametrize(("before", "after", "why"), [("", "x = 1\n", "is new"), ("x = 1\n", "", "is gone")])
+@pytest.mark.parametrize(("before", "after", "why"), [("", "x = 1\n", "is new"), ("x = 1\n", "", "was removed")])
 def test_a_file_of_python_may_come_and_go(folder: Path, before: str, after: str, why: str) -> None:
     (folder / "own.py").write_text("import pyarrow as pa\n\ndef same(table: pa.Table) -> pa.Table:\n    return table\n")
     step = (
@@ -341,7 +341,7 @@ def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
         assert sorted(connection.sql("SELECT a FROM out").fetchall()) == [(1,), (2,), (3,), (4,)]
     for listed, message in (
         (["shp=A"], "has no param `shp`; did you mean `shop`?"),
-        (["shop=A", "shop=B"], "`shop` has values already"),
+        (["shop=A", "shop=B"], "`shop` is given twice"),
         (["shop"], "`shop` is not NAME=VALUE,VALUE"),
         (["month=2022"], "`2022` is not a month"),
         (["month=2022-02 .. 2022-01"], "2022-01 is before 2022-02"),
@@ -375,7 +375,7 @@ def test_a_span_is_refused_where_only_its_last_part_would_stay(folder: Path) -> 
     whole = MONTHS.replace("{replace_where: month = $month}", "replace")
     (folder / "pipelines/months.yaml").write_text(whole)
     refused = etlrun(folder, "run", "months", "--from", "2021-12", "--to", "2022-02")
-    assert refused.code == 2 and "only the last month would stay" in refused.err
+    assert refused.code == 2 and "only those of the last month would remain" in refused.err
     assert "has no param" in etlrun(folder, "run", "mart", "--from", "2021-12", "--to", "2022-02").err
     (folder / "pipelines/months.yaml").write_text(MONTHS)
     assert "`2021` is not a month" in etlrun(folder, "run", "months", "--from", "2021", "--to", "2022-02").err

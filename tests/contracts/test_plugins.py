@@ -47,7 +47,7 @@ def test_an_installed_step_is_found_once_the_variable_names_its_package(
     (tmp_path / "p.yaml").write_text("pipeline: p\n" + PIPELINE, encoding="utf-8")
     off = etlrun(tmp_path, "check", "p.yaml")
     assert "unknown-kind: there is no step `complete`" in off.err + off.out
-    assert "= the package `acme-etl` has it: set ETLRUN_PLUGINS=acme-etl" in off.err + off.out
+    assert "= the package `acme-etl` provides it: set ETLRUN_PLUGINS=acme-etl" in off.err + off.out
     use(" Acme_ETL ", monkeypatch)
     assert kinds("steps")["complete"].__module__ == "acme_etl"
 
@@ -64,7 +64,7 @@ def test_an_installed_step_is_found_once_the_variable_names_its_package(
         ),
         ("[etlrun.steps]\na = absent:A\n", "acme-etl", "the plugin `acme-etl` cannot load `a` from `absent:A`"),
         ("[etlrun.steps]\na = acme_etl:column\n", "acme-etl", "gives `a` as `acme_etl:column`, which is not a class"),
-        ("[etlrun.steps]\njoin = acme_etl:Complete\n", "acme-etl", "adds `join` to steps, where that name is taken"),
+        ("[etlrun.steps]\njoin = acme_etl:Complete\n", "acme-etl", "adds `join` to steps, but this name already exists there"),
     ],
 )
 def test_a_plugin_that_cannot_be_used_is_named(

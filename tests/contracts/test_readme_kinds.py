@@ -133,7 +133,7 @@ def test_a_table_is_read_from_the_connection_and_none_is_published_to_it(kind: s
     assert "declare the types that its values have" in etlrun(tmp_path, small).err
     back = source.replace("TABLE", "sales").replace("UNITS", "bigint")
     wrong = project.pipeline(f"{back}sinks:\n  t: {{table: {{from: s, connection: shop, write: replace}}}}\n", "back")
-    assert "is in connection `shop`, which is only read from" in etlrun(tmp_path, wrong).err
+    assert "is in connection `shop`, which is read-only" in etlrun(tmp_path, wrong).err
 
 
 @of("connections")

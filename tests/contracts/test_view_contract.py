@@ -214,8 +214,8 @@ def test_what_a_database_could_compute_in_another_way_is_refused(tmp_path: Path)
     project.write("pipelines/p.yaml", text)
     err = project.run("check").out
     assert err.count("view-unlike") == len(chains) + 2, err
-    assert "the view `given` would read itself, by `given`" in err
-    assert "`files` is no table of `there`; a view can read only tables of its connection" in err
+    assert "the view `given` would read itself through `given`" in err
+    assert "`files` is not a table of `there`; a view can read only tables of its connection" in err
 
 
 @pytest.mark.parametrize("target", ["postgres"], indirect=True)

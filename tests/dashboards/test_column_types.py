@@ -140,7 +140,7 @@ def test_a_sink_that_is_not_shown_leads_to_one_that_is(project: Project, sink: s
     path = project.write(f"dashboards/{sink}.yaml", dashboard(sink, *FILE[1:]))
     said = project.run("check", str(path)).out
     path.unlink()
-    assert "a dashboard shows a `table`, or one Parquet file of the project" in said
+    assert "a dashboard can show only a `table`, or one Parquet file of the project" in said
     assert f"`{sink}_shown: {{files: {{from: rows_now, path: out/{sink}.parquet}}}}`" in said
 
 

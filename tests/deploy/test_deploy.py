@@ -143,25 +143,25 @@ def test_a_file_that_was_edited_is_not_replaced(folder: Path) -> None:
     deployed(folder, "k8s")
     (folder / "deploy/k8s/Dockerfile").write_text("FROM mine\n")
     outcome = etlrun(folder, "deploy", "k8s")
-    assert (outcome.code, "Dockerfile is there already" in outcome.err) == (2, True)
+    assert (outcome.code, "Dockerfile already exists" in outcome.err) == (2, True)
     assert deployed(folder, "k8s", "--force")["Dockerfile"].startswith("# Written by")
 
 
 @pytest.mark.parametrize("schedule", ["daily", "0 5 * *", "0 5 * * * ; rm", "0 5 * * *\nx"])
 def test_a_schedule_has_five_fields(schedule: str, folder: Path) -> None:
     outcome = etlrun(folder, "deploy", "cron", "--schedule", schedule)
-    assert (outcome.code, "has not five fields" in outcome.err) == (2, True)
+    assert (outcome.code, "does not have five fields" in outcome.err) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("schedule", "said"),
     [
-        ("0 25 * * *", "`25` is no hour: write 0 to 23"),
-        ("60 5 * * *", "`60` is no minute"),
-        ("0 5 0 * *", "`0` is no day of the month"),
-        ("0 5 * * mom", "`mom` is no day of the week: write 0 to 7 or sun to sat"),
-        ("*/0 5 * * *", "`*/0` is no minute"),
-        ("0 5 1-2-3 * *", "`1-2-3` is no day of the month"),
+        ("0 25 * * *", "`25` is not a valid hour: write 0 to 23"),
+        ("60 5 * * *", "`60` is not a valid minute"),
+        ("0 5 0 * *", "`0` is not a valid day of the month"),
+        ("0 5 * * mom", "`mom` is not a valid day of the week: write 0 to 7 or sun to sat"),
+        ("*/0 5 * * *", "`*/0` is not a valid minute"),
+        ("0 5 1-2-3 * *", "`1-2-3` is not a valid day of the month"),
     ],
 )
 def test_a_field_of_a_schedule_is_a_time(schedule: str, said: str, folder: Path) -> None:

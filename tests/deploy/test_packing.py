@@ -57,5 +57,5 @@ def test_executors_unpack_the_archive_and_look_there_first(tmp_path: Path) -> No
     found = with_packages(str(archive), {"spark.archives": "/a.zip", "spark.executorEnv.PYTHONPATH": "/b"})
     assert found["spark.archives"] == f"/a.zip,{archive}#etlrun_packages"
     assert found["spark.executorEnv.PYTHONPATH"] == "./etlrun_packages:/b"
-    with pytest.raises(RunFailure, match="is no file: etlrun.tar.gz"):
+    with pytest.raises(RunFailure, match="does not exist: etlrun.tar.gz"):
         with_packages("etlrun.tar.gz", {})

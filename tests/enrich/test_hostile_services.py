@@ -166,7 +166,7 @@ def test_a_key_that_a_service_repeats_and_what_cannot_be_written_are_not_stored(
 @pytest.mark.parametrize("kind", [posing.openai, posing.gemini])
 def test_a_key_that_no_header_takes_is_named_before_anything_is_sent(kind: Any, key: str) -> None:
     with Saying({}) as served:
-        with pytest.raises(ModelError, match="`api_key` holds a character that no key holds") as caught:
+        with pytest.raises(ModelError, match="`api_key` has a character that keys cannot have") as caught:
             kind(served, api_key=key).open(posing.as_written)
         assert (caught.value.cause, served.count) == ("setup", 0)
         assert key not in str(caught.value)

@@ -178,7 +178,7 @@ def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(
     with pytest.raises(ModelError) as caught:
         Gemini(**{"model": "m", "api_key": "k", name: "${ETLRUN_TEST_ABSENT}"}).open(from_environment)
     assert caught.value.cause == "setup"
-    assert caught.value.message == f"`{name}` refers to `ETLRUN_TEST_ABSENT`, which is not set"
+    assert caught.value.message == f"`{name}` refers to the variable `ETLRUN_TEST_ABSENT`, which is not set"
     assert "export ETLRUN_TEST_ABSENT=" in caught.value.fix
 
 

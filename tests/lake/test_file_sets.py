@@ -54,7 +54,7 @@ def test_a_set_takes_the_place_of_the_one_before_once_and_never_of_a_newer_one(t
 def test_a_folder_of_other_files_and_a_damaged_pointer_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/notes.txt").write_text("mine")
-    with pytest.raises(RunFailure, match="holds other files"):
+    with pytest.raises(RunFailure, match="already has other files"):
         put(tmp_path / "out", FIRST, "first")
     put(tmp_path / "set", FIRST, "first")
     (tmp_path / "set" / POINTER).write_text("{")

@@ -238,10 +238,10 @@ def test_of_a_nested_column_only_declared_fields_are_read(read: Read, write: Any
     first = ([{"qty": 2}, None], [{"qty": 2, "sku": "A"}, None], [("k", {"y": 2})], {"m": [("k", {"z": 1})]})
     assert read(columns) == sorted([first, ([], [], [], {"m": []}), (None, None, None, None)], key=repr)
     assert "there is no `v.items[].zz`" in refused(tmp_path, {"v": "struct<items: array<struct<zz: int>>>"})
-    assert "`v.items[].qty` is smallint, and string is declared" in refused(
+    assert "`v.items[].qty` is smallint, but string is declared" in refused(
         tmp_path, {"v": "struct<items: array<struct<qty: string>>>"}
     )
-    assert "`v.items[].more` is time64[us], and string is declared" in refused(
+    assert "`v.items[].more` is time64[us], but string is declared" in refused(
         tmp_path, {"v": "struct<items: array<struct<more: string>>>"}
     )
 

@@ -53,22 +53,22 @@ def test_a_text_column_takes_a_number_as_it_is_spelled(spelled: bytes, text: str
     ("line", "reason"),
     [
         (b'{"_source": {"contract": "A", "seconds": "12"}}', '`seconds` is "12", and bigint is expected'),
-        (b'{"_source": {"contract": "A", "seconds": 1.5}}', "`seconds` is 1.5, and bigint is expected"),
-        (b'{"_source": {"contract": "A", "seconds": true}}', "`seconds` is true, and bigint is expected"),
-        (b'{"_source": {"contract": "A", "seconds": 1e3}}', "`seconds` is 1e3, and bigint is expected"),
-        (b'{"_source": {"contract": "A", "seconds": [1]}}', "`seconds` is a list, and bigint is expected"),
-        (b'{"_source": {"contract": "A", "seconds": NaN}}', "`seconds` is NaN, and bigint is expected"),
+        (b'{"_source": {"contract": "A", "seconds": 1.5}}', "`seconds` is 1.5, but bigint is expected"),
+        (b'{"_source": {"contract": "A", "seconds": true}}', "`seconds` is true, but bigint is expected"),
+        (b'{"_source": {"contract": "A", "seconds": 1e3}}', "`seconds` is 1e3, but bigint is expected"),
+        (b'{"_source": {"contract": "A", "seconds": [1]}}', "`seconds` is a list, but bigint is expected"),
+        (b'{"_source": {"contract": "A", "seconds": NaN}}', "`seconds` is NaN, but bigint is expected"),
         (
             b'{"_source": {"contract": "A", "seconds": 9223372036854775808}}',
-            "`seconds` is 9223372036854775808, and bigint is expected",
+            "`seconds` is 9223372036854775808, but bigint is expected",
         ),
         (b'{"_source": {"contract": "A", "seconds": null}}', "`seconds` has no value"),
         (b'{"_source": {"contract": "A"}}', "`seconds` has no value"),
-        (b'{"_source": {"contract": {}, "seconds": 1}}', "`contract` is an object, and a text is expected"),
+        (b'{"_source": {"contract": {}, "seconds": 1}}', "`contract` is an object, but a text is expected"),
         (b'{"_source": {"contract": "\\ud800", "seconds": 1}}', "a text without half characters is expected"),
-        (b'{"_source": "A"}', "`_source` is a text, and an object is expected"),
+        (b'{"_source": "A"}', "`_source` is a text, but an object is expected"),
         (b'{"_source": {"seconds": 1, "seconds": 2}}', "the key `seconds` occurs twice"),
-        (b'{"_source": {"Seconds": 1}}', "the key is spelled `Seconds`, and `seconds` is declared"),
+        (b'{"_source": {"Seconds": 1}}', "the key is spelled `Seconds`, but `seconds` is declared"),
         (b'{"_source": {"seconds": 1}}{"_source": {"seconds": 2}}', "there is more text after the object (column 28)"),
         (b'{"_source": {"seconds": 1}} x', "there is more text after the object (column 29)"),
         (b'{"_source": {"seconds": 1', "not JSON (column 26)"),
@@ -130,7 +130,7 @@ def test_every_type_is_read(kind: str, spelled: bytes, value: object) -> None:
     ],
 )
 def test_a_value_of_another_kind_is_broken(kind: str, spelled: bytes) -> None:
-    with pytest.raises(BrokenRecordError, match=r"`a(\[1\])?` is .*, and .* is expected"):
+    with pytest.raises(BrokenRecordError, match=r"`a(\[1\])?` is .*, but .* is expected"):
         read_line(b'{"a": ' + spelled + b"}", fields(a=kind))
 
 

@@ -87,16 +87,16 @@ def test_people_answer_keys_of_several_columns_by_their_parts(project: Project) 
     assert [(line["title"], line["description"], line["kind"]) for line in lines][0] == ("CUP", "Final!", "Sport")
     project.write("overrides/programme.csv", "key,kind\ncup,Sport\n")
     wrong = project.run(FILE)
-    assert (wrong.code, "begin the first line with title,description" in wrong.err) == (2, True)
+    assert (wrong.code, "write title,description at the beginning of the first line" in wrong.err) == (2, True)
 
 
 def test_the_columns_are_as_many_as_the_parts(project: Project) -> None:
     project.pipeline(PIPELINE.replace("[name, about]", "name"))
     result = project.run("check", FILE)
-    assert "asks about `keys: [title, description]`, and 1 are named here" in result.err + result.out
+    assert "asks about `keys: [title, description]`, but 1 are named here" in result.err + result.out
     project.pipeline(PIPELINE.replace("programme, model", "kind, model"))
     result = project.run("check", FILE)
-    assert "asks about one column, and 2 are named here" in result.err + result.out
+    assert "asks about one column, but 2 are named here" in result.err + result.out
 
 
 def test_long_texts_that_differ_behind_the_limit_are_two_keys(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_an_empty_day(project: Project) -> None:
 
 def test_a_day_of_blank_lines(project: Project) -> None:
     project.write("data/20220402.json", "\n\n")
-    refuses(project, "empty-file", "no row of `views` is of 2022-04-02", "empty: [2022-04-02]")
+    refuses(project, "empty-file", "`views` has no row for 2022-04-02", "empty: [2022-04-02]")
     assert project.run(spec(project, "empty: [2022-04-02]")).code == 0
     assert project.table("totals") == [("A", 2, 2)]
 
@@ -95,7 +95,7 @@ def test_a_day_of_a_header_alone(project: Project) -> None:
     text = VIEWS.replace("OPTIONS", "").replace("json:", "csv:").replace(".json", ".csv")
     result = project.run(project.pipeline(text))
     assert result.code == 1
-    assert "empty-file: no row of `views` is of 2022-04-02" in result.err
+    assert "empty-file: `views` has no row for 2022-04-02" in result.err
     assert project.table("totals") == OLD
 
 

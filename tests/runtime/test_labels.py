@@ -32,8 +32,8 @@ def test_a_path_is_a_file_of_the_project(tmp_path: Path, labels: str) -> None:
 @pytest.mark.parametrize(
     ("labels", "given", "code", "detail"),
     [
-        ("warehouse", "", 2, "connection `warehouse` is not a server that the label store could be in"),
-        ('"${LABELS}"', "warehouse", 2, "connection `warehouse` is not a server that the label store could be in"),
+        ("warehouse", "", 2, "connection `warehouse` cannot be used for the label store"),
+        ('"${LABELS}"', "warehouse", 2, "connection `warehouse` cannot be used for the label store"),
         ('"${LABELS}"', "warehuse", 2, "`labels` names `warehuse`, and there is no such connection"),
         (
             '"${LABELS}"',

@@ -70,12 +70,12 @@ def test_rows_go_through_the_function_and_on(function: str, mode: str, case: Cas
     ("function", "message"),
     [
         ("work:doubel", "`work` has no function `doubel`; did you mean `double`?"),
-        ("wrok:double", "there is no module `wrok`; put it into wrok.py of the project's folder, or install it"),
+        ("wrok:double", "there is no module `wrok`; write it in the file wrok.py of the project, or install its package"),
         (
             "work.deeper:double",
-            "there is no module `work.deeper`; put it into work/deeper.py of the project's folder, or install it",
+            "there is no module `work.deeper`; write it in the file work/deeper.py of the project, or install its package",
         ),
-        ("work", "`work` does not name a function; write it as `module:function`"),
+        ("work", "`work` is not a reference to a function; write it as `module:function`"),
         ("work:none", "`none` must take one argument: the rows; write it as `def none(rows):`"),
         ("work:two", "`two` must take one argument: the rows; write it as `def two(rows):`"),
         ("work:later", "`later` is an async function; write it as a plain `def`"),

@@ -191,8 +191,8 @@ def test_a_period_of_a_column_of_dates_is_a_date(tmp_path: Path) -> None:
         "compare: {by: u, period: d, periods: {P: 2022-02-30, Q: é}, columns: {x: m}}",
     )
     assert messages(tmp_path, text, "a: {u: int, m: int, d: date}\n| u | m | d |") == [
-        "`2022-02-30` is not a date, and `d` is one; write it as 2022-04-30",
-        "`é` is not a date, and `d` is one; write it as 2022-04-30",
+        "`2022-02-30` is not a date, but `d` is a date; write it as 2022-04-30",
+        "`é` is not a date, but `d` is a date; write it as 2022-04-30",
     ]
 
 

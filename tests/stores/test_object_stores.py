@@ -48,7 +48,7 @@ def test_days_of_logs_are_read_skipped_added_to_and_corrected(lake: Lake) -> Non
     assert all(len(found["sha256"]) == 64 and found["rows"] for found in inputs)
     assert "unchanged" in lake.run("plan").out
     lake.put("raw/20220402/2.json.gz", lines(("D", 5)))
-    assert "`logs` has 4 files, and had 3" in lake.run("plan").out
+    assert "`logs` has 4 files instead of 3" in lake.run("plan").out
     again = lake.run(pipeline)
     assert (again.code, lake.project.table("per_day")[1][1:]) == (0, (18, 204))
 

@@ -49,13 +49,13 @@ def test_a_url_below_what_the_project_file_names_may_be_read(path: str, tmp_path
         ("s3://lake/raw//x", "`//`, `.` or `..` in its key", "write one `/` between names"),
         ("s3://*/raw/x", "the URL has no bucket", "s3://BUCKET/KEY"),
         ("s3://KEY:hidden@lake/x", "the URL has no bucket", "access keys under `storage:`"),
-        ("wasbs://c@acct.blob.core.windows.net/x", "`wasbs://` is not read", "abfss://CONTAINER@ACCOUNT"),
+        ("wasbs://c@acct.blob.core.windows.net/x", "`wasbs://` is not supported", "abfss://CONTAINER@ACCOUNT"),
         ("hdfs://nn/x", "`hdfs://` is not the start of an object store's URL", "mount it below one of the `roots`"),
         ("https://host/x", "`https://` is not the start of an object store", "download the files"),
         ("s3:/lake/raw/x", "the URL of a store has two slashes after `s3:`", "begin it with `s3://`"),
         ("s3:lake/raw/x", "the URL of a store has two slashes after `s3:`", "begin it with `s3://`"),
         ("S3A:/KEY:hidden@lake/x", "the URL of a store has two slashes after `S3A:`", "begin it with `s3://`"),
-        ("wasb:/c@acct/x", "`wasb://` is not read", "abfss://CONTAINER@ACCOUNT"),
+        ("wasb:/c@acct/x", "`wasb://` is not supported", "abfss://CONTAINER@ACCOUNT"),
         ("ftp://host/x", "`ftp://` is not the start of an object store", "abfss://, gs://, s3://"),
     ],
 )
@@ -102,12 +102,12 @@ def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("storage: {s3://lake: {gcs: {}}}", "`gcs` does not read s3://"),
+        ("storage: {s3://lake: {gcs: {}}}", "`gcs` does not support s3://"),
         ("storage: {lake: {s3: {}}}", "this is no URL"),
         ("storage: {s3://lake/*: {s3: {}}}", "`s3://lake/*` is a pattern"),
         ("storage: {s3://lake: {s3: {}}, s3a://lake/: {s3: {}}}", "`s3://lake` is named twice"),
         ("storage: {s3://lake: {s3: {regio: x}}}", "did you mean `region`?"),
-        ("storage: {s3://lake: {s3: {secret_key: '${A}'}}}", "`secret_key` needs `access_key` beside it"),
+        ("storage: {s3://lake: {s3: {secret_key: '${A}'}}}", "`secret_key` also needs `access_key`"),
         (
             "storage: {s3://lake: {s3: {access_key: hidden, secret_key: '${A}'}}}",
             "`access_key` contains a secret in plain text",

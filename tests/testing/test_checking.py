@@ -19,7 +19,7 @@ def summary(project: Path, body: str, pipeline: str = "shop") -> list[str]:
 def test_every_column_that_a_row_lacks_is_named_at_once(project: Path) -> None:
     found = summary(project, "given: {sales: [{shop: A}, {units: null, date: 2022-04-01}]}\nexpect: {sold: []}")
     assert found == [
-        "4:21: missing-key: `units`, `date` are missing, and never null in `sales`",
+        "4:21: missing-key: `units`, `date` are missing, but never null in `sales`",
         "4:40: wrong-value: `units` is never null in `sales`",
     ]
 
@@ -31,24 +31,24 @@ def test_a_chain_that_is_given_may_leave_out_any_column(project: Path) -> None:
 def test_only_sources_that_the_expected_is_made_from_must_be_given(project: Path) -> None:
     assert summary(project, "given: {sales: []}\nexpect: {totals: []}") == []
     assert summary(project, "given: {sales: []}\nexpect: {owned: []}") == [
-        "4:5: missing-key: `owned` is made from the source `shops`, which is not given"
+        "4:5: missing-key: `owned` is computed from the source `shops`, but the test has no rows for it"
     ]
     assert summary(project, "given: {totals: [], shops: []}\nexpect: {owned: []}") == []
     assert summary(project, "given: {totals: [], sales: [], shops: []}\nexpect: {owned: []}") == [
-        "4:25: warning: unused: nothing that is expected is made from `sales`"
+        "4:25: warning: unused: no expected relation is computed from `sales`"
     ]
 
 
 def test_a_check_needs_what_it_compares_with(project: Path) -> None:
     assert summary(project, "given: {totals: []}\nchecks: {totals: {unique: holds}}") == []
     assert summary(project, "given: {totals: []}\nchecks: {totals: {conserved: holds}}") == [
-        "4:5: missing-key: `totals`, `sold` are made from the source `sales`, which is not given"
+        "4:5: missing-key: `totals`, `sold` are computed from the source `sales`, but the test has no rows for it"
     ]
 
 
 def test_a_param_that_the_test_sets_moves_the_calendar(project: Path) -> None:
     body = "given: {sales: [{units: 1, date: 2022-05-31}]}\nexpect: {sold: [{units: 1}]}"
-    assert summary(project, body) == ["4:38: wrong-value: `2022-05-31` is none of the days of `date`"]
+    assert summary(project, body) == ["4:38: wrong-value: `2022-05-31` is not one of the days of `date`"]
     assert summary(project, f"set: {{month: 2022-05}}\n{body}") == []
 
 
@@ -88,8 +88,8 @@ def test_answers_are_held_against_the_prompt(project: Path) -> None:
         "7:32: wrong-value: `yes` is neither true nor false",
         "8:14: unknown-column: there is no output `kid` in the prompt `show_kind`",
         "9:9: missing-key: the answer for `sure` is missing",
-        "10:9: duplicate-name: `C1` is listed twice: spellings are one key",
-        "11:9: wrong-value: `7` is a key that is never asked",
+        "10:9: duplicate-name: `C1` is listed twice: different spellings are one key",
+        "11:9: wrong-value: no model is ever asked about the key `7`",
         "12:7: unknown-prompt: the pipeline `asking` does not ask the prompt `show_kinds`",
     ]
     assert summary(project, body, "asking") == [
@@ -100,8 +100,8 @@ def test_answers_are_held_against_the_prompt(project: Path) -> None:
 def test_a_label_that_can_never_come_out_is_told_of(project: Path) -> None:
     found = summary(project, "given: {searches: []}\nexpect: {shown: [{kind: Serie, how: oke}]}", "asking")
     assert found == [
-        "5:29: unknown-label: `Serie` is none of the labels of `kind`",
-        "5:41: unknown-label: `oke` is none of the labels of `how`",
+        "5:29: unknown-label: `Serie` is not one of the labels of `kind`",
+        "5:41: unknown-label: `oke` is not one of the labels of `how`",
     ]
 
 

@@ -123,5 +123,5 @@ def _verify_fields(schedule: str) -> None:
             known = all((end.lower().lstrip("0") or "0") in values for end in ends) and len(ends) <= 2
             if not known or (slash and not (step.isdigit() and int(step))):
                 allowed = f"{least} to {most}" + (f" or {words[0]} to {words[-1]}" if words else "")
-                message = f"`{item}` is not a {name}: write {allowed}, `*`, a range `2-4` or a step `*/2`"
+                message = f"`{item}` is not a valid {name}: write {allowed}, `*`, a range `2-4` or a step `*/2`"
                 raise click.BadParameter(message, param_hint="--schedule")

@@ -184,7 +184,7 @@ class _Checker:
         self.columns[name], self.sights[name] = use.value.output(scope), sight
         self.check_connection(use, scope)
         at = getattr(use.value, "published_at", "")
-        self.publishing[name] = frozenset([f"the columns of `{name}` were defined {at}"] if at else ())
+        self.publishing[name] = frozenset([f"the columns of `{name}` are those that {at}"] if at else ())
         sight.is_blurred |= len(self.problems) > before
         sight.look_at(self.columns[name])
 

@@ -132,7 +132,7 @@ class FileSchema:
         if counted:
             name = wanted.column.name
             raise Misfit(
-                f"`{name}` has {counted:,} nulls, and `not null` is declared", f"remove `not null` of `{name}`"
+                f"`{name}` has {counted:,} nulls, but `not null` is declared", f"remove `not null` of `{name}`"
             )
         if counted is None:
             yield "required"
