@@ -28,7 +28,7 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
     [
         ("unique: k", "fails: 2 of 3 rows have the same `k` as another row"),
         ("unique: {columns: [k, x], severity: warn}", "holds: no two of 3 rows have the same `k`, `x`"),
-        ("not_null: [k, x]", "fails: 1 of 3 rows has no `k`; 1 of 3 rows has no `x`"),
+        ("not_null: [k, x]", "fails: 1 of 3 rows has a null in `k`; 1 of 3 rows has a null in `x`"),
         ("accepted: {k: [u]}", "holds: all 3 rows have accepted values in `k`"),
         (
             "accepted: {x: [1], d: [2022-04-01]}",

@@ -456,7 +456,7 @@ def test_a_sink_keeps_the_promises_of_its_columns(project: Project) -> None:
         assert warehouse.execute(comments).fetchall() == [("whose sales they are",)]
     project.write("sales.csv", "shop,units\n,1\n")
     refused = project.run("sales")
-    assert (refused.code, "1 of 1 row has no `shop`" in refused.err) == (3, True)
+    assert (refused.code, "1 of 1 row has a null in `shop`" in refused.err) == (3, True)
 
 
 def test_a_check_may_read_a_relation_that_nothing_else_reads(project: Project) -> None:

@@ -64,7 +64,11 @@ def test_an_installed_step_is_found_once_the_variable_names_its_package(
         ),
         ("[etlrun.steps]\na = absent:A\n", "acme-etl", "the plugin `acme-etl` cannot load `a` from `absent:A`"),
         ("[etlrun.steps]\na = acme_etl:column\n", "acme-etl", "gives `a` as `acme_etl:column`, which is not a class"),
-        ("[etlrun.steps]\njoin = acme_etl:Complete\n", "acme-etl", "adds `join` to steps, but this name already exists there"),
+        (
+            "[etlrun.steps]\njoin = acme_etl:Complete\n",
+            "acme-etl",
+            "adds `join` to steps, but this name already exists there",
+        ),
     ],
 )
 def test_a_plugin_that_cannot_be_used_is_named(

@@ -141,7 +141,10 @@ def test_a_column_of_another_type_is_not_emptied(project: Project, kind: str, sh
     sell(project, "2022-04,A,2")
     result = project.run(project.pipeline(SALES.replace("WRITE", "replace")))
     assert result.code == 1
-    assert f"`month` is {shown}, and the pipeline publishes string; it has a column `extra` that is not published" in result.err
+    assert (
+        f"`month` is {shown}, and the pipeline publishes string; it has a column `extra` that is not published"
+        in result.err
+    )
     assert (
         'ALTER TABLE "totals" ALTER COLUMN "month" TYPE TEXT /* may cut or round values that are there */; '
         'ALTER TABLE "totals" DROP COLUMN "extra" /* its values are lost */;' in result.err

@@ -108,7 +108,7 @@ def test_a_column_of_any_name_passes_through_every_step(name: str, case: Case) -
         assert len(found.rows) > 0
     for position in range(3):
         assert duck.verdict("single", position) == spark.verdict("single", position)
-    assert duck.verdict("single", 1).detail == f"1 of 3 rows has no `{name}`"
+    assert duck.verdict("single", 1).detail == f"1 of 3 rows has a null in `{name}`"
 
 
 def test_composed_and_decomposed_names_are_two_columns(case: Case) -> None:

@@ -70,7 +70,10 @@ def test_rows_go_through_the_function_and_on(function: str, mode: str, case: Cas
     ("function", "message"),
     [
         ("work:doubel", "`work` has no function `doubel`; did you mean `double`?"),
-        ("wrok:double", "there is no module `wrok`; write it in the file wrok.py of the project, or install its package"),
+        (
+            "wrok:double",
+            "there is no module `wrok`; write it in the file wrok.py of the project, or install its package",
+        ),
         (
             "work.deeper:double",
             "there is no module `work.deeper`; write it in the file work/deeper.py of the project, or install its package",

@@ -25,7 +25,7 @@ people: {name: string, city: string}
 | null | null |
 | Ba   | Hue  |
 ->
-fails: 1 of 3 rows has no `name`; 2 of 3 rows have no `city`
+fails: 1 of 3 rows has a null in `name`; 2 of 3 rows have a null in `city`
 ```
 """
 

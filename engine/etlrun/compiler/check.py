@@ -237,7 +237,7 @@ class _Checker:
             )
             sight.is_blind = True
         if index > 0 and use.value.place_in_chain == "first":
-            fix = "start another chain; `join` brings in the columns of another relation"
+            fix = "start another chain, or use `join` to add the columns of another relation"
             self.complain(use.where, "not-allowed-here", f"`{use.kind}` must be the first step of a chain", fix)
 
     def check_checks(self) -> None:

@@ -67,7 +67,7 @@ class GiveUp:
         self.cut_off += 1
         if self.cut_off < CUT_OFF:
             return
-        cut_off = f"the first {CUT_OFF} answers of {self.terms.source} were cut off before they held a label"
+        cut_off = f"the first {CUT_OFF} answers of {self.terms.source} were cut off before their first label"
         self.stop(Stop("setup", f"{cut_off}: {used_room(sheet, reply)}", self.terms.more_room))
 
 
@@ -75,4 +75,4 @@ def used_room(sheet: Sheet, reply: ModelReply) -> str:
     """Why an answer was cut off before it held a label."""
     if reply.usage and reply.usage.thoughts:
         return f"{reply.usage.thoughts:,} of {reply.usage.output:,} tokens went into thinking"
-    return f"{sheet.request.max_output_tokens:,} tokens are not enough for thoughts and answer"
+    return f"{sheet.request.max_output_tokens:,} tokens are not enough for thinking and the answer"

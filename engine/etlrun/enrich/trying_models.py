@@ -85,7 +85,7 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     if reply.ending == "truncated" and not verdict.answers:
         return f"{summary}; the answer was cut off: {used_room(sheet, reply)}", tier.model.more_room, 2
     if verdict.fault:
-        return f"{summary}: {verdict.reason or verdict.fault}", "try another model, or look at the prompt", 1
+        return f"{summary}: {verdict.reason or verdict.fault}", "try another model, or change the prompt", 1
     return _compared(prompt, chosen, verdict, summary) or (
         f"{summary} ({_answers(chosen, verdict)}{'' if texts else UNCHECKED})",
         _note(tier.model, tier.name),

@@ -119,7 +119,7 @@ def _failed(folder: TableFolder, version: int, error_text: str) -> RunFailure | 
             raise
     if refused is None or refused.code != "storage-failed":
         return refused or unwritten(folder.uri, error_text)
-    message = f"{refused.message}: nobody knows whether version {version} of the table will be there"
+    message = f"{refused.message}: it is not known whether version {version} of the table was written"
     return RunFailure("sink", UNKNOWN, message, refused.fix)
 
 

@@ -208,8 +208,8 @@ def _refuse_shared_key(session: Session, view: str, side: Side, options: DiffOpt
     if shared:
         key_names = ", ".join(f"`{item}`" for item in options.key)
         have = "has" if shared == 1 else "have"
-        message = f"{counted(shared, 'value')} of the key {key_names} {have} several rows in {side.title}, so that rows cannot be compared by it"
-        raise RunFailure("usage", "key-not-unique", message, "name the columns that tell rows apart: --key A,B")
+        message = f"{counted(shared, 'value')} of the key {key_names} {have} several rows in {side.title}, so rows cannot be compared by this key"
+        raise RunFailure("usage", "key-not-unique", message, "name columns that identify a row: --key A,B")
 
 
 def _differing(compared: Sequence[_Compared], options: DiffOptions) -> str:

@@ -238,12 +238,14 @@ def explained(url: Url, error_text: str) -> StoreError:
     error_text = " ".join(error_text.split())
     answer = error_text.rpartition("AWS Error ")[2][:300]
     if any(sign in error_text for sign in _NO_BUCKET):
-        fix = "correct the URL, or make the bucket; another account's needs its own entry under `storage:`"
+        fix = (
+            "correct the URL, or create the bucket; the bucket of another account needs its own entry under `storage:`"
+        )
         return StoreError("missing-bucket", f"{url}: there is no such bucket or container ({answer})", fix)
     if any(sign in error_text for sign in _ELSEWHERE):
         return StoreError("storage-failed", f"{url}: the bucket is in another region ({answer})", "set its `region`")
     if any(sign in error_text for sign in _REFUSED):
-        fix = f"see which identity the run has there: `{place}` under `storage:` in etlrun.yaml, else the machine's own"
-        return StoreError("storage-refused", f"{url}: the store refuses access ({answer})", fix)
-    fix = "run again when it answers; see `endpoint` and `region` under `storage:` in etlrun.yaml"
-    return StoreError("storage-failed", f"{url}: the store gives no good answer ({answer})", fix)
+        fix = f"check the credentials that the run uses: `{place}` under `storage:` in etlrun.yaml, otherwise those of the machine"
+        return StoreError("storage-refused", f"{url}: the store denies access ({answer})", fix)
+    fix = "run again when the store works; see `endpoint` and `region` under `storage:` in etlrun.yaml"
+    return StoreError("storage-failed", f"{url}: the store did not answer correctly ({answer})", fix)
