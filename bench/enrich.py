@@ -238,10 +238,12 @@ def report(keys: int) -> str:
     lines = [
         "# Enrichment",
         "",
-        f"`python bench/enrich.py --keys {keys}` on {os.cpu_count()} cores, Python {platform.python_version()}. The service is a local server in",
-        f"Python on the same cores: {LATENCY * 1000:.0f} ms latency, {CONCURRENCY} requests under way, {BATCH} keys a request. *Dictated* is requests x",
-        "latency / concurrency. *Bare* is the client alone, sending as many requests with nothing checked and nothing kept. *Asking* is all of it:",
-        "leases, limiter, checks item by item, one commit a reply.",
+        f"`python bench/enrich.py --keys {keys}` on {os.cpu_count()} cores, Python {platform.python_version()}. The service is a server on the same",
+        f"machine, written in Python: {LATENCY * 1000:.0f} ms latency, {CONCURRENCY} concurrent requests, {BATCH} keys per request.",
+        "",
+        "* *Minimum* is requests x latency / concurrency: no program can be faster.",
+        "* *Client* is the client alone: it sends as many requests, checks no reply and stores nothing.",
+        "* *Asking* is everything: leases, rate limits, a check of every answer, one commit per reply.",
         "",
         "| 30,000 rows, 11,000 distinct keys, no faults | requests |",
         "|---|---|",
@@ -250,7 +252,7 @@ def report(keys: int) -> str:
         f"| next month: 11,000 keys, of which {requests['asked'][2]:,} are new | {third} |",
         "",
         f"| {keys:,} distinct keys through normaliser, store and table "
-        "| dictated s | bare s | asking s | over dictated | over bare | all s | CPU a request, bare -> all | memory MB |",
+        "| minimum s | client s | asking s | over minimum | over client | all s | CPU per request, client -> all | memory MB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in loops.items():
@@ -270,9 +272,10 @@ def report(keys: int) -> str:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        f"The first row has no wire. {LATENCY * 1000:.0f} ms / {CONCURRENCY} leave {LATENCY * 1000 / CONCURRENCY:.2f} ms of one core for a request:",
-        "where client and loop take more, they and not the service set the pace. A real model takes seconds, beside which either is nothing.",
-        "CPU is the whole process's, start-up, reading back and table included. Two cores that other programs use too make every ratio larger.",
+        f"The first row uses no network. {LATENCY * 1000:.0f} ms / {CONCURRENCY} leave {LATENCY * 1000 / CONCURRENCY:.2f} ms of one core per request:",
+        "if client and loop need more, they are the limit, and not the service. A real model takes seconds, so both are negligible there.",
+        "CPU is that of the whole process, with its start, reading the answers back and writing the table. Other programs on the same",
+        "two cores make every ratio larger.",
         "",
         "| single parts | |",
         "|---|---|",

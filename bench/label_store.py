@@ -118,15 +118,15 @@ def report(folder: Path, keys: int) -> str:
     seconds = {name: statistics.median(timed(name, path, keys) for _ in range(RUNS)) for name in MEASUREMENTS}
     return f"""# A large label store
 
-`python bench/label_store.py --keys {keys}` on {os.cpu_count()} cores, which other work used, too: the load average was {load:.1f} at the start
+`python bench/label_store.py --keys {keys}` on {os.cpu_count()} cores that were shared with other work: the load average was {load:.1f} at the start
 of this run and {os.getloadavg()[0]:.1f} at its end.
-{keys:,} keys under {QUESTIONS} questions are {path.stat().st_size / 1e9:.2f} GB in SQLite, and took {filled:,.0f} s to write.
+{keys:,} keys for {QUESTIONS} questions take {path.stat().st_size / 1e9:.2f} GB in SQLite; writing them took {filled:,.0f} s.
 
 | | seconds |
 |---|---|
 | open | {seconds["open"]:.2f} |
-| {LOOKUPS:,} lookups, half of them of keys that are not there | {seconds["lookups"]:.1f} |
-| what `etlrun llm stats` reads | {seconds["stats"]:.2f} |
+| {LOOKUPS:,} lookups, half of them for keys that are not in the store | {seconds["lookups"]:.1f} |
+| the queries of `etlrun llm stats` | {seconds["stats"]:.2f} |
 """
 
 
@@ -137,7 +137,7 @@ def main() -> None:
         "--folder",
         type=Path,
         default=None,
-        help="where the store is made for a while; by default where temporary files are",
+        help="folder for the temporary store; default: the system's temporary folder",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

@@ -33,21 +33,23 @@ from mysql.server import Server, redo_log  # noqa: E402
 
 ROWS = int(os.environ.get("ROWS", "1920000"))
 CONNECTOR = Path("/usr/share/java/mariadb-java-client.jar")
-INTRODUCTION = """`python bench/publish.py` wrote the table of a server, `ETLRUN_TEST_MYSQLD=/path/to/mysqld python bench/publish.py` that of another,
-`python bench/publish_postgres.py` that of PostgreSQL.
-A publish is: connect, a look at every staged row, the sort by key, the load, the checksum on the server, COMMIT.
+INTRODUCTION = """# Publishing
+
+`python bench/publish.py` writes the tables for MariaDB, `ETLRUN_TEST_MYSQLD=/path/to/mysqld python bench/publish.py` for another server, and
+`python bench/publish_postgres.py` for PostgreSQL. The time of a publish includes connecting, the inspection of every staged row, the sort by key, the load,
+the checksum on the server, and COMMIT.
 
 """
 SHOWN = {
-    "bare": "{} of a ready file, sorted by key, nothing checked",
+    "bare": "{} of a file that is sorted by key, without checks",
     "copy": "publish",
-    "jdbc": "Spark's JDBC writer, nothing checked, no transaction",
-    "pointer": "publish by pointer; beside the rows of the publish before, and those before them are removed",
+    "jdbc": "Spark's JDBC writer, without checks or a transaction",
+    "pointer": "publish with `publish: pointer`; the previous rows are kept, and older ones removed",
 }
 LOADERS = ("load_data", "insert")
 TABLES = {"load_data": "profile", "insert": "profile", "pointer": "pointed"}  # what a publish fills
 QUERIES = {
-    "the whole of it, `SELECT Most_watched, SUM(Total_Giai_Tri) ... GROUP BY 1`": "SELECT Most_watched, SUM(Total_Giai_Tri) FROM {} GROUP BY 1",
+    "all rows: `SELECT Most_watched, SUM(Total_Giai_Tri) ... GROUP BY 1`": "SELECT Most_watched, SUM(Total_Giai_Tri) FROM {} GROUP BY 1",
     "2,000 contracts, one after the other, by key": "SELECT * FROM {} WHERE Contract = '{}'",
 }
 SIZES = {
@@ -270,9 +272,9 @@ def write(
     lines = [
         f"## {server}",
         "",
-        f"{ROWS:,} rows of {len(DECLARED)} columns into a server on the same machine, medians of {ROUNDS} rounds, side by side.",
+        f"{ROWS:,} rows of {len(DECLARED)} columns into a server on the same machine, medians of {ROUNDS} rounds, in turn.",
         "",
-        f"| into | what | seconds | against the bare {statement} |",
+        f"| into | what | seconds | ratio to {statement} |",
         "|---|---|---|---|",
     ]
     for (what, how), took in seconds.items():
@@ -284,11 +286,11 @@ def write(
         ratios = sorted(other / one for other, one in zip(jdbc, seconds["an empty table", ours], strict=True))
         lines += [
             "",
-            f"The JDBC writer takes {statistics.median(ratios):.1f} x as long as the publish ({ratios[0]:.1f} to {ratios[-1]:.1f}).",
+            f"The JDBC writer takes {statistics.median(ratios):.1f} times as long as the publish ({ratios[0]:.1f} to {ratios[-1]:.1f}).",
         ]
-    lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB.", ""]
+    lines += ["", f"Peak memory of a publishing process: {memory:.0f} MB.", ""]
     lines += reading and [
-        "Reading the view of a table that is published by pointer, against a table:",
+        "Reading from the view of a table with `publish: pointer`, compared with a table:",
         "",
         *(f"* {what}: {ratio:.2f} x" for what, ratio in reading),
     ]

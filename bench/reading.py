@@ -159,10 +159,10 @@ def main() -> None:
 def write(took: dict[tuple[str, str], list[tuple[float, float, float]]]) -> None:
     """The table of bench/reading.md."""
     lines = [
-        f"{ROWS:,} rows of {len(DECLARED)} columns from MariaDB into Parquet, medians of {ROUNDS} rounds, side by side: `python bench/reading.py`.",
-        "Processor time is that of the reading process; the server's share of the same two cores is not in it.",
+        f"{ROWS:,} rows of {len(DECLARED)} columns from MariaDB into Parquet, medians of {ROUNDS} rounds, in turn: `python bench/reading.py`.",
+        "Processor time is that of the reading process, without the server, which uses the same two cores.",
         "",
-        "| server | how | seconds | against tuples | processor s | against tuples | most MB |",
+        "| server | how | seconds | ratio | processor s | ratio | peak MB |",
         "|---|---|---|---|---|---|---|",
     ]
     for (line, how), rounds in took.items():
