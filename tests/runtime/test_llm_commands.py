@@ -373,12 +373,38 @@ def test_a_reviewed_file_goes_to_a_spreadsheet_and_back(project: Project) -> Non
     assert (wrong.code, "review.csv:2:" in wrong.err, "did you mean `Sport`?" in wrong.err) == (2, True, True)
     assert not (project.folder / "overrides/kind.csv").exists()
     project.write("review.csv", from_a_spreadsheet.replace("Sprt", "Sport"))
-    assert "2 labels taken into overrides/kind.csv" in project.run("llm", "review", FILE, "--take", "review.csv").out
+    assert project.run("llm", "review", FILE, "--take", "review.csv").out == (
+        "2 labels copied to overrides/kind.csv; 0 lines had no new label\n"
+    )
     assert (project.folder / "overrides/kind.csv").read_text() == "key,kind\nbóng đá,Sport\n=1+1 phim,Film\n"
     assert project.run(FILE).code == 0
     assert sorted(str(row[2]) for row in project.table("labelled")) == sorted(
         [*["Sport"] * 4, *["Channel"] * 2, *["Film"] * 2, "None", "None"]
     )
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_reviewed_file_may_have_the_mark_the_separators_and_the_line_ends_of_a_spreadsheet(
+    project: Project, separator: str
+) -> None:
+    enrich(project, "titles")
+    lines = ["key,kind,rows,status", "bóng đá,Sport,1,abstained", '"phim, hay",Film,1,abstained']
+    quoted = [line.replace(",", separator).replace(f"phim{separator} hay", "phim, hay") for line in lines]
+    (project.folder / "review.csv").write_bytes("".join(f"{line}\r\n" for line in quoted).encode("utf-8-sig"))
+    assert project.run("llm", "review", FILE, "--take", "review.csv").code == 0
+    taken = (project.folder / "overrides/kind.csv").read_text(encoding="utf-8")
+    assert taken == 'key,kind\nbóng đá,Sport\n"phim, hay",Film\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_a_reviewed_file_in_another_encoding_is_refused_with_the_way_to_save_it(
+    project: Project, encoding: str
+) -> None:
+    (project.folder / "review.csv").write_bytes("key,kind\nphim ã,Film\n".encode(encoding))
+    refused = project.run("llm", "review", FILE, "--take", "review.csv")
+    assert (refused.code, "file-unreadable: the file is not UTF-8" in refused.err) == (2, True)
+    assert "in Excel as `CSV UTF-8`" in refused.err
+    assert not (project.folder / "overrides").exists()
 
 
 def test_what_the_models_say_already_is_not_taken_from_a_reviewed_file(project: Project) -> None:
@@ -387,7 +413,7 @@ def test_what_the_models_say_already_is_not_taken_from_a_reviewed_file(project: 
     assert project.run("llm", "review", FILE, "-o", "all.csv").code == 0
     written = (project.folder / "all.csv").read_text().replace("phim hay,,", "phim hay,Other,")
     project.write("all.csv", written)
-    assert project.run("llm", "review", FILE, "--take", "all.csv").out.startswith("1 label taken")
+    assert project.run("llm", "review", FILE, "--take", "all.csv").out.startswith("1 label copied")
     assert (project.folder / "overrides/kind.csv").read_text() == "key,kind\nphim hay,Other\n"
     misspelt = project.run("llm", "review", FILE, "--users", "usr")
     assert (misspelt.code, "did you mean `user`?" in misspelt.err) == (2, True)

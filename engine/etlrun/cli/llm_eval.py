@@ -161,7 +161,7 @@ def _text(name: str, score: Score) -> str:
             (item.label, item.wanted, item.given, item.right, _share(item.precision), _share(item.recall))
             for item in score.labels
         ]
-        lines += ["", table_text(("label", "wanted", "given", "right", "precision", "recall"), figures)]
+        lines += ["", table_text(("label", "golden keys", "answers", "right", "precision", "recall"), figures)]
     wrong = sorted(
         ((count, true, detail) for (true, detail), count in score.confusion.items() if true != detail),
         key=lambda item: (-item[0], item[1:]),
@@ -170,7 +170,7 @@ def _text(name: str, score: Score) -> str:
         lines += [
             "",
             table_text(
-                ("right is", "given was", "keys"),
+                ("right label", "answer", "keys"),
                 [(true, detail or "(no answer)", count) for count, true, detail in wrong],
             ),
         ]

@@ -139,10 +139,17 @@ def read_text(path: Path, shown: str = "") -> str:
     except FileNotFoundError:
         raise SpecError([_about_file(shown, "file-not-found", f"there is no file `{shown}`")]) from None
     except UnicodeDecodeError as error:
-        message = f"the file is not UTF-8 (byte {error.start})"
-        raise SpecError([_about_file(shown, "yaml-syntax", message, "save it as UTF-8")]) from error
+        raise SpecError([_not_utf8(path, shown, error.start)]) from error
     except OSError as error:
         raise SpecError([_about_file(shown, "file-unreadable", f"cannot read `{shown}`: {error.strerror}")]) from error
+
+
+def _not_utf8(path: Path, shown: str, byte: int) -> Diagnostic:
+    message = f"the file is not UTF-8 (byte {byte})"
+    if path.suffix != ".csv":
+        return _about_file(shown, "yaml-syntax", message, "save it as UTF-8")
+    fix = "save it as UTF-8: in Excel as `CSV UTF-8`, in LibreOffice with the character set `Unicode (UTF-8)`"
+    return _about_file(shown, "file-unreadable", message, fix)
 
 
 def parse_document(text: str, file: str) -> Document:
