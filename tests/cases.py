@@ -28,8 +28,8 @@ class Case:
         example = read_example(dedent(steps), rows)
         for bench in both(self.spark, self.duck, self.folder, example, dates):
             relation = list(bench.plan.checked.pipeline.chains)[-1]
-            declared = bench.plan.relation(relation).columns
             found = bench.rows(relation)
+            declared = bench.plan.relation(relation).columns
             assert (found.names, found.types) == (example.outcome.names, tuple(column.type for column in declared))
             assert found.rows == in_order(example.outcome.rows(declared))
 

@@ -93,12 +93,16 @@ class Bench:
     """A plan set up on one engine as `etlrun test` sets it up; only its models are asked, which look up."""
 
     def __init__(self, plan: Plan, session: EngineSession, dialect: str, tables: Mapping[str, Table]) -> None:
-        self.plan = plan
         self.dialect = DIALECTS[dialect]
         given = {name: table_of(Given(table.columns, table.rows)) for name, table in tables.items()}
         functions = FunctionProcess(plan.checked.project)
         atexit.register(functions.close)
         self.in_memory_run = InMemoryRun(plan, session, dialect, given, self.ask, functions)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, with the labels of those relations that were asked for."""
+        return self.in_memory_run.plan
 
     def ask(self, ask: Ask, keys: Keys) -> pa.Table:
         with open_enrichment(self.plan.checked.project, self.plan.checked.profile, ask) as enrichment:

@@ -416,6 +416,12 @@ RUN_CODES: dict[str, Code] = {
         "use `try_element_at`, which counts from 1 and gives null instead, or compare the index with `size` first",
         1,
     ),
+    "unfit-labels": Code(
+        "the labels of a pivot, which a run reads, cannot be columns",
+        "there are none, more than `at_most`, or one whose column could not have its name",
+        "correct the rows, raise `at_most`, or list the labels: `labels: [...]`",
+        1,
+    ),
     "text-too-long": Code(
         "`lpad`, `rpad` or `repeat` would make a text of more than 1,000,000 characters",
         "a number in some row is larger than expected",

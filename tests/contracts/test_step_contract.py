@@ -39,8 +39,8 @@ def test_the_example_holds_on_both_engines_with_the_columns_it_declares(
 ) -> None:
     for bench in both(spark, duck, tmp_path, example):
         for relation in bench.plan.checked.pipeline.chains:
-            declared = bench.plan.relation(relation).columns
             found = bench.rows(relation)
+            declared = bench.plan.relation(relation).columns
             assert (found.names, found.types) == (declared.names, tuple(column.type for column in declared))
         assert (found.names, found.rows) == (example.outcome.names, in_order(example.outcome.rows(declared)))
         assert example.outcome.types.items() <= {column.name: column.type for column in declared}.items()

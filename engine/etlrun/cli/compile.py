@@ -24,7 +24,8 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, complete_relation
 )
 def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ...]) -> None:
     """Print the SQL that the engine gets, for one RELATION or for all."""
-    from etlrun.compiler.plan import DIALECTS, make_plan
+    from etlrun.compiler.plan import DIALECTS, awaited, make_plan
+    from etlrun.language.columns import LABEL
 
     plan = make_plan(checked_pipeline(pipeline, "", "", settings, runs=False))
     found = [item for item in plan.relations if not relation or item.name.split(".")[0] == relation]
@@ -33,6 +34,10 @@ def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ..
         raise click.BadParameter(f"there is no relation `{relation}`: the relations are {known}", param_hint="RELATION")
     for item in found:
         tree = item.tree
+        chain = plan.checked.pipeline.chains.get(item.name.partition(".")[0], ())
+        sources = (awaited(chain[piece.step]) for piece in item.pieces)
+        for source in (source for source in sources if source is not None):
+            click.echo(f"-- {item.name}: a run first reads each label of {source.from_}, which {LABEL} stands for here")
         if item.source is not None:
             click.echo(f"-- {item.name}: read by the source `{item.source.kind}`\n")
         elif item.apply is not None:

@@ -106,6 +106,7 @@ def command(
     """
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)
+    checked = _with_labels(checked, chosen)
     revision = _Revision(options.against, pipeline, read_settings(settings))
     found = (
         _compare_revision(checked, chosen, revision, options) if options.against else _compare(checked, chosen, options)
@@ -160,6 +161,15 @@ def _write_page(path: Path, title: str, found: TableDiff) -> None:
         message = f"{path} cannot be written: {error.strerror}"
         raise RunFailure("usage", "not-writable", message, "name a file in an existing folder") from error
     tell(str(path), err=True)
+
+
+@_failing_with_two()
+def _with_labels(checked: Checked, sink: str) -> Checked:
+    """The pipeline with the labels that its pivots find now."""
+    from etlrun.runtime.labels_now import with_labels_of_now
+
+    with reporting(checked.pipeline.name, quiet=True) as reporter:
+        return with_labels_of_now(checked, (checked.pipeline.sinks[sink].value.from_,), reporter)
 
 
 def _diff_options(checked: Checked, sink: str, options: ComparedRows) -> DiffOptions:

@@ -58,11 +58,13 @@ def command(
     Exit code 1 if there is no such row.
     """
     from etlrun.runtime.key_trail import find_trail
+    from etlrun.runtime.labels_now import with_labels_of_now
 
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     name = _relation(checked, relation)
     key = _key(checked, name, keys)
     with reporting(checked.pipeline.name, quiet=True) as reporter:
+        checked = with_labels_of_now(checked, (name,), reporter)
         trail = find_trail(checked, name, key, max(rows, 1), reporter)
     if as_json:
         found = {

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.cli.reporting import reporting
 from etlrun.cli.words import tell
 from etlrun.diagnostics import counted
+
+if TYPE_CHECKING:
+    from etlrun.compiler.check import Checked
 
 
 @click.command("migrate")
@@ -42,7 +47,7 @@ def command(
         checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
     else:
         checked = list(project_graph(profile, engine, settings).pipelines.values())
-    found = list(find_migrations(checked))
+    found = list(find_migrations([_with_labels(one) for one in checked]))
     if applies and not allow_loss:
         refuse_loss(found)
     for migration in found:
@@ -56,3 +61,12 @@ def command(
         tell("no existing table needs a change", err=True)
     elif not applies:
         tell(f"{counted(len(found), 'table')} to change; `--apply` runs these statements", err=True)
+
+
+def _with_labels(checked: Checked) -> Checked:
+    """The pipeline with the labels that its pivots find now."""
+    from etlrun.runtime.labels_now import with_labels_of_now
+
+    published = [use.value.from_ for use in checked.pipeline.sinks.values()]
+    with reporting(checked.pipeline.name, quiet=True) as reporter:
+        return with_labels_of_now(checked, published, reporter)

@@ -19,6 +19,7 @@ from etlrun.cli.run_periods import ChosenValues, spanning
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
+from etlrun.language.columns import LABEL
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
@@ -209,10 +210,17 @@ def _relations(checked: Checked) -> dict[str, Any]:
         name: {
             "steps": [use.kind for use in chains[name]],
             "columns": {item.name: str(item.type) for item in checked.columns[name]},
+            **({"labels": labels} if (labels := _labels(checked, name)) else {}),
         }
         for name in checked.order
         if name in chains
     }
+
+
+def _labels(checked: Checked, chain: str) -> list[dict[str, Any]]:
+    """The columns from which the pivots of a chain take their labels."""
+    sources = (use.value.label_source() for use in checked.pipeline.chains[chain])
+    return [{"from": source.from_, "at_most": source.at_most} for source in sources if source is not None]
 
 
 def _models(checked: Checked) -> dict[str, Any]:
@@ -255,6 +263,9 @@ def _text(summary: dict[str, Any]) -> str:
     for name, relation in summary["relations"].items():
         lines.append(f"  {name}: {' > '.join(relation['steps'])}")
         lines.append(f"    {', '.join(f'{column} {kind}' for column, kind in relation['columns'].items())}")
+        for labels in relation.get("labels", ()):
+            text = f"{LABEL}: each label of {labels['from']}, at most {labels['at_most']:,}"
+            lines.append(f"    {text}; a statement of its own reads them first")
     lines += _models_text(summary.get("models", {}))
     lines += ["", "publishes"] if summary["sinks"] else ["", "publishes nothing"]
     for name, sink in summary["sinks"].items():

@@ -65,8 +65,12 @@ def command(
     No check runs and nothing is published. Rows are computed with DuckDB, unless --engine says otherwise; Spark gives the same
     rows. With --failing nothing is computed: a run saves the first 1,000 rows that fail each check.
     """
+    from etlrun.runtime.labels_now import with_labels_of_now
+
     checked, name = _cut(checked_pipeline(pipeline, profile, engine or "duckdb", settings), relation)
     kept = _kept(checked, relation, failing) if failing else None
+    with reporting(checked.pipeline.name, quiet=True) as reporter:
+        checked = with_labels_of_now(checked, (name,), reporter)
     if kept is not None:
         checked = replace(checked, columns={**checked.columns, name: kept.columns})
     condition = read_condition(checked, name, where)

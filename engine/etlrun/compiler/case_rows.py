@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic, nearest
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import LABEL, Column, Columns
 from etlrun.spec.located import Document, Keys
 from etlrun.spec.scope import HIDDEN
 from etlrun.spec.values import ValueReader
@@ -86,9 +86,16 @@ class RowReader:
 
     def expected(self, where: Keys, columns: Columns) -> Expected:
         """The rows at `where`, in the columns that some of them names; where there are none, in all."""
-        read = [(place, self._row(place, row, columns)) for place, row in self._rows(where)]
+        given = [*self._rows(where)]
+        labelled = (columns.of_label(name) for _, row in given for name in row if name not in columns)
+        columns = Columns((*columns, *{item.name: item for item in labelled if item is not None}.values()))
+        read = [(place, self._row(place, row, columns)) for place, row in given]
         named = tuple(dict.fromkeys(name for _, row in read for name in row))
-        shown = named if read else tuple(name for name in columns.names if not name.startswith(HIDDEN))
+        shown = (
+            named
+            if read
+            else tuple(name for name in columns.names if not name.startswith(HIDDEN) and LABEL not in name)
+        )
         return Expected(
             columns.keep(shown),
             tuple(ExpectedRow(tuple(row.get(name) for name in shown), place) for place, row in read),

@@ -22,6 +22,7 @@ from etlrun.spec.registry import kinds
 from etlrun.spec.scope import NAME, Scope
 from etlrun.spec.sight import Sight, without_consequences
 
+NOT_LISTED = "the labels of a pivot are known only in a run; to use the column of one, list them: `labels: [...]`"
 OWN_TABLES = ("etlrun_", "_etlrun_", "__etlrun_")  # the ledger, label stores and versions have names that begin so
 
 
@@ -67,6 +68,21 @@ def check_pipeline(
     resolved = with_key_checks(replace(pipeline, sources=checker.sources), order)
     mappings = tuple(sorted(checker.mappings))
     return Checked(resolved, project, profile, tuple(order), checker.columns, checker.steps, warnings, mappings)
+
+
+def check_again(checked: Checked, chains: Mapping[str, tuple[Use, ...]]) -> Checked:
+    """The checked pipeline with steps that have found their labels. Raises SpecError where other steps or sinks do not fit them."""
+    pipeline = replace(checked.pipeline, chains=chains)
+    checker = _Checker(pipeline, checked.project, checked.profile, NO_PUBLISHERS)
+    checker.columns |= checked.columns
+    checker.steps |= checked.steps
+    for name in checked.order:
+        if name in chains:
+            checker.check_chain(name, chains[name])
+    checker.check_sinks()
+    if checker.problems:
+        raise SpecError(checker.problems)
+    return replace(checked, pipeline=pipeline, columns=checker.columns, steps=checker.steps)
 
 
 def _scope(
@@ -199,17 +215,20 @@ class _Checker:
             self.check_place(name, index, use, sight)
             scope = self.scope(use.where, sight)
             self.check_models(use, scope)
-            columns = use.value.output(columns, scope)
+            given, columns = columns, use.value.output(columns, scope)
             self.problems[before:] = without_consequences(self.problems[before:])
-            self.name_publishers(before, name)
+            self.name_publishers(before, name, given)
             sight.is_blurred |= len(self.problems) > before
             sight.look_at(columns)
             found.append(columns)
         self.columns[name], self.steps[name], self.sights[name] = columns, tuple(found), sight
 
-    def name_publishers(self, before: int, name: str) -> None:
-        """Say of columns that a relation lacks or has with another type, in the mistakes since `before`, where the tables it is made from are published."""
-        places = "; ".join(sorted(self.publishing.get(name, ())))
+    def name_publishers(self, before: int, name: str, columns: Columns) -> None:
+        """Say of columns that a relation lacks or has with another type, in the mistakes since `before`, where the tables it is made from are published.
+
+        Of `columns` that await labels, say that these could be the ones.
+        """
+        places = "; ".join((*sorted(self.publishing.get(name, ())), *([NOT_LISTED] if columns.awaits_labels else ())))
         if places:
             self.problems[before:] = [
                 replace(found, fix=f"{found.fix}; {places}" if found.fix else places)
@@ -253,7 +272,7 @@ class _Checker:
                 use.value.verify(columns, scope)
                 if use.value.where is not None:
                     scope.condition(columns, use.value.where, "where")
-                self.name_publishers(before, name)
+                self.name_publishers(before, name, columns)
 
     def check_sinks(self) -> None:
         taken: dict[
@@ -267,7 +286,11 @@ class _Checker:
             self.check_connection(use, scope)
             before = len(self.problems)
             use.value.verify(columns, scope)
-            self.name_publishers(before, use.value.from_)
+            if columns.awaits_labels and (use.value.is_view() or not use.value.replaces_all()):
+                message = f"`{use.value.from_}` has a column for each label that a run finds, so any run may bring other columns"
+                fix = "publish it with `write: replace` or `files`, or list the labels: `labels: [...]`"
+                self.complain(use.where, "not-allowed-here", message, fix)
+            self.name_publishers(before, use.value.from_, columns)
             connection, target, part = use.value.place(name)
             if connection and target.lower().startswith(OWN_TABLES):
                 message = f"`{target}` could be one of etlrun's own tables"

@@ -11,6 +11,7 @@ from sqlglot import exp
 from etlrun.compiler.check import Checked
 from etlrun.compiler.conserve import Carried, carry_sums
 from etlrun.compiler.rewrites import rewrite
+from etlrun.contracts.label_source import LabelSource
 from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import WHOLE_KEY, Apply, Ask, ReadTexts
 from etlrun.language.columns import STRING, Column, Columns
@@ -110,6 +111,12 @@ def prefix(checked: Checked, name: str, steps: int) -> Checked:
     columns = {**checked.columns, name: checked.steps[name][steps - 1]}
     order = checked.order[: checked.order.index(name) + 1]
     return replace(checked, pipeline=replace(checked.pipeline, chains=chains), columns=columns, order=order)
+
+
+def awaited(use: Use) -> LabelSource | None:
+    """The column whose labels a run still has to find for a step."""
+    source: LabelSource | None = use.value.label_source()
+    return source if source is not None and source.found is None else None
 
 
 class _Chain:
@@ -214,6 +221,7 @@ class _Chain:
             return
         inside = {piece.name for piece in self.pieces}
         tables = (name for piece in self.pieces for name, _ in tables_in(piece.tree))
-        reads = dict.fromkeys(name for name in tables if name not in inside)
+        labels = [source.relation for piece in self.pieces if (source := awaited(self.uses[piece.step])) is not None]
+        reads = dict.fromkeys((*(name for name in tables if name not in inside), *labels))
         self.done.append(Relation(name, self.columns, pieces=tuple(self.pieces), reads=tuple(reads)))
         self.pieces = []

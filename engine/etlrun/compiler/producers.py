@@ -18,7 +18,7 @@ from etlrun.compiler.personal_columns import (
 )
 from etlrun.compiler.step_checks import with_step_checks
 from etlrun.diagnostics import SpecError
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import LABEL, Column, Columns
 from etlrun.spec.cases import pipelines_below
 from etlrun.spec.pipeline import read_pipeline
 from etlrun.spec.project import Project
@@ -154,9 +154,8 @@ def published_tables(checked: Checked) -> dict[str, PublishedTable]:
         written = use.value.table_written(sink)
         if written is None:
             continue
-        columns = (
-            item for item in use.value.published(checked.columns[use.value.from_]) if not item.name.startswith(HIDDEN)
-        )
+        published = use.value.published(checked.columns[use.value.from_])
+        columns = (item for item in published if not item.name.startswith(HIDDEN) and LABEL not in item.name)
         shown = Columns(tuple(Column(item.name, item.type, description=item.description) for item in columns))
         at = checked.pipeline.document.diagnose_key(("sinks", sink), "shared-sink", "")
         place = f"{at.file}:{at.line}:{at.column}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from etlrun.compiler.checks import lower_check, lower_failing
+from etlrun.compiler.found_labels import open_pivots
 from etlrun.compiler.key_checks import is_key_of_source, stages_nothing
 from etlrun.compiler.plan import Plan, Relation
 from etlrun.compiler.relation_lineage import lineages_with_hidden
@@ -43,6 +44,7 @@ def unread_columns(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> di
     lineages = lineages_with_hidden(plan, {})
     parts = [_whole(lineages[name]) for name in staged]
     parts += [_handed_out(relation, lineages) for relation in needed]
+    parts += _labels(plan, lineages)
     parts += _looked_at(plan, lineages) if is_checked else ()
     read = {(origin.relation, origin.column) for origin in together(parts).origins}
     return {one.name: _unread(one.columns, {column for name, column in read if name == one.name}) for one in sources}
@@ -67,6 +69,14 @@ def _handed_out(relation: Relation, lineages: Mapping[str, RelationLineage]) -> 
         return _whole(given)
     name = made_by.column if isinstance(made_by, ReadTexts) else made_by.key
     return together((given.column(name) or NOTHING, given.rows))
+
+
+def _labels(plan: Plan, lineages: Mapping[str, RelationLineage]) -> Iterator[Lineage]:
+    """What the labels are read from that a run still has to find."""
+    for pivot in open_pivots(plan.checked):
+        if pivot.source.found is None:
+            lineage = lineages[pivot.source.relation]
+            yield together((lineage.column(pivot.source.column) or NOTHING, lineage.rows))
 
 
 def _looked_at(plan: Plan, lineages: Mapping[str, RelationLineage]) -> Iterator[Lineage]:

@@ -12,8 +12,8 @@ from etlrun.spec.project import Use
 
 
 def with_step_checks(checked: Checked) -> Checked:
-    """The checked pipeline with the checks of steps that a sink or check needs."""
-    found = {name: list(uses) for name, uses in checked.pipeline.checks.items()}
+    """The checked pipeline with the checks of steps that a sink or check needs, in place of those that it has."""
+    found = {name: [use for use in uses if use.where[0] != "steps"] for name, uses in checked.pipeline.checks.items()}
     for name in needed_relations(checked.pipeline, checked.order):
         if asked := [*_of_chain(checked, name, checked.pipeline.chains.get(name, ()))]:
             found.setdefault(name, []).extend(asked)

@@ -43,6 +43,11 @@ def published_columns_key() -> Any:
 
 def verify_columns(promised: PublishedColumns, columns: Columns, scope: Scope) -> None:
     """Report differences between the relation and the declared columns."""
+    if promised and columns.awaits_labels:
+        message = "`columns` names every column, and those of labels are known only in a run"
+        fix = "leave `columns` out, or list the labels of the pivot: `labels: [...]`"
+        scope.error_at_key("columns", "not-allowed-here", message, fix)
+        return
     shown = [item for item in columns if not item.name.startswith(HIDDEN)]
     meant = {name.lower() for name in promised}
     for name, column in promised.items():

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from sqlglot import exp
 
 from etlrun.contracts.check import Check
+from etlrun.contracts.label_source import LabelSource
 from etlrun.contracts.relation import Input
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
@@ -56,6 +57,14 @@ class Step(Described):
     def check_of_rows(self, relation: Input) -> tuple[str, Check] | None:
         """A check of the rows that this step reads, and the key of the step that requests it; None if there is none."""
         return None
+
+    def label_source(self) -> LabelSource | None:
+        """The column that holds the labels of the step, where only a run knows them."""
+        return None
+
+    def with_labels(self, labels: tuple[str, ...]) -> Step:
+        """The step of a run that has read these labels from its `label_source`."""
+        raise NotImplementedError
 
     def alias(self) -> str:
         """The relation whose rows this step returns unchanged; empty if it computes rows."""

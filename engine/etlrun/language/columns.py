@@ -9,6 +9,7 @@ from functools import cached_property
 
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 FRACTIONS = ("float", "double")
+LABEL = "{label}"  # in the name of a column: it stands for one column of each label, and only a run knows them
 NESTED = ("array", "struct", "map")
 SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "date", "timestamp", "timestamptz")
 
@@ -156,6 +157,19 @@ class Columns:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.items)
+
+    @cached_property
+    def awaits_labels(self) -> bool:
+        """Whether one of them stands for the columns of labels that only a run knows."""
+        return any(LABEL in column.name for column in self.items)
+
+    def of_label(self, name: str) -> Column | None:
+        """The column of that name that a label may give, of those that only a run knows."""
+        for column in self.items:
+            before, label, after = column.name.lower().partition(LABEL)
+            if label and name.lower().startswith(before) and name.lower().endswith(after):
+                return replace(column, name=name)
+        return None
 
     def get(self, name: str) -> Column | None:
         return self._index.get(name.lower())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from etlrun.language.expressions import column
 from etlrun.runtime.blame import blame, blame_check
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.json_texts import TextColumns
+from etlrun.runtime.label_reading import find_labels
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,7 +42,8 @@ class InMemoryRun:
         answer: Answering,
         functions: FunctionProcess,
     ) -> None:
-        self.plan = plan
+        self.base = self.plan = plan
+        self.labels: dict[str, Sequence[str]] = {}  # of pivots that found them, by the place of the step
         self.session = session
         self.dialect = dialect
         self.given = given
@@ -52,6 +54,16 @@ class InMemoryRun:
     def make(self, names: Iterable[str]) -> None:
         """Compute the relations `names`. Raises RunFailure at the step that cannot be computed, and whatever `answer` raises."""
         wanted = tuple(names)
+        self.plan = find_labels(self.base, self.labels, wanted, self.session, self.dialect, self._outside, self.given)
+        self._make(wanted)
+
+    def _outside(self, plan: Plan, name: str) -> set[str]:
+        """Compute of a relation what SQL alone does not give; the relations that the session then knows by name."""
+        self.plan = plan
+        self._make((name,))
+        return self.ready
+
+    def _make(self, wanted: tuple[str, ...]) -> None:
         for relation in self.plan.needed(wanted, self.given):
             if relation.name in self.ready:
                 continue

@@ -28,6 +28,9 @@ class Record:
     params: dict[str, str] = field(default_factory=dict)
     basis: dict[str, str] = field(default_factory=dict)  # what the result rests on; equal ones give equal results
     parts: dict[str, str] = field(default_factory=dict)  # of the specification, each with a digest
+    labels: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # that pivots found in a column, by the place of the step
     engine_version: str = ""  # once it has started
     status: Status = "running"
     seconds: float = 0.0
@@ -77,6 +80,7 @@ class Record:
             "params": self.params,
             "basis": self.basis,
             "parts": self.parts,
+            "labels": self.labels,
             "started_at": self.started_at,
             "host": self.host,
             "pid": self.pid,

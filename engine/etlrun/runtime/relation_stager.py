@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import ready
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.json_texts import TextColumns
+from etlrun.runtime.label_reading import find_labels
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.watching import relation_span
+from etlrun.stopping import safe_point
 from etlrun.working import Reporter, work
 
 
@@ -40,8 +42,30 @@ class RelationStager:
     consent: Consent
     functions: FunctionProcess
     staged: dict[str, Staged] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)  # the relations that need nothing more
 
-    def make(self, relation: Relation) -> None:
+    @property
+    def dialect(self) -> str:
+        return str(self.plan.checked.profile.engine.value.dialect)
+
+    def with_labels(self, names: Collection[str]) -> RelationStager:
+        """The same for the plan in which the pivots that `names` are made from have their labels, and what that needs is staged. Raises RunFailure."""
+
+        def make(plan: Plan, relation: str) -> Collection[str]:
+            replace(self, plan=plan).make_all([relation])
+            return ready(plan, self.staged)
+
+        return replace(self, plan=find_labels(self.plan, {}, names, self.session, self.dialect, make))
+
+    def make_all(self, names: Collection[str]) -> None:
+        """Make the relations `names` and all that they are made from. Raises RunFailure."""
+        for relation in self.plan.needed(names):
+            if relation.name not in self.made:
+                safe_point()
+                self._make(relation)
+                self.made.add(relation.name)
+
+    def _make(self, relation: Relation) -> None:
         """Stage a relation that is a target, run a function, ask models, or leave a relation to the statements that read it. Raises RunFailure."""
         columns = relation.columns
         if relation.apply is not None:
@@ -63,13 +87,11 @@ class RelationStager:
 
     def _write(self, name: str, folder: Path) -> None:
         known = ready(self.plan, self.staged)
-        statement = relation_statement(self.plan, name, self.plan.checked.profile.engine.value.dialect, known)
+        statement = relation_statement(self.plan, name, self.dialect, known)
         trials = count(1)
 
         def attempt(parts: int, last: exp.Query | None) -> None:
-            prefix = relation_statement(
-                self.plan, name, self.plan.checked.profile.engine.value.dialect, known, upto=parts, last=last
-            )
+            prefix = relation_statement(self.plan, name, self.dialect, known, upto=parts, last=last)
             self.session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
 
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from etlrun.compiler.check import Checked
+from etlrun.compiler.found_labels import with_labels
 from etlrun.compiler.plan import make_plan
 from etlrun.failures import RunFailure
 from etlrun.runtime.publishing import publish_all
@@ -24,6 +25,7 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
     """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
     _refuse_resuming(checked, folder, record)
     started = time.monotonic()
+    checked = with_labels(checked, record.labels)
     plan = make_plan(checked)
     staged = {
         name: from_record(name, plan.relation(name).columns, summary, folder.path)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import etlrun
 from etlrun.compiler.check import Checked
+from etlrun.compiler.found_labels import found_labels
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.read_columns import needed_relations, staged_relations, unread_columns
 from etlrun.contracts.engine import EngineSession, StatementError, Workspace
@@ -40,7 +41,7 @@ from etlrun.runtime.stage import Staged
 from etlrun.runtime.trace_export import sent_spans
 from etlrun.runtime.watching import report_end, report_start, run_span
 from etlrun.spec.project import Project
-from etlrun.stopping import Stopped, is_asked, orderly, safe_point
+from etlrun.stopping import Stopped, is_asked, orderly
 from etlrun.tracing import span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for
@@ -76,7 +77,7 @@ def _run_recorded(
         folder.write_record(record.as_record())
         if options.publishes:
             report_start(checked, record, reporter)
-        _run(checked, reporter, folder, record, options)
+        checked = _run(checked, reporter, folder, record, options)
         record.status = "done" if options.publishes else "dry-run"
     except RunFailure as found:
         failure = as_full_disk(found, folder.path)
@@ -152,8 +153,8 @@ def spec_hash(checked: Checked) -> str:
     return digest.hexdigest()[:16]
 
 
-def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record, options: RunOptions) -> None:
-    """Read, compute, check and publish; `record` says how far that went. Raises RunFailure."""
+def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record, options: RunOptions) -> Checked:
+    """Read, compute, check and publish; `record` says how far that went. The pipeline comes back with the labels of its pivots. Raises RunFailure."""
     plan = make_plan(checked)
     targets = options.relations or staged_relations(plan)
     if options.publishes:
@@ -175,16 +176,21 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
         ):
             consent = replace(options.consent, wait=options.wait)
             stager = RelationStager(plan, session, targets, folder, record, reporter, consent, functions)
-            for relation in needed:
-                safe_point()
-                stager.make(relation)
+            wanted = [relation.name for relation in needed]
+            stager = stager.with_labels(wanted)
+            plan = stager.plan
+            record.labels = found_labels(plan.checked)
+            if options.publishes and record.labels:
+                look_ahead(plan.checked, record)
+            stager.make_all(wanted)
             if is_checked:
                 check_staged(plan, stager.staged, session, folder, record, reporter)
         inputs.finish()
     if options.look:
         options.look(stager.staged)
     if options.publishes:
-        _publish(checked, stager.staged, folder, record, reporter, options.wait)
+        _publish(plan.checked, stager.staged, folder, record, reporter, options.wait)
+    return plan.checked
 
 
 @contextmanager

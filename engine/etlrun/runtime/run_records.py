@@ -52,6 +52,7 @@ SCHEMA = {
         "params": {"type": "object", "additionalProperties": _TEXT},
         "basis": {"type": "object", "additionalProperties": _TEXT},
         "parts": {"type": "object", "additionalProperties": _TEXT},
+        "labels": {"type": "object", "additionalProperties": {"type": "array", "items": _TEXT}},
         "sources": _NAMED_OBJECTS,
         "relations": _NAMED_OBJECTS,
         "models": _NAMED_OBJECTS,

@@ -110,8 +110,9 @@ def run_case(case: CheckedCase, session: EngineSession, dialect: str, functions:
     differences: tuple[Difference, ...] = ()
     try:
         in_memory_run.make(case.targets)
-        differences = tuple(_differences(case, in_memory_run))
-        complaints = tuple(_wrong_verdicts(case, in_memory_run))
+        complaints = tuple(_missing_columns(case, in_memory_run))
+        differences = () if complaints else tuple(_differences(case, in_memory_run))
+        complaints += tuple(_wrong_verdicts(case, in_memory_run))
     except UnansweredError as error:
         complaints = (_unanswered(case, error),)
     except RunFailure as failure:
@@ -143,6 +144,16 @@ def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
     found = [listed.answers[key.normal] for key in keys.asked]
     by_place = [Answer("abstained", {}) if values is None else Answer("ok", values, TEST) for values in found]
     return Answers(keys, by_place, ()).table(listed.outputs)
+
+
+def _missing_columns(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[CaseFailure]:
+    """A complaint for each column that is expected of a label, where the rows hold no such label."""
+    for name, expected in case.expected.items():
+        names = in_memory_run.rows(name).column_names
+        for item in expected.columns:
+            if item.name not in names:
+                fix = nearest(item.name, names) or f"its columns are {', '.join(names)}"
+                yield _complaint(case, ("expect", name), f"`{name}` has no column `{item.name}`", fix)
 
 
 def _differences(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[Difference]:

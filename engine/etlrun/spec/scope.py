@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.checking import typed_null
-from etlrun.language.columns import BOOLEAN, NULL, SCALARS, Column, Columns, Group, Type
+from etlrun.language.columns import BOOLEAN, LABEL, NULL, SCALARS, Column, Columns, Group, Type
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
 from etlrun.language.groups import spread_groups
 from etlrun.language.spans import mark_spans
@@ -32,7 +32,8 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 def is_column_name(name: str) -> bool:
     """Whether a column may be called so."""
-    return 0 < len(name) <= 64 and not name.startswith(HIDDEN) and all(ord(character) >= 32 for character in name)
+    is_ours = name.startswith(HIDDEN) or LABEL in name
+    return 0 < len(name) <= 64 and not is_ours and all(ord(character) >= 32 for character in name)
 
 
 HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
@@ -91,11 +92,12 @@ class Scope:
     def column(self, columns: Columns, name: str, at: At) -> Column:
         """The column of that name; where there is none, a mistake, and the one that was meant or one of unknown type in its stead."""
         found = columns.get(name)
-        if found:
+        if found and LABEL not in name:
             return found
-        meant = columns.get(closest(name, columns.names) or "")
+        known = [known for known in columns.names if LABEL not in known]
+        meant = columns.get(closest(name, known) or "")
         shown = ", ".join(columns.names[:12]) + (", ..." if len(columns) > 12 else "")
-        fix = nearest(name, columns.names) or (f"the columns here are {shown}" if shown else "")
+        fix = nearest(name, known) or (f"the columns here are {shown}" if shown else "")
         is_key = at[-1:] == (name,) and self.written(at) != name
         report = self.error_at_key if is_key else self.error
         report(at, "unknown-column", f"there is no column `{name}` here", fix)
@@ -122,12 +124,10 @@ class Scope:
         """Complain where `name` would shadow a column that is there, or is not a name."""
         report = self.error_at_key if is_key else self.error
         if not is_column_name(name):
-            report(
-                at,
-                "bad-name",
-                f"`{name}` cannot be the name of a column",
-                "use 1 to 64 characters, without control characters",
-            )
+            fix = "use 1 to 64 characters, without control characters"
+            if LABEL in name:
+                fix = f"leave `{LABEL}` out: it stands for the labels of a pivot"
+            report(at, "bad-name", f"`{name}` cannot be the name of a column", fix)
         found = columns.get(name)
         if found and not found.misspelt:  # which column is meant is a guess then
             report(
@@ -232,6 +232,9 @@ class Scope:
         `adapt` may change the parsed tree before its names and types are looked at, and raise ExpressionError.
         """
         names: Names = (("", seen),) if isinstance(seen, Columns) else seen
+        if LABEL in expression and any(columns.awaits_labels for _, columns in names):
+            self.error(at, "unknown-column", f"no expression can use the columns of `{LABEL}`")
+            return None
         try:
             bound = bind(parse(expression), self.params, expression)
             adapted = adapt(bound) if adapt else bound

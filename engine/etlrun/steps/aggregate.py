@@ -5,12 +5,17 @@ the label. Rows with a label that is not listed, or null, are in no column; the 
 labels. `other: fail` stops the run before it publishes, `other: drop` ignores these rows without a warning, and any
 other text is the name of a column for them.
 
-The labels must be known before a run, because they are columns of the published table: write a list, or the name of a
-mapping (a label of a mapping may have no codes: `EUR: []`). `dbt_utils.pivot`, and the `pivot` of Spark without values,
-take the labels from the data instead; the columns could then change with every run, and no contract, lineage or
-personal-data tag could name them. So start with the labels that you know: a run names the missing ones, and
-`other: fail` stops at a new one. If you do not need columns, `by: [contract, type]` gives one row for each label,
-including new ones.
+Best, the labels are known before a run: write a list, or the name of a mapping (a label of a mapping may have no codes:
+`EUR: []`). Then `etlrun check` knows every column. A run names the labels that are missing, and `other: fail` stops at
+a new one. If you do not need columns, `by: [contract, type]` gives one row for each label, including new ones.
+
+`labels: {from: currencies.code, at_most: 50}` takes the labels from a text column of a source or chain, as
+`dbt_utils.pivot` does. A run first reads its distinct values with a statement of its own, without nulls, and then goes on
+as if you had listed them. It stops if there is no label, if there are more than `at_most`, or if two of them would give
+one column. `etlrun check` and `etlrun plan` show one column in place of all, such as `in_{label}`. Later steps keep these
+columns, but cannot name one: to use the column of a label, list the labels. Such a relation can be published with
+`files`, or with `write: replace`, without a contract in `columns`. A table must have the columns of the run: after a new
+label the run stops before it publishes, and `etlrun migrate` adds the column.
 
 `as` gives the new columns a common name, a column group; it keeps the order of the mapping or list. Rows with null in
 `by` form one group. Without `by` there is exactly one row, even if there are no input rows.
@@ -37,28 +42,55 @@ views: {contract: string, type: string, seconds: bigint, day: int}
 | A        | 5          | 0           | 17       | 2    |
 | B        | 1          | 0           | 0        | 1    |
 ```
+
+```yaml
+steps:
+  by_currency:
+    - from: orders
+    - aggregate:
+        by: [day]
+        pivot: {column: currency, labels: {from: currencies.code}, value: sum(amount), name: "in_{label}", fill: 0}
+```
+
+```rows
+orders: {day: int, currency: string, amount: bigint}
+| day | currency | amount |
+| 1   | EUR      | 5      |
+| 1   | USD      | 7      |
+| 2   | EUR      | 1      |
+currencies: {code: string}
+| code |
+| USD  |
+| EUR  |
+| CHF  |
+->
+| day | in_CHF | in_EUR | in_USD |
+| 1   | 0      | 5      | 7      |
+| 2   | 0      | 1      | 0      |
+```
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from sqlglot import exp
 
 from etlrun.contracts.check import Check
+from etlrun.contracts.label_source import LabelSource
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.contracts.unlisted import Unlisted
 from etlrun.diagnostics import nearest
-from etlrun.language.columns import NULL, STRING, Column, Columns, Group
+from etlrun.language.columns import LABEL, NULL, STRING, Column, Columns, Group
 from etlrun.language.defined_by import mark_file
 from etlrun.language.expressions import call, cast, column, literal, type_of
 from etlrun.language.functions import common_type
 from etlrun.language.typed import has_aggregate
 from etlrun.spec.fields import Expr, Label, key
-from etlrun.spec.scope import Scope
+from etlrun.spec.scope import At, Scope
 
 
 @dataclass(frozen=True)
@@ -66,9 +98,9 @@ class Pivot:
     """One column per label of another column."""
 
     column: str = key("the column with the label")
-    labels: str | tuple[Label, ...] = key(
-        "a list of labels, or the name of a mapping with the labels. A run warns about labels in the data that are not "
-        "listed"
+    labels: str | tuple[Label, ...] | LabelSource = key(
+        "a list of labels, the name of a mapping with the labels, or `{from: RELATION.COLUMN}` for labels that each run "
+        "reads. A run warns about labels in the data that are not listed"
     )
     value: Expr = key("the aggregate over the rows of each label")
     name: str = key(
@@ -97,6 +129,19 @@ class Aggregate(Step):
     by: tuple[str, ...] = key("the columns to group by", default=())
     pivot: Pivot | None = key("one new column for each label", default=None)
     columns: Mapping[str, Expr] = key("new column: aggregate expression", factory=dict)
+
+    def label_source(self) -> LabelSource | None:
+        labels = self.pivot.labels if self.pivot else None
+        return labels if isinstance(labels, LabelSource) else None
+
+    def with_labels(self, labels: tuple[str, ...]) -> Aggregate:
+        source = self.label_source()
+        assert self.pivot is not None and source is not None
+        return replace(self, pivot=replace(self.pivot, labels=replace(source, found=labels)))
+
+    def reads(self) -> Iterable[tuple[str, At]]:
+        source = self.label_source()
+        return [(source.relation, ("pivot", "labels", "from"))] if source and source.column else []
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         keys = scope.keys(columns, self.by, "by")
@@ -148,11 +193,10 @@ class Aggregate(Step):
             fill = inside.tree(Columns(()), pivot.fill, "fill")
             if fill is not None and common_type((kind, type_of(fill))) != kind:
                 inside.error("fill", "type-mismatch", f"`fill` is {type_of(fill)}, but the value is {kind}")
-        if len(labels) > 1 and "{label}" not in pivot.name:
+        if (len(labels) > 1 or LABEL in labels) and LABEL not in pivot.name:
             inside.error("name", "column-exists", "every label would get the same column", "add `{label}` to the name")
             return result.with_group(Group(pivot.as_, (), ())) if pivot.as_ else result
-        for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
-            inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
+        for name in self._names(pivot, labels, result, inside):
             result = result.with_column(Column(name, kind, nullable=pivot.fill is None))
         if pivot.other_column:
             inside.new_column(result, pivot.other_column, "other")
@@ -161,7 +205,28 @@ class Aggregate(Step):
             return result
         return result.with_group(Group(pivot.as_, tuple(pivot_name(pivot, label) for label in labels), labels))
 
+    def _names(self, pivot: Pivot, labels: tuple[str, ...], before: Columns, scope: Scope) -> Iterator[str]:
+        """The names of the columns of labels, sorted, each once."""
+        taken: dict[str, str] = {}
+        for name, label in sorted((pivot_name(pivot, label), label) for label in dict.fromkeys(labels)):
+            at = "name" if pivot.name != LABEL else "labels"
+            other = taken.setdefault(name.lower(), label)
+            if other != label:
+                why = "names are compared without letter case, and a space becomes `_`"
+                message = f"the labels `{other}` and `{label}` give one column `{name}`: {why}"
+                scope.error(at, "column-exists", message, "leave one of them out")
+                continue
+            if label != LABEL:  # it is no name yet
+                scope.new_column(before, name, at)
+            yield name
+
     def _labels(self, pivot: Pivot, label: Column, scope: Scope) -> tuple[str, ...]:
+        if isinstance(pivot.labels, LabelSource):
+            pivot.labels.verify(scope.below("labels"))
+            if pivot.as_:
+                message = "a column group needs labels that are known before a run"
+                scope.error("as", "wrong-value", message, "list the labels: `labels: [...]`, or leave `as` out")
+            return pivot.labels.labels
         if isinstance(pivot.labels, str):
             mapping = scope.mapping(pivot.labels, "labels")
             return mapping.labels if mapping else ()
@@ -236,7 +301,7 @@ def _in_none(name: str, labels: tuple[str, ...]) -> exp.Expr:
 
 
 def pivot_name(pivot: Pivot, label: str) -> str:
-    return pivot.name.replace("{label}", label.replace(" ", "_"))
+    return pivot.name.replace(LABEL, label.replace(" ", "_"))
 
 
 def _only_where(value: exp.Expr, condition: exp.Expr) -> exp.Expr:

@@ -1,0 +1,132 @@
+"""The labels that pivots take from a column: each run reads them by a statement of their own, before it computes the pivot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from etlrun.compiler.found_labels import OpenPivot, open_pivots, with_labels
+from etlrun.compiler.plan import Plan, make_plan
+from etlrun.compiler.statement import query_statement, relation_statement
+from etlrun.contracts.engine import EngineSession, StatementError
+from etlrun.contracts.relation import named, relation_table
+from etlrun.diagnostics import SpecError
+from etlrun.failures import RunFailure, without_personal
+from etlrun.language.expressions import call, column
+from etlrun.runtime.blame import blame
+from etlrun.spec.located import Keys
+
+if TYPE_CHECKING:
+    from etlrun.compiler.check import Checked
+
+SHOWN = 5
+FIX = "correct the rows, or list the labels: `labels: [...]`"
+Make = Callable[[Plan, str], Collection[str]]
+
+
+def find_labels(
+    base: Plan,
+    found: dict[str, Sequence[str]],
+    names: Collection[str],
+    session: EngineSession,
+    dialect: str,
+    make: Make,
+    given: Collection[str] = (),
+) -> Plan:
+    """The plan in which every pivot that the relations `names` are made from has its labels; those in `given` are made from nothing.
+
+    Labels that are not yet `found`, by the place of the step, are read and added to it. `make` computes what SQL alone does not give
+    of a relation, and gives the relations that the session then knows by name.
+    Raises RunFailure where labels cannot be read or do not fit.
+    """
+    needed = {relation.name.partition(".")[0] for relation in base.needed(names, given)} - set(given)
+    plan = _plan_with(base, found)
+    for pivot in open_pivots(base.checked):
+        if pivot.chain in needed and pivot.source.found is None and pivot.place not in found:
+            ready = make(plan, pivot.source.relation)
+            found[pivot.place] = _LabelReader(plan, pivot, session, dialect, ready).read()
+            plan = _plan_with(base, found, pivot)
+    return plan
+
+
+def _plan_with(base: Plan, found: Mapping[str, Sequence[str]], last: OpenPivot | None = None) -> Plan:
+    """The plan with labels, of which those of `last` came last. Raises RunFailure where they do not fit."""
+    try:
+        return make_plan(with_labels(base.checked, found)) if found else base
+    except SpecError as error:
+        if last is None:
+            raise
+        mistake = error.diagnostics[0]
+        message = f"the labels of `{last.source.from_}` do not fit: {mistake.message}"
+        fix = f"{mistake.fix}; otherwise {FIX}" if mistake.fix else FIX
+        raise _failure(message, fix).at(mistake) from error
+
+
+class _LabelReader:
+    """Reads the labels of one pivot."""
+
+    def __init__(
+        self, plan: Plan, pivot: OpenPivot, session: EngineSession, dialect: str, ready: Collection[str]
+    ) -> None:
+        self.plan = plan
+        self.source = pivot.source
+        self.session = session
+        self.dialect = dialect
+        self.ready = ready
+        self.where = label_place(plan.checked, pivot)
+
+    def read(self) -> list[str]:
+        """The distinct labels, sorted. Raises RunFailure where there are none, or too many."""
+        label = column(self.source.column)
+        distinct = exp.select(named(label, "label")).from_(relation_table(self.source.relation))
+        distinct = distinct.where(exp.not_(label.copy().is_(exp.null()))).distinct()
+        first = exp.select(column("label")).from_(distinct.subquery("labels")).order_by(column("label"))
+        labels = [str(label) for label in self._values(first.limit(self.source.at_most + 1))]
+        if not labels:
+            message = f"`{self.source.from_}` has no label, so there is no column to make"
+            raise self._located(_failure(message, FIX))
+        if len(labels) > self.source.at_most:
+            count = exp.select(named(call("count", exp.Star()), "labels")).from_(distinct.subquery("labels"))
+            (number,) = self._values(count)
+            raise self._located(self._too_many(labels, int(number)))
+        return sorted(labels)
+
+    def _too_many(self, labels: list[str], number: int) -> RunFailure:
+        shown = ", ".join(f"`{without_personal(label)[:40]}`" for label in sorted(labels)[:SHOWN])
+        message = (
+            f"`{self.source.from_}` has {number:,} labels, and `at_most` is {self.source.at_most}: {shown} and others"
+        )
+        return _failure(message, f"raise `at_most`, or {FIX}")
+
+    def _values(self, query: exp.Select) -> list[Any]:
+        statement = query_statement(self.plan, query, self.dialect, self.ready)
+        try:
+            table = self.session.fetch(statement.text)
+        except StatementError as error:
+            raise self._blamed(error) from error
+        return [*table.column(0).to_pylist()]
+
+    def _blamed(self, error: StatementError) -> RunFailure:
+        """The failure at the step of the relation that cannot be computed."""
+        name = self.source.relation
+
+        def attempt(parts: int, last: exp.Query | None) -> None:
+            prefix = relation_statement(self.plan, name, self.dialect, self.ready, upto=parts, last=last)
+            self.session.fetch(prefix.text)
+
+        statement = relation_statement(self.plan, name, self.dialect, self.ready)
+        return blame(self.plan, statement, StatementError(error.condition, error.detail, None, error.source), attempt)
+
+    def _located(self, failure: RunFailure) -> RunFailure:
+        return failure.at(self.plan.checked.pipeline.document.diagnose(self.where, failure.code, failure.message))
+
+
+def _failure(message: str, fix: str) -> RunFailure:
+    return RunFailure("source", "unfit-labels", without_personal(message), fix)
+
+
+def label_place(checked: Checked, pivot: OpenPivot) -> Keys:
+    """Where the pipeline names the column of the labels."""
+    return checked.scope(pivot.use.where).place(("pivot", "labels", "from"))
