@@ -48,6 +48,8 @@ def test_each_engine_gets_its_spelling(text: str, java: str, re2: str) -> None:
         ("a**", 2),
         ("*a", 0),
         ("a{1001}", 0),
+        ("a{2,1}", 0),
+        ("b(a{100}|c){11}", 1),
         ("(a*)*", 0),
         ("(a", 2),
         ("a)", 1),

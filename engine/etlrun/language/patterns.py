@@ -39,6 +39,7 @@ class Pattern:
     re2: str
     may_be_empty: bool
     groups: int = 0
+    repeats: int = 1  # the largest product of counts inside each other: `(a{2}){3}` has 6
 
     def __add__(self, other: Pattern) -> Pattern:
         return Pattern(
@@ -46,6 +47,7 @@ class Pattern:
             self.re2 + other.re2,
             self.may_be_empty and other.may_be_empty,
             self.groups + other.groups,
+            max(self.repeats, other.repeats),
         )
 
 
@@ -106,7 +108,9 @@ class _Reader:
             self.take()
             other = self.sequence()
             joined = found + Pattern("|", "|", True) + other
-            found = Pattern(joined.java, joined.re2, found.may_be_empty or other.may_be_empty, joined.groups)
+            found = Pattern(
+                joined.java, joined.re2, found.may_be_empty or other.may_be_empty, joined.groups, joined.repeats
+            )
         return found
 
     def sequence(self) -> Pattern:
@@ -128,10 +132,15 @@ class _Reader:
             )
         if piece.may_be_empty:
             raise PatternError(f"`{self.text[start : self.at]}` repeats what may be empty", start)
-        if max(int(found.group(2) or 0), int(found.group(4) or 0)) > MOST_REPEATS:
-            raise PatternError(f"a part can be repeated at most {MOST_REPEATS} times", start)
+        least, most = int(found.group(2) or 0), int(found.group(4) or found.group(2) or 0)
+        if most < least:
+            fix = f"write `{{{most},{least}}}`"
+            raise PatternError(f"`{found.group()}` asks for at least {least} and at most {most} times", start, fix)
+        repeats = piece.repeats * max(1, most)
+        if repeats > MOST_REPEATS:
+            raise PatternError(f"a part can be repeated at most {MOST_REPEATS} times, also by groups in groups", start)
         empty = found.group().startswith(("*", "?")) or found.group(2) is not None and int(found.group(2)) == 0
-        return Pattern(piece.java + found.group(), piece.re2 + found.group(), empty, piece.groups)
+        return Pattern(piece.java + found.group(), piece.re2 + found.group(), empty, piece.groups, repeats)
 
     def piece(self) -> Pattern:
         character = self.take()
@@ -168,7 +177,7 @@ class _Reader:
         if self.take() != ")":
             raise self.fail("a group is not closed", "write `\\(` for the character", back=1)
         whole = Pattern(opening, opening, True) + inside + Pattern(")", ")", True)
-        return Pattern(whole.java, whole.re2, inside.may_be_empty, inside.groups + (opening == "("))
+        return Pattern(whole.java, whole.re2, inside.may_be_empty, inside.groups + (opening == "("), inside.repeats)
 
     def escape(self) -> Pattern:
         letter = self.take()
