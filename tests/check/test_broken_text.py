@@ -158,6 +158,14 @@ def test_a_text_that_is_no_spec_is_refused_in_words(project: Path, text: bytes, 
     assert (first.code, first.message) == (code, message)
 
 
+def test_a_spec_that_is_too_large_says_what_to_leave_out(project: Path) -> None:
+    columns = ", ".join(f"c{number}: int" for number in range(100_000))
+    (found,) = diagnostics(
+        project, f"pipeline: p\nsources: {{s: {{csv: {{path: a.csv, columns: {{{columns}}}}}}}}}\n".encode()
+    )
+    assert found.fix == "divide it into several files; of a source, declare only the columns that are used"
+
+
 @pytest.mark.parametrize(
     "text", [b"\xef\xbb\xbf" + SOUND.encode(), SOUND.replace("\n", "\r\n").encode()], ids=["bom", "windows"]
 )

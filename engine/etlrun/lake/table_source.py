@@ -44,13 +44,13 @@ class VersionedTable(Source):
         return tagged_columns(self.columns)
 
     def output(self, scope: Scope) -> Columns:
-        items: list[Column] = []
+        found = Columns(())
         for name, declared in self.columns.items():
-            scope.new_column(Columns(tuple(items)), name, ("columns", name), is_key=True)
+            scope.new_column(found, name, ("columns", name), is_key=True)
             kind = scope.type(declared.type_text, ("columns", name))
-            items.append(Column(name, kind, not declared.is_required, declared.description))
+            found = found.with_column(Column(name, kind, not declared.is_required, declared.description))
         self.verify_place(scope)
-        return keyed(Columns(tuple(items)), self.key_, scope)
+        return keyed(found, self.key_, scope)
 
     def verify_place(self, scope: Scope) -> None:
         """Report the mistakes of where the table is."""

@@ -108,12 +108,12 @@ class Table(Source):
             return keyed(self.published.with_unique(None), self.key_, scope)
         if not self.pipeline:
             self._require_all(scope)
-        items: list[Column] = []
+        found = Columns(())
         for name, declared in self.columns.items():
-            scope.new_column(Columns(tuple(items)), name, ("columns", name), is_key=True)
+            scope.new_column(found, name, ("columns", name), is_key=True)
             kind = scope.type(declared.type_text, ("columns", name))
-            items.append(Column(name, kind, not declared.is_required, declared.description))
-        return keyed(Columns(tuple(items)), self.key_, scope)
+            found = found.with_column(Column(name, kind, not declared.is_required, declared.description))
+        return keyed(found, self.key_, scope)
 
     def _require_all(self, scope: Scope) -> None:
         missing = [f"`{name}`" for name in ("connection", "table", "columns") if not getattr(self, name)]

@@ -22,6 +22,7 @@ Keys = tuple[str | int, ...]  # where a value stands in its document: ("steps", 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_NODES = 100_000
+SMALLER = "divide it into several files; of a source, declare only the columns that are used"
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -134,7 +135,8 @@ def read_text(path: Path, shown: str = "") -> str:
     shown = shown or str(path)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise SpecError([_about_file(shown, "yaml-not-allowed", f"the file is larger than {MAX_BYTES:,} bytes")])
+            message = f"the file is larger than {MAX_BYTES:,} bytes"
+            raise SpecError([_about_file(shown, "yaml-not-allowed", message, SMALLER)])
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SpecError([_about_file(shown, "file-not-found", f"there is no file `{shown}`")]) from None
@@ -202,12 +204,12 @@ class _Reader:
     def read(self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> Any:
         self.nodes += 1
         if len(where) > MAX_DEPTH or self.nodes > MAX_NODES:
-            message = (
-                f"more than {MAX_DEPTH} levels"
+            message, fix = (
+                (f"more than {MAX_DEPTH} levels", "nest fewer values inside each other")
                 if len(where) > MAX_DEPTH
-                else f"more than {MAX_NODES:,} values after its aliases are expanded"
+                else (f"more than {MAX_NODES:,} values after its aliases are expanded", SMALLER)
             )
-            self.refuse(self.unfolding or event, f"the file has {message}", "make it smaller")
+            self.refuse(self.unfolding or event, f"the file has {message}", fix)
             raise _Stop
         if isinstance(event, yaml.AliasEvent):
             return self.replay(event, where)
