@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from etlrun.contracts.job_client import JobState
+from etlrun.enrich._sql_rows import parts_of
 from etlrun.enrich._tables import JOBS, LEASES, QUESTIONS
 from etlrun.enrich.jobs import OPEN, Job, JobSheet, State, content_of
 
-AT_ONCE = 500  # keys in one `in (...)`
 FIELDS = {"asked": "keys", "began": "at"}  # of a job, by column, where their names differ
 NO_QUESTION = (sa.literal("").label("prompt"), sa.literal("").label("source"))
 
@@ -64,7 +64,7 @@ def insert_job(connection: sa.Connection, question: str, run: str, owner: str, s
         time.time(),
     )
     _insert(connection, job)
-    for part in _parts(sorted(set(keys))):
+    for part in parts_of(sorted(set(keys))):
         connection.execute(sa.delete(LEASES).where(LEASES.c.question == question, LEASES.c.key.in_(part)))
         connection.execute(sa.insert(LEASES), [{"question": question, "key": key, "owner": job.id} for key in part])
     return job
@@ -99,7 +99,7 @@ def forget_in_jobs(connection: sa.Connection, question: str, keys: set[str]) -> 
         if held and (found := _taken(connection, job.id, OPEN)):
             left = content_of(sheet.without(keys) for sheet in found.sheets)
             _insert(connection, replace(found, content=left))
-        for part in _parts(held):
+        for part in parts_of(held):
             connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job.id, LEASES.c.key.in_(part)))
 
 
@@ -117,7 +117,3 @@ def _taken(connection: sa.Connection, job: str, states: Sequence[State]) -> Job 
 def _insert(connection: sa.Connection, job: Job) -> None:
     values = {column.name: getattr(job, FIELDS.get(column.name, column.name)) for column in JOBS.columns}
     connection.execute(sa.insert(JOBS).values(values))
-
-
-def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))

@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from etlrun.contracts.connection import ServerAccess
 from etlrun.contracts.job_client import JobState
 from etlrun.enrich._owner import LIFE, Owner, this_process
+from etlrun.enrich._sql_costs import costs_of, token_counts
 from etlrun.enrich._sql_jobs import drop_job, end_job, forget_in_jobs, insert_job, jobs_of, name_job, open_ids
+from etlrun.enrich._sql_rows import find, find_many, insert, parts_of, replace_rows
 from etlrun.enrich._tables import (
     ANSWERS,
     JOBS,
@@ -36,7 +37,6 @@ from etlrun.enrich._tables import (
 from etlrun.enrich.jobs import Job, JobSheet
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import (
-    NO_LABEL,
     SETTLED,
     WORTH,
     Cost,
@@ -52,12 +52,7 @@ from etlrun.enrich.store import (
 from etlrun.failures import RunFailure
 
 Made = TypeVar("Made")
-Item = TypeVar("Item")
-AT_ONCE = 500  # keys in one `in (...)`
-MOST_VALUES = 900  # in one statement; every SQLite takes 999
 SCAN = 5_000  # keys for which one pass over all answers, or a join, may be quicker than looking each up
-SAMPLE = 500  # requests whose tokens are averaged
-MAPPED = 2**31  # bytes of a file that one pass over all of it reads in place, which is quicker than a copy of each page
 ATTEMPTS = 5  # of a transaction that another process's transaction got in the way of
 
 
@@ -106,7 +101,7 @@ class SqlStore(Store):
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(sa.select(QUESTIONS.c.id).where(QUESTIONS.c.id == question.id)).first() is None:
-                self._replace(connection, QUESTIONS, [row])
+                replace_rows(connection, QUESTIONS, [row])
 
         self._write(work)
 
@@ -114,9 +109,9 @@ class SqlStore(Store):
         names = ("key", "status", "answer", "reason")
         with self._reading() as connection:
             source = self._source(connection, question)
-            rows = self._many_of(connection, names, question, keys) if len(keys) > SCAN else None
+            rows = find_many(connection, names, question, keys) if len(keys) > SCAN else None
             if rows is None:
-                rows = (row for part in _parts(keys) for row in self._among(connection, ANSWERS, names, question, part))
+                rows = (row for part in parts_of(keys) for row in find(connection, ANSWERS, names, question, part))
             shared: dict[tuple[str, str, str], StoredAnswer] = {}  # a million keys share a few answers
             found: dict[str, StoredAnswer] = {}
             for key, status, answer, reason in rows:
@@ -129,53 +124,16 @@ class SqlStore(Store):
     def _source(self, connection: sa.Connection, question: str) -> str:
         return connection.scalar(sa.select(QUESTIONS.c.source).where(QUESTIONS.c.id == question)) or ""
 
-    def _many_of(
-        self, connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]
-    ) -> Iterator[Any] | None:
-        """The rows of many keys: by one pass over all answers of the question, or where it has many more of them than keys, by a join in
-        a file; None where neither is quicker than looking them up."""
-        count = connection.scalar(sa.select(sa.func.count()).where(ANSWERS.c.question == question)) or 0
-        if count <= 5 * len(keys):
-            wanted = set(keys)
-            statement = sa.select(*(ANSWERS.c[name] for name in names)).where(ANSWERS.c.question == question)
-            rows = connection.execution_options(yield_per=10_000).execute(statement)
-            return (row for row in rows if row[0] in wanted)
-        return self._joined(connection, names, question, keys) if self.engine.dialect.name == "sqlite" else None
-
-    def _joined(
-        self, connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]
-    ) -> Iterator[Any]:
-        """The rows of keys by a join in their order, so that each page of the file is read once."""
-        connection.exec_driver_sql("create temp table if not exists wanted (key text primary key) without rowid")
-        connection.exec_driver_sql("delete from temp.wanted")
-        connection.exec_driver_sql("insert into temp.wanted values (?)", [(key,) for key in sorted(set(keys))])
-        columns = ", ".join(f'found."{name}"' for name in names)
-        statement = (
-            f"select {columns} from temp.wanted as wanted cross join {ANSWERS.name} as found on found.question = ?"
-            ' and found."key" = wanted.key'
-        )
-        return iter(connection.exec_driver_sql(statement, (question,)))
-
-    def _among(
-        self, connection: sa.Connection, table: sa.Table, names: Sequence[str], question: str, keys: Sequence[str]
-    ) -> Sequence[Any]:
-        """The rows of a few keys. Written out, since an `in (...)` of hundreds takes longer to build than to answer."""
-        quote = connection.dialect.identifier_preparer.quote
-        marks = ", ".join([self._mark] * len(keys))
-        columns = ", ".join(map(quote, names))
-        statement = f"select {columns} from {table.name} where question = {self._mark} and {quote('key')} in ({marks})"
-        return connection.exec_driver_sql(statement, (question, *keys)).all()
-
     def lease(self, question: str, keys: Sequence[str], also: Sequence[str] = ()) -> Leased:
         return self._write(lambda connection: self._lease(connection, question, keys, also))
 
     def _lease(self, connection: sa.Connection, question: str, keys: Sequence[str], also: Sequence[str]) -> Leased:
         held: dict[str, str] = {}
         settled: set[str] = set()
-        for part in _parts(keys):
-            held.update((row[0], row[1]) for row in self._among(connection, LEASES, ("key", "owner"), question, part))
+        for part in parts_of(keys):
+            held.update((row[0], row[1]) for row in find(connection, LEASES, ("key", "owner"), question, part))
             for asked in (question, *also):
-                found = self._among(connection, ANSWERS, ("key", "status"), asked, part)
+                found = find(connection, ANSWERS, ("key", "status"), asked, part)
                 settled.update(row[0] for row in found if row[1] in SETTLED)
         living = self._living(connection) if held else set()
         jobs = open_ids(connection) if held else set()
@@ -185,7 +143,7 @@ class SqlStore(Store):
         at_work = tuple(key for key in keys if key in taken and key not in settled and held[key] in jobs)
         ours = [key for key in keys if key not in settled and key not in taken]
         mine = [key for key in ours if held.get(key) != self.owner.id]
-        self._insert(connection, LEASES, sorted((question, key, self.owner.id) for key in mine))
+        insert(connection, LEASES, sorted((question, key, self.owner.id) for key in mine))
         return Leased(tuple(ours), tuple(key for key in keys if key in settled), others, at_work)
 
     def _living(self, connection: sa.Connection) -> set[str]:
@@ -201,7 +159,7 @@ class SqlStore(Store):
 
     def heartbeat(self) -> None:
         row = (self.owner.id, self.owner.host, self.owner.pid, time.time() + LIFE)
-        self._write(lambda connection: self._replace(connection, OWNERS, [row]))
+        self._write(lambda connection: replace_rows(connection, OWNERS, [row]))
 
     def release(self) -> None:
         def work(connection: sa.Connection) -> None:
@@ -228,9 +186,9 @@ class SqlStore(Store):
             for result in entry.results
             if result.key not in outranked
         )
-        self._replace(connection, ANSWERS, answers)
+        replace_rows(connection, ANSWERS, answers)
         sent = [_request_row(number, question, run, at, entry.sent) for number, entry in requests]
-        self._insert(connection, REQUESTS, sent)
+        insert(connection, REQUESTS, sent)
 
     def jobs(self, questions: Sequence[str] | None = None) -> list[Job]:
         with self._reading() as connection:
@@ -261,50 +219,12 @@ class SqlStore(Store):
 
         return self._write(work)
 
-    def _replace(self, connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
-        """Insert rows in the place of those of equal key."""
-        if self.engine.dialect.name != "postgresql":
-            self._insert(connection, table, rows, "replace")
-        elif rows:  # its INSERT ... ON CONFLICT needs the right to UPDATE
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(table.name))))  # one at a time
-            width = len(table.primary_key.columns)
-            quote = connection.dialect.identifier_preparer.quote
-            same = " and ".join(f"{quote(column.name)} = {self._mark}" for column in table.primary_key.columns)
-            connection.exec_driver_sql(f"delete from {table.name} where {same}", [row[:width] for row in rows])
-            self._insert(connection, table, rows)
-
-    def _insert(
-        self,
-        connection: sa.Connection,
-        table: sa.Table,
-        rows: list[tuple[Any, ...]],
-        verb: Literal["insert", "replace"] = "insert",
-    ) -> None:
-        """Insert rows, which go to the driver as they are. Both SQLite and MySQL know the word `replace`."""
-        if not rows:
-            return
-        columns = ", ".join(connection.dialect.identifier_preparer.quote(column.name) for column in table.columns)
-        marks = f"({', '.join([self._mark] * len(table.columns))})"
-        head = f"{verb} into {table.name} ({columns}) values "
-        if self.engine.dialect.name != "sqlite":
-            connection.exec_driver_sql(head + marks, rows)
-            return
-        # Many rows a statement: after each one this thread would wait for its turn behind a loop that is never idle.
-        for part in _parts(rows, MOST_VALUES // len(table.columns)):
-            values = tuple(chain.from_iterable(part))
-            connection.exec_driver_sql(head + ", ".join([marks] * len(part)), values)
-
-    @property
-    def _mark(self) -> str:
-        return "?" if self.engine.dialect.paramstyle == "qmark" else "%s"
-
     def _outranked(self, connection: sa.Connection, question: str, results: Sequence[Result]) -> set[str]:
         """Keys of `results` of which the store knows something better."""
         worth: dict[str, int] = {}
-        for part in _parts([result.key for result in results]):
+        for part in parts_of([result.key for result in results]):
             worth.update(
-                (row[0], WORTH.get(row[1], -1))
-                for row in self._among(connection, ANSWERS, ("key", "status"), question, part)
+                (row[0], WORTH.get(row[1], -1)) for row in find(connection, ANSWERS, ("key", "status"), question, part)
             )
         return {result.key for result in results if worth.get(result.key, -1) > WORTH[result.status]}
 
@@ -318,54 +238,18 @@ class SqlStore(Store):
 
     def costs(self) -> list[Cost]:
         with self._reading() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql(f"pragma mmap_size = {MAPPED}")
-            # In one pass, in the order of the primary key: a group by question and status sorts the answers.
-            each = [sa.func.count(sa.case((ANSWERS.c.status == status, 1))) for status in NO_LABEL]
-            answers = sa.select(ANSWERS.c.question, sa.func.count(), *each).group_by(ANSWERS.c.question)
-            counted = {question: counts for question, *counts in connection.execute(answers)}
-            sums = (
-                sa.func.count(),
-                *(sa.func.sum(REQUESTS.c[name]) for name in ("input_tokens", "output_tokens", "usd")),
-            )
-            spent = {
-                row[0]: tuple(row)[1:]
-                for row in connection.execute(
-                    sa.select(REQUESTS.c.question, *sums, sa.func.max(REQUESTS.c.at)).group_by(REQUESTS.c.question)
-                )
-            }
-            asked = connection.execute(sa.select(QUESTIONS).order_by(QUESTIONS.c.at.desc(), QUESTIONS.c.id)).all()
-        found = []
-        for row in asked:
-            total, *counts = counted.get(row.id, [0] * (1 + len(NO_LABEL)))
-            by_status: dict[str, int] = {"ok": total - sum(counts), **dict(zip(NO_LABEL, counts))}
-            statuses = {status: count for status, count in by_status.items() if count}
-            sums_of = spent.get(row.id, (0, 0, 0, 0.0, row.at))
-            requests, taken, given, usd, last = (sums_of[index] for index in range(5))
-            found.append(
-                Cost(row.id, row.prompt, row.source, statuses, requests, int(taken), int(given), float(usd), last)
-            )
-        return found
+            return costs_of(connection)
 
     def counted(self, questions: Sequence[str]) -> Counted:
-        names = ("asked", "answered", "input_tokens", "output_tokens")
-        sample = (
-            sa.select(*(REQUESTS.c[name] for name in names))
-            .where(REQUESTS.c.question.in_(questions), REQUESTS.c.input_tokens > 0)
-            .order_by(REQUESTS.c.id)  # which is random
-            .limit(SAMPLE)
-            .subquery()
-        )
         with self._reading() as connection:
-            sums = sa.select(sa.func.count(), *(sa.func.sum(sample.c[name]) for name in names)).select_from(sample)
-            return Counted(*(int(value or 0) for value in connection.execute(sums).one()))
+            return token_counts(connection, questions)
 
     def forget(self, question: str, keys: Sequence[str]) -> int:
         def work(connection: sa.Connection) -> int:
             forget_in_jobs(connection, question, set(keys))
             return sum(
                 connection.execute(sa.delete(ANSWERS).where(_of(ANSWERS, question, part))).rowcount
-                for part in _parts(keys)
+                for part in parts_of(keys)
             )
 
         return self._write(work)
@@ -425,10 +309,6 @@ def _is_passing(error: sa.exc.DBAPIError) -> bool:
 
 def _of(table: sa.Table, question: str, keys: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.question == question, table.c.key.in_(keys))
-
-
-def _parts(items: Sequence[Item], size: int = AT_ONCE) -> Iterator[Sequence[Item]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _request_row(number: int, question: str, run: str, at: str, sent: Sent) -> tuple[Any, ...]:
