@@ -14,7 +14,8 @@ from etlrun.contracts.model import Request
 from etlrun.enrich.keys import Key
 from etlrun.spec.normal_form import MAX_CHARACTERS, NORMALISER, PART, POSSIBLE_CHARACTERS, readable
 from etlrun.spec.outputs import LabelOutput, Output
-from etlrun.spec.prompts import Example, Prompt
+from etlrun.spec.prompt_reader import Example
+from etlrun.spec.prompts import Prompt
 
 CANARIES = 2  # at most so many in a request
 

@@ -10,7 +10,7 @@ from etlrun.site.facts import SiteFacts
 from etlrun.site.html_tree import Child, element, link, listed, section, table
 from etlrun.site.shell import page
 from etlrun.spec.normal_form import readable
-from etlrun.spec.prompts import Example
+from etlrun.spec.prompt_reader import Example
 
 
 def prompt_page(facts: SiteFacts, name: str) -> str:
