@@ -212,19 +212,22 @@ BOMB = gzip.compress(b" " * (64 << 20))
 
 @pytest.mark.parametrize("kind", [posing.openai, posing.gemini])
 @pytest.mark.parametrize(
-    ("body", "headers"),
+    ("body", "headers", "why"),
     [
-        (b" " * (9 << 20), {}),
-        (BOMB, {"Content-Encoding": "gzip"}),
-        (BOMB, {"Content-Encoding": "deflate"}),
-        (BOMB[:999], {"Content-Encoding": "gzip"}),
-        (BOMB, {"Content-Encoding": "br"}),
+        (b" " * (9 << 20), {}, "more than 8,388,608 bytes"),
+        (BOMB, {"Content-Encoding": "gzip"}, "more than 8,388,608 bytes"),
+        (BOMB, {"Content-Encoding": "deflate"}, ""),
+        (BOMB[:999], {"Content-Encoding": "gzip"}, ""),
+        (BOMB, {"Content-Encoding": "br"}, "a compression that was not requested"),
     ],
 )
-def test_a_reply_that_is_too_large_or_swells_is_unreadable(kind: Any, body: bytes, headers: dict[str, str]) -> None:
+def test_a_reply_that_is_too_large_or_swells_is_unreadable(
+    kind: Any, body: bytes, headers: dict[str, str], why: str
+) -> None:
     with Saying(body, headers=headers) as served, pytest.raises(ModelError) as caught:
         sent(kind(served))
     assert (caught.value.cause, caught.value.may_be_billed) == ("unreadable", True)
+    assert why in caught.value.message
 
 
 @pytest.mark.parametrize("kind", [posing.openai, posing.gemini])

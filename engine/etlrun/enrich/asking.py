@@ -32,7 +32,7 @@ from etlrun.enrich.tracing_requests import traced_answer
 from etlrun.failures import RunFailure
 
 TOKENS_PER_CHARACTER = 0.4  # of input, until the service has counted some
-WRITERS = 4  # requests under way for each more worker: while it waits for the store, others ask
+WRITERS = 2  # requests under way for each further worker: it asks while others wait for the store
 
 
 async def ask(

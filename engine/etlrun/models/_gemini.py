@@ -136,9 +136,8 @@ class GeminiClient(ModelClient):
             what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "closed the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=may_be_billed) from None
         except UNREADABLE as error:
-            raise ModelError(
-                "unreadable", f"the reply cannot be read ({type(error).__name__})", may_be_billed=may_be_billed
-            ) from None
+            why = safe_text(str(error)) if isinstance(error, httpx2.RequestError) else type(error).__name__
+            raise ModelError("unreadable", f"the reply cannot be read: {why}", may_be_billed=may_be_billed) from None
 
     def from_api(self, error: errors.APIError) -> ModelError:
         message = safe_text(error.message) or safe_text(error.status) or "no reason given"
