@@ -230,7 +230,7 @@ def test_a_table_of_that_name_is_left_alone(target: Target, tmp_path: Path) -> N
     warehouse.publish(make_load(tmp_path, OLD, run_id=FIRST))
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(pointed(tmp_path, NEW, SECOND))
-    assert "it is a table, and a view of its name" in failure.value.message
+    assert "it is a table, and `publish: pointer` needs a view" in failure.value.message
     assert "__before" in failure.value.fix
     assert target.rows() == sorted(OLD)
     target.run(failure.value.fix.removeprefix("run: ").rstrip(";"))

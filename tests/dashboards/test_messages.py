@@ -92,7 +92,7 @@ def test_a_card_that_is_written_another_way_leads_to_ours(tmp_path: Path) -> Non
     cards = "{pie: {of: bike, value: rides}}, {bar: {of: bike, value: rides}, title: Bikes}"
     project.write("dashboards/bikes.yaml", DASHBOARD.replace("{kpi: rides}", cards))
     said = project.run("check", "dashboards").out
-    assert "there is no card `pie`" in said and "shown by `donut`" in said
+    assert "there is no card `pie`" in said and "use `donut` to show" in said
     assert "`title`" in said and "it is a key of `bar`: write it inside the braces of `bar`" in said
 
 

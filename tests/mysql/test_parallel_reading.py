@@ -336,7 +336,7 @@ def test_a_value_of_another_type_is_named_whoever_reads_it(place: Place, tmp_pat
     )
     with (
         closing(place.warehouse(parallel=THREE)) as warehouse,
-        pytest.raises(RunFailure, match=r"`value` of the table `t` \(text\) does not hold int"),
+        pytest.raises(RunFailure, match=r"`value` of the table `t` \(text\) has values that are not of the type int"),
     ):
         warehouse.copy("t", columns_of({"k": "int", "value": "int"}), tmp_path)
     wait_for(lambda: not others(place))

@@ -67,7 +67,7 @@ def test_an_account_needs_rights_to_create_once_and_none_to_update(place: Place,
     warehouse = place.warehouse(user=account, password="secret")
     with pytest.raises(RunFailure, match="may not create the missing view") as failure:
         warehouse.publish(pointed(tmp_path, OLD, FIRST))
-    statement = failure.value.fix.partition("let somebody run: ")[2].rstrip(";")
+    statement = failure.value.fix.partition("let an administrator run: ")[2].rstrip(";")
     place.run(statement, f"REVOKE CREATE ON {place.database}.* FROM {account}@'%'")
     warehouse.publish(pointed(tmp_path, OLD, FIRST))
     warehouse.publish(pointed(tmp_path, NEW, SECOND))

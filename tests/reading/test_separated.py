@@ -116,7 +116,7 @@ def test_a_header_may_hold_quotes_and_line_ends(tmp_path: Path, header: str, nam
 
 
 def test_a_header_with_a_stray_line_end_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunFailure, match="the header cannot be read: a line end stands in a value without quotes"):
+    with pytest.raises(RunFailure, match="the header cannot be read: a value without quotes contains a line end"):
         read_csv_files(tmp_path, fields(shop="string"), b"shop,units\r\r\nA,1\r\r\n")
 
 

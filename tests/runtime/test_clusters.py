@@ -100,7 +100,7 @@ def test_spark_connect_gives_the_same_rows(project: Project, connect: str) -> No
 def test_a_session_of_a_connect_server_opens_no_file(connect: str, tmp_path: Path) -> None:
     answers = rules.answers_of_a_session(tmp_path, remote=connect, conf={"spark.sql.runSQLOnFiles": "true"})
     refused = rules.run_a_session(tmp_path, {"remote": connect, "conf": rules.LOOSE}).stderr
-    assert "refuses the setting `spark.sql.reflect.allowList`" in refused
+    assert "rejects the setting `spark.sql.reflect.allowList`" in refused
     for statement in rules.files_below(tmp_path):
         assert answers[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     assert "c4n4ry" not in "".join(answers.values())

@@ -208,8 +208,8 @@ def test_a_slow_collector_is_waited_for_once(collector: Collector, monkeypatch: 
     [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "a variable that begins with OTEL_ has a value"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nothing at all", "did not take 7 spans"),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/none.pem", "did not take 7 spans"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nothing at all", "did not accept 7 spans"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/none.pem", "did not accept 7 spans"),
     ],
 )
 def test_settings_that_do_not_work_are_a_warning(project: Project, variable: str, value: str, why: str) -> None:
