@@ -144,7 +144,7 @@ def test_only_what_reaches_the_prompt_can_be_allowed(tmp_path: Path) -> None:
     assert "no column `users.mail`" in out
 
 
-def test_the_list_to_copy_leaves_out_what_is_misspelt(tmp_path: Path) -> None:
+def test_the_list_to_copy_leaves_out_what_is_misspelled(tmp_path: Path) -> None:
     steps = "from: users\nrename: {phone: asked}"
     assert "this step: `allow_pii: [users.phone]`" in said(tmp_path, asking(steps, ", allow_pii: [users.phon]"))
 

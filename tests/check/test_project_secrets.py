@@ -11,8 +11,8 @@ from commanding import etlrun
 SECRET = "hunter2-planted"
 URL = f"mysql+pymysql://u:{SECRET}@127.0.0.1/db"
 MISTAKES = {
-    "a misspelt key beside it": f"mysql: {{url: '{URL}', tsl: auto}}",
-    "a misspelt key of its own": f"mysql: {{url: 'mysql+pymysql://u@h/db', passwrd: {SECRET}}}",
+    "a misspelled key beside it": f"mysql: {{url: '{URL}', tsl: auto}}",
+    "a misspelled key of its own": f"mysql: {{url: 'mysql+pymysql://u@h/db', passwrd: {SECRET}}}",
     "a kind that does not exist": f"mysqll: {{password: {SECRET}}}",
     "the key twice": f"mysql: {{url: x, password: {SECRET}, password: {SECRET}}}",
     "a stray bracket": f"mysql: {{url: '{URL}', tls: ]}}",

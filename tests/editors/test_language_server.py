@@ -68,7 +68,7 @@ def test_kinds_keys_and_types_are_completed(server: LanguageServer) -> None:
         ("shop: string", "shop: $type", ""),
     ],
 )
-def test_a_misspelt_word_is_underlined(server: LanguageServer, written: str, instead: str, said: str) -> None:
+def test_a_misspelled_word_is_underlined(server: LanguageServer, written: str, instead: str, said: str) -> None:
     text = PIPELINE.removesuffix("    - \n").replace("units: }", "units: int}").replace(written, instead)
     found = server.mistakes_in(ROOT / f"pipelines/{hash(instead)}.yaml", text)
     assert len(found) == bool(said) and all(said in one for one in found), found

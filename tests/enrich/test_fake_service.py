@@ -41,7 +41,7 @@ def test_it_serves_the_prompt_of_the_project_and_tells_what_was_asked(tmp_path: 
     assert 0 < state["billed_usd"] <= report.usd + 1e-9
 
 
-def test_a_misspelt_fault_is_refused() -> None:
+def test_a_misspelled_fault_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.fake_gemini", "--faults", "rat=1"],
         cwd=ROOT,

@@ -114,7 +114,7 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) 
         (
             '"[A-Z][a-z]+"',
             "'(?=K)\\w+'",
-            (5, 40, "wrong-value", "`(?=` is not read alike by every engine, at character 1 of the pattern"),
+            (5, 40, "wrong-value", "`(?=` differs between engines, at character 1 of the pattern"),
         ),
         (
             '"[A-Z][a-z]+"',

@@ -108,7 +108,7 @@ def test_a_model_that_thinks_the_answers_room_away_is_noticed_after_three_reques
 
 
 @pytest.mark.parametrize("kind", [posing.gemini, posing.openai])
-def test_a_misspelt_model_is_said_to_be_one_before_a_price_is_asked_for(kind: Any, tmp_path: Path) -> None:
+def test_a_misspelled_model_is_said_to_be_one_before_a_price_is_asked_for(kind: Any, tmp_path: Path) -> None:
     with posing.server(models=["gemini-2.5-flash"]) as served:
         terms = posing.terms(tariff=Tariff(None, ""), budget=Budget(usd=1.0))
         wrong = posing.pose(kind(served, model="gemini-2.5-flush"), posing.keys(9), posing.new_store(tmp_path), terms)

@@ -76,7 +76,7 @@ def test_a_query_gives_named_and_typed_columns(sql: str, columns: list[tuple[str
         ("select n from here join there using (n)", "there is no column `n` on both sides"),
         (
             "select k, n.v from here join there n using (k)",
-            "`n` is the name of a relation and of a column here, which USING cannot tell apart",
+            "`n` is the name of a relation and of a column here, so USING is ambiguous",
         ),
         ("select n from here where sum(n) > 1", "an aggregate is not allowed in WHERE"),
         ("select n from here where rank() over (order by n) = 1", "a window function is not allowed in WHERE"),
@@ -87,7 +87,7 @@ def test_a_query_gives_named_and_typed_columns(sql: str, columns: list[tuple[str
         ("select count(*) as c from here having null", "`null` alone has no type"),
         ("select h.n from here h join there t on null", "`null` alone has no type"),
         ("select count(*) filter (where null) as c from here", "`null` alone has no type"),
-        ("select sum(n) as n from here group by sum(n)", "GROUP BY takes what is known of each row"),
+        ("select sum(n) as n from here group by sum(n)", "GROUP BY accepts only values of single rows"),
         (
             "select count(*) as c from here group by k, n order by k limit 1",
             "rows can tie here, so the result can differ in every run",

@@ -179,7 +179,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("to_number(s)", "there is no function `to_number`; use cast(x as decimal(10,2)), with the type that you need"),
         (
             "case when b then cast(n as decimal(38,10)) else cast(n as decimal(38,2)) end",
-            "decimal(38,10) and decimal(38,2) have no type in common; cast the one of more digits behind the point to decimal(38,2), "
+            "decimal(38,10) and decimal(38,2) have no type in common; cast the one with more digits after the decimal point to decimal(38,2), "
             "which rounds it, or both to double",
         ),
         ("log(n)", "`log` gives different results on different engines; use `ln`, `log10` or `log2`"),
@@ -198,7 +198,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("n + interval 1 day", "an interval is added to a date or timestamp, not int; cast it to date or timestamp"),
         (
             "d + interval 20000 years",
-            "an interval counts a whole number up to 10000 here, and this is 20000; write one number and one unit: `interval 3 months`",
+            "an interval needs a whole number up to 10000 here, but this is 20000; write one number and one unit: `interval 3 months`",
         ),
         (
             "d + interval '1' fortnight",
@@ -228,8 +228,8 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ),
         (
             "s rlike r'\\bx'",
-            "`rlike`: `\\b` is not read alike by every engine, at character 1 of the pattern; "
-            "word boundaries differ between engines; write the characters that stand around the word",
+            "`rlike`: `\\b` differs between engines, at character 1 of the pattern; "
+            "word boundaries differ between engines; write the characters around the word",
         ),
         (
             "split(s, 'a*')",
@@ -237,7 +237,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ),
         (
             "to_date(s, 'yyyyDDD')",
-            "`to_date`: `DDD` is not read alike by every engine; the fields are yyyy, MM, dd, HH, mm, ss, SSS, SSSSSS, yy, MMM, M, d, H, m, s",
+            "`to_date`: `DDD` differs between engines; the fields are yyyy, MM, dd, HH, mm, ss, SSS, SSSSSS, yy, MMM, M, d, H, m, s",
         ),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_fix_for_a_moment_is_right_when_it_is_followed(text: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         check_expression(parse(text), (("rows", MOMENTS),), text)
     (problem,) = caught.value.problems
-    fix = problem.fix.removeprefix("write ").removeprefix("say by which clock: ").removesuffix(", or 'UTC'")
+    fix = problem.fix.removeprefix("write ").removeprefix("name the time zone: ").removesuffix(", or 'UTC'")
     is_whole = fix.startswith(("datediff(", "timestampdiff(")) or text.startswith(("to_date(", "try_to_date("))
     followed = fix if is_whole else text[: problem.start] + fix + text[problem.end :]
     check_expression(parse(followed), (("rows", MOMENTS),), followed)

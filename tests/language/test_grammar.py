@@ -92,7 +92,7 @@ def test_every_value_has_a_rule_and_nothing_else_has() -> None:
         ("select x.* from n", "*: there is no relation `x` here"),
         ("select * from n qualify k = 1", "qualify: QUALIFY is not supported"),
         ("select k from n where k between symmetric 2 and 1", "symmetric: SYMMETRIC is not supported"),
-        ("select `read_text`('x') as t from n", "`read_text`: a function's name stands without quotes"),
+        ("select `read_text`('x') as t from n", "`read_text`: write the name of a function without quotes"),
     ],
 )
 def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: str) -> None:
@@ -102,8 +102,8 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
 @pytest.mark.parametrize(
     ("sql", "refused"),
     [
-        ("select n.k from n, p as n", "p: two relations go by the name `n` here"),
-        ("select k from n join p using (k) join p using (k)", "p: two relations go by the name `p` here"),
+        ("select n.k from n, p as n", "p: two relations have the name `n` here"),
+        ("select k from n join p using (k) join p using (k)", "p: two relations have the name `p` here"),
         ("with t as (select 1 as x), T as (select 2 as y) select x from t", "T: a relation `T` already exists"),
         ("select q.k from n as q, (select k from p)", "k: this subquery has no name"),
         ("select k from n having k > 1", "k: `k` is neither grouped nor aggregated"),
@@ -113,14 +113,14 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
         ),
         (
             "select k, count(*) as c from n group by k order by v",
-            "v: ORDER BY behind GROUP BY takes columns of the result and what stands in GROUP BY",
+            "v: after GROUP BY, ORDER BY accepts only columns of the result and expressions of GROUP BY",
         ),
-        ("select distinct k from n order by v", "v: ORDER BY behind DISTINCT takes columns of the result"),
+        ("select distinct k from n order by v", "v: after DISTINCT, ORDER BY accepts only columns of the result"),
         ("select k from n order by 1", "1: ORDER BY takes columns, not positions"),
         ("select -k as k from n order by k + 1", "k: `k` is a column of the result and of what is read"),
         (
             "select k from n union all select k from p order by v",
-            "v: ORDER BY behind UNION takes columns of the result",
+            "v: after UNION, ORDER BY accepts only columns of the result",
         ),
         ("select a from n order by a", "a: array<string> has no order"),
         (
@@ -137,34 +137,34 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
         ),
         (
             "select sum(k) over (order by k rows between -1 preceding and current row) as z from p",
-            "1: a frame is given by literal numbers of rows, `unbounded` and `current row`",
+            "1: a frame needs literal numbers of rows, `unbounded` or `current row`",
         ),
         (
             "select sum(k) over (order by k groups between 1 preceding and current row) as z from p",
-            "1: a frame is given in rows or as a range",
+            "1: a frame must be `rows` or `range`",
         ),
         (
             "select array(1, 2)[null] as z from n",
-            "select array(1, 2)[null] as z from n: a position is a whole number, and this is null",
+            "select array(1, 2)[null] as z from n: a position is a whole number, but this is null",
         ),
         ("select 1e400 as z from n", "1e400: 1e400 does not fit into double"),
         ("select 1e-400 as z from n", "1e-400: 1e-400 does not fit into double"),
         (
             "select sum(k) over (order by k rows between 1 preceding and 1) as z from p",
-            "sum(k) over (order by k rows between 1 preceding and 1: a frame begins and ends at literal numbers of rows, "
-            "`unbounded` or `current row`, and begins first",
+            "sum(k) over (order by k rows between 1 preceding and 1: the start and the end of a frame must be literal numbers of rows, "
+            "`unbounded` or `current row`, with the start first",
         ),
         ("select 1e- k as z from n", "1e: 1e is not a number"),
-        ("select from n", "n: this SELECT names no column"),
-        ("select 3 as a from n group by", "3 as a from n: GROUP BY names no column"),
+        ("select from n", "n: this SELECT has no columns"),
+        ("select 3 as a from n group by", "3 as a from n: GROUP BY has no columns"),
         ("select k in () as z from n", "k in () as z: `in` takes a list of values"),
-        ("(select k from n) as q union all select k from p", "q: `q` names a subquery that is not behind FROM"),
-        ("select null as z from n", "z: `z` is null in every row, and has no type"),
-        ("select max(null) as z from n", "max: `max(NULL)` is null in every row, and has no type"),
-        ("select array(null) as z from n", "array: `array(NULL)` is null in every row, and has no type"),
+        ("(select k from n) as q union all select k from p", "q: `q` is the name of a subquery that is not in FROM"),
+        ("select null as z from n", "z: `z` is null in every row, so it has no type"),
+        ("select max(null) as z from n", "max: `max(NULL)` is null in every row, so it has no type"),
+        ("select array(null) as z from n", "array: `array(NULL)` is null in every row, so it has no type"),
         (
             "select nullif(null, 1) as z from n",
-            "nullif(null, 1: `nullif(NULL, 1)` is null in every row, and has no type",
+            "nullif(null, 1: `nullif(NULL, 1)` is null in every row, so it has no type",
         ),
     ],
 )

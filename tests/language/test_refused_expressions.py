@@ -168,7 +168,7 @@ def test_what_grows_beyond_memory_in_the_words_of_an_engine_is_refused(pattern: 
     with pytest.raises(ExpressionError) as caught:
         check_expression(parse(text), (("rows", SEEN),), text)
     assert [problem.fix for problem in caught.value.problems] == [
-        "make columns of its parts first, in a `derive` step each"
+        "first create columns for its parts, each in its own `derive` step"
     ]
 
 

@@ -89,5 +89,5 @@ def test_comparisons_deep_inside_each_other_are_refused_before_they_are_written_
     for _ in range(12):
         deep = form.format(deep)
     columns = Columns(tuple(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()))
-    with pytest.raises(ExpressionError, match="stand so deep inside each other"):
+    with pytest.raises(ExpressionError, match="are nested so deeply"):
         check_expression(parse(deep), (("", columns),), deep)

@@ -144,7 +144,7 @@ def test_a_file_may_hold_optional_columns_only(tmp_path: Path) -> None:
     assert rows == [("A", 1, "2.00"), ("B", None, None), ("C", None, None)]
 
 
-def test_an_optional_column_that_no_file_has_is_misspelt(tmp_path: Path) -> None:
+def test_an_optional_column_that_no_file_has_is_misspelled(tmp_path: Path) -> None:
     with pytest.raises(RunFailure, match="no file of `sales` has a column `price`"):
         read(tmp_path, b"shop,units\nA,1\n", optional=frozenset({"price"}))
 

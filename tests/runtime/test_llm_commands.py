@@ -209,7 +209,7 @@ def test_doctor_warns_of_a_name_that_another_model_will_answer(project: Project)
     assert "set `model:" not in later.out
 
 
-def test_a_misspelt_command_is_told(project: Project) -> None:
+def test_a_misspelled_command_is_told(project: Project) -> None:
     result = project.run("llm", "stat")
     assert (result.code, "did you mean `stats`?" in result.err) == (2, True)
 
@@ -415,5 +415,5 @@ def test_what_the_models_say_already_is_not_taken_from_a_reviewed_file(project: 
     project.write("all.csv", written)
     assert project.run("llm", "review", FILE, "--take", "all.csv").out.startswith("1 label copied")
     assert (project.folder / "overrides/kind.csv").read_text() == "key,kind\nphim hay,Other\n"
-    misspelt = project.run("llm", "review", FILE, "--users", "usr")
-    assert (misspelt.code, "did you mean `user`?" in misspelt.err) == (2, True)
+    misspelled = project.run("llm", "review", FILE, "--users", "usr")
+    assert (misspelled.code, "did you mean `user`?" in misspelled.err) == (2, True)

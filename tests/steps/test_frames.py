@@ -198,7 +198,10 @@ def test_a_frame_that_names_no_rows_is_refused(tmp_path: Path, window: str, mist
         ("order by d, k range between interval 6 days preceding and current row", "needs an order of one date"),
         ("order by d range between interval 6 hours preceding and current row", "a frame over dates has no hours"),
         ("order by k rows between interval 6 days preceding and current row", "`rows` counts rows, not time"),
-        ("order by t range between interval 1 month preceding and current row", "a frame begins and ends at"),
+        (
+            "order by t range between interval 1 month preceding and current row",
+            "the start and the end of a frame must be",
+        ),
         ("order by t range between interval 1 hour following and interval 1 hour preceding", "begins first"),
         ("order by d rows between 6 preceding and current row", "rows can tie here"),
     ],

@@ -113,7 +113,7 @@ def test_what_it_cannot_say_is_refused_at_its_word(query: str, code: str, word: 
         assert (code, word) in found
 
 
-def test_a_misspelt_relation_is_named(tmp_path: Path) -> None:
+def test_a_misspelled_relation_is_named(tmp_path: Path) -> None:
     assert messages(tmp_path, steps("select k from aa"), ROWS) == [
         "there is no source or step chain `aa`; did you mean `a`?"
     ]

@@ -92,25 +92,37 @@ def test_subqueries_give_the_same_rows_on_both_engines(spark: Any, duck: Any, tm
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("select k from t where x = (select y from u)", "this subquery stands for a value, and may give several rows"),
-        ("select k from t where x in (select a, y from u)", "this subquery gives 2 columns, and one is expected"),
+        (
+            "select k from t where x = (select y from u)",
+            "this subquery is used as a value, but may return several rows",
+        ),
+        ("select k from t where x in (select a, y from u)", "this subquery has 2 columns, but one is expected"),
         ("select k from t where g in (select y from u)", "string and int cannot be compared"),
         (
             "select k from t where x = (select max(y) from u where u.y < t.x)",
-            "a subquery that stands for a value compares columns of the query around it with `=` only",
+            "in a subquery that is used as a value, columns of the outer query can be compared only with `=`",
         ),
         (
             "select k from t where exists (select count(*) from u where u.a = t.k)",
-            "a subquery that reads columns of the query around it has no aggregate",
+            "a subquery that reads columns of the outer query cannot have aggregate",
         ),
         ("select k, x in (select y from u) as b from t", "are conditions of WHERE and HAVING"),
-        ("select k from t where (x in (select y from u)) is null", "joined to other conditions with `and`, `or`"),
+        (
+            "select k from t where (x in (select y from u)) is null",
+            "combined with other conditions only by `and`, `or`",
+        ),
         (
             "select k from t where not (x in (select y from u) and g = 'a')",
-            "joined to other conditions with `and`, `or`",
+            "combined with other conditions only by `and`, `or`",
         ),
-        ("select k from t where (x in (select y from u)) = (g = 'a')", "joined to other conditions with `and`, `or`"),
-        ("select k from t where case when x in (select y from u) then 1 else 0 end = 1", "joined to other conditions"),
+        (
+            "select k from t where (x in (select y from u)) = (g = 'a')",
+            "combined with other conditions only by `and`, `or`",
+        ),
+        (
+            "select k from t where case when x in (select y from u) then 1 else 0 end = 1",
+            "combined with other conditions",
+        ),
         ("select k, sum((select max(y) from u)) as b from t group by k", "is not allowed in an aggregate or window"),
         ("select k from t order by (select max(y) from u)", "a subquery is not allowed here"),
         ("select k from t where x > all (select y from u)", "`any` and `all` are not supported"),
@@ -119,10 +131,10 @@ def test_subqueries_give_the_same_rows_on_both_engines(spark: Any, duck: Any, tm
         ("select k from t where x = (select y from u limit 1)", "LIMIT without ORDER BY"),
         (
             "select k from t as y where exists (select 1 from u where u.a = y.k)",
-            "`y` is the name of a relation of the query around this one and of a column here",
+            "`y` is the name of a relation of the outer query and of a column here",
         ),
         ("select k from t join u", "this JOIN does not say which rows match"),
-        ("select z from (select k, x from t) as q (z)", "`q` names 1 columns, and its query gives 2"),
+        ("select z from (select k, x from t) as q (z)", "`q` lists 1 column names, but its query has 2 columns"),
         ("select z from (select k, x from t) as q (z, z)", "`q` names a column twice"),
     ],
 )

@@ -124,7 +124,10 @@ def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said
             "profiles: {p: {storage: {s3://l: {s3: {secret_key: hidden}}}}}",
             "`secret_key` contains a secret in plain text",
         ),
-        ("storage: {gs://logs: {gcs: {anonymous: true, impersonate: a@b.c}}}", "`anonymous` and `impersonate` cannot be used together"),
+        (
+            "storage: {gs://logs: {gcs: {anonymous: true, impersonate: a@b.c}}}",
+            "`anonymous` and `impersonate` cannot be used together",
+        ),
         ("storage: {s3://lake: {s3: {timeout: -3}}}", "`timeout` is -3"),
         ("storage: {gs://logs: {gcs: {timeout: 0}}}", "`timeout` is 0"),
         ("storage: {s3://lake: {s3: {timeout: 100000000000}}}", "write a number of seconds from 1 to 86,400"),

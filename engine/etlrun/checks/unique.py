@@ -66,7 +66,7 @@ class Unique(Check):
         for index, name in enumerate(self.columns):
             found = scope.column(columns, name, ("columns", index))
             if not found.type.is_orderable:
-                message = f"`{found.name}` is {found.type}, which has no equality on every engine"
+                message = f"`{found.name}` is {found.type}, which cannot be compared for equality on every engine"
                 scope.error(("columns", index), "type-mismatch", message)
 
     def lower(self, relation: Input) -> exp.Query:

@@ -243,7 +243,7 @@ class _Checker:
         return frozenset(text for other in reads for text in self.publishing.get(other, ()))
 
     def sight_of(self, name: str) -> Sight:
-        """What is known of a relation, or of the one that a misspelt name means."""
+        """What is known of a relation, or of the one that a misspelled name means."""
         return self.sights.get(name) or self.sights.get(closest(name, self.sights) or "") or Sight()
 
     def check_place(self, name: str, index: int, use: Use, sight: Sight) -> None:

@@ -89,7 +89,7 @@ def keyed(columns: Columns, names: tuple[str, ...], scope: Scope) -> Columns:
     for index, name in enumerate(names):
         found = scope.column(columns, name, ("key", index))
         if not found.type.is_orderable:
-            message = f"`{found.name}` is {found.type}, which has no equality on every engine"
+            message = f"`{found.name}` is {found.type}, which cannot be compared for equality on every engine"
             scope.error(("key", index), "type-mismatch", message, "use other columns as the key")
         elif name.lower() in [earlier.lower() for earlier in names[:index]]:
             scope.error(("key", index), "column-exists", f"`{name}` is defined twice", "remove one of them")

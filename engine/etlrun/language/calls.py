@@ -99,7 +99,9 @@ def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
         )
         checker.complain(node, "not-allowed-here", f"`{node.name}` needs `over (order by ...)`", fix, whole=False)
     if function.kind == "scalar" and checker.in_window:
-        checker.complain(node, "not-allowed-here", f"`{node.name}` looks at one row and takes no `over`", whole=False)
+        checker.complain(
+            node, "not-allowed-here", f"`{node.name}` uses a single row, so it cannot have `over`", whole=False
+        )
     if function.kind == "aggregate" and checker.in_aggregate and not checker.in_window:
         checker.complain(node, "not-allowed-here", f"`{node.name}` is inside another aggregate", whole=False)
     if function.name in _UNORDERED:
@@ -139,7 +141,7 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
     result = function.result(arguments_of(node), types)
     if result.holds_instants:
         message, fix = (
-            f"`{node.name}` would put timestamptz into an array, which files cannot say",
+            f"`{node.name}` cannot put a timestamptz into an array",
             "cast it to string first",
         )
         return checker.complain(node, "type-mismatch", message, fix, whole=False)
@@ -182,7 +184,7 @@ def _argument_types(
     types = tuple(argument.meta.get(TYPE, NULL) for argument in current)
     for argument, kind in zip(current, types, strict=True):
         if not kind.is_groupable and is_distinct(node):
-            message = f"`{node.name}` compares values, and {kind} has no equality on every engine"
+            message = f"`{node.name}` compares values, and {kind} cannot be compared for equality on every engine"
             checker.complain(argument, "type-mismatch", message, "compare its elements or fields")
             return None
     complaint = function.verify(current, types) if function.verify else None
@@ -214,20 +216,23 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
         element = before[-1].meta.get(TYPE, NULL).element or NULL
         if element != NULL and common_type((element, found)) not in (element, NULL):
             checker.complain(
-                argument, "type-mismatch", f"the array holds {element}, and this is {found}", f"cast it to {element}"
+                argument,
+                "type-mismatch",
+                f"the elements of the array are {element}, but this is {found}",
+                f"cast it to {element}",
             )
     elif not accepts(kind, found):
         fix = _fitting(node.name.lower(), detail(argument), kind, found)
-        checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, and this is {found}", fix)
+        checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, but this is {found}", fix)
 
 
 def _fitting(name: str, argument: str, kind: str, found: Type) -> str:
     """What to write for an argument of another type than the one that is needed."""
     clock = f"from_utc_timestamp({argument}, 'Asia/Ho_Chi_Minh')"
     if found == TIMESTAMPTZ and name in _DAYS:
-        return f"say by which clock: cast({clock} as date), or 'UTC'"
+        return f"name the time zone: cast({clock} as date), or 'UTC'"
     if found == TIMESTAMPTZ and kind in ("moment", "timestamp", "date"):
-        return f"say by which clock: {clock}, or 'UTC'"
+        return f"name the time zone: {clock}, or 'UTC'"
     if found == TIMESTAMP and name in _DAYS:
         return f"write cast({argument} as date)"
     if found == DATE and kind in ("timestamp", "clock", "utc"):
@@ -304,7 +309,7 @@ def visit_filter(checker: Checker, node: exp.Expr) -> Type:
     checker.in_window, checker.in_aggregate = outside
     if condition not in (BOOLEAN, NULL):
         checker.complain(
-            node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, and this is {condition}"
+            node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, but this is {condition}"
         )
     if isinstance(node.expression.this, exp.Null):
         checker.complain(node.expression.this, "type-mismatch", "`null` alone has no type", typed_null(BOOLEAN))

@@ -47,7 +47,7 @@ class Checker:
         kind = rule(self, node) if rule else self.refuse(node)
         node.meta[TYPE] = kind
         if self.is_written and len(self.problems) == before and _is_always_null(node, kind):
-            message = f"`{detail(node)}` is null in every row, and has no type"
+            message = f"`{detail(node)}` is null in every row, so it has no type"
             self.complain(node, "type-mismatch", message, typed_null(self._wanted_at(node)))
         return kind
 
@@ -113,7 +113,7 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
     if not any(columns is seen for _, seen in checker.names):
         resolved.meta[OUTER] = True
         if any(alias in columns for _, columns in checker.names):
-            message = f"`{alias}` is the name of a relation of the query around this one and of a column here"
+            message = f"`{alias}` is the name of a relation of the outer query and of a column here"
             fix = "give the relation another name with `as`: Spark takes it for the column"
             return checker.complain(node, "duplicate-name", message, fix)
     for position, name in enumerate(parts[rest:], rest):

@@ -102,16 +102,16 @@ class Clock:
             field = self._known(text, {**READ, **LOOSE})
             slot = _SLOT_OF.get(text, text)
             if slot in groups:
-                raise ClockError(f"`{text}` is a second field of its kind in the pattern", "name each field once")
+                raise ClockError(f"the pattern has two fields of the kind of `{text}`", "name each field once")
             if before in ("M", "d", "H", "m", "s"):
                 raise ClockError(
-                    f"`{before}` has one digit or two, and `{text}` follows without a character between",
+                    f"`{before}` can have one or two digits, so there must be a character between it and `{text}`",
                     f"write `{before * 2}`",
                 )
             groups[slot] = f"{'20' if text == 'yy' else ''}\\{len(groups) + 1}"
             pattern, before = pattern + f"({field})", text
         if "yyyy" not in groups:
-            raise ClockError("the pattern has no year", "a date is read from yyyy, MM and dd")
+            raise ClockError("the pattern has no year", "a date needs yyyy, MM and dd")
         year, month, day, hour, minute, second, fraction = (
             groups.get(slot, default) for slot, default in zip(_SLOTS, _DEFAULTS, strict=True)
         )
@@ -120,7 +120,7 @@ class Clock:
     def _known(self, letters: str, known: dict[str, str]) -> str:
         if letters in known:
             return known[letters]
-        raise ClockError(f"`{letters}` is not read alike by every engine", "the fields are " + ", ".join(known))
+        raise ClockError(f"`{letters}` differs between engines", "the fields are " + ", ".join(known))
 
 
 def read_clock(pattern: str) -> Clock:

@@ -111,7 +111,7 @@ def _field_text(name: str) -> str:
 class Column:
     """One column of a relation.
 
-    `domain` lists every value the column can hold, as text, where that is declared (a calendar, a mapping's labels). `misspelt` is the name by
+    `domain` lists every value the column can hold, as text, where that is declared (a calendar, a mapping's labels). `misspelled` is the name by
     which a mistake called it: what follows may use either name.
     """
 
@@ -120,7 +120,7 @@ class Column:
     nullable: bool = True
     description: str = ""
     domain: tuple[str, ...] | None = None
-    misspelt: str = ""
+    misspelled: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ class Columns:
 
     @cached_property
     def _index(self) -> dict[str, Column]:
-        misspelt = {column.misspelt.lower(): column for column in self.items if column.misspelt}
-        return misspelt | {column.name.lower(): column for column in reversed(self.items)}
+        misspelled = {column.misspelled.lower(): column for column in self.items if column.misspelled}
+        return misspelled | {column.name.lower(): column for column in reversed(self.items)}
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.items)
@@ -212,7 +212,7 @@ class Columns:
         def new(name: str) -> str:
             return names.get(name.lower(), name)
 
-        items = tuple(replace(item, name=new(item.name), misspelt=new(item.misspelt)) for item in self.items)
+        items = tuple(replace(item, name=new(item.name), misspelled=new(item.misspelled)) for item in self.items)
         groups = tuple(replace(group, columns=tuple(new(name) for name in group.columns)) for group in self.groups)
         unique = None if self.unique is None else tuple(new(name) for name in self.unique)
         return Columns(items, groups, unique)

@@ -107,11 +107,11 @@ def _to_compare(types: list[Type]) -> str:
     """To what the operands of a comparison are cast."""
     known = [kind for kind in types if kind != NULL]
     if TIMESTAMPTZ in known and all(kind in MOMENTS for kind in known):
-        return "say by which clock the timestamp is: to_utc_timestamp(..., 'UTC')"
+        return "name the time zone of the timestamp: to_utc_timestamp(..., 'UTC')"
     if not all(kind.is_numeric for kind in known):
         return "cast one of them"
     scale = min(as_decimal(kind).scale for kind in known)
-    return f"cast the one of more digits behind the point to decimal(38,{scale}), which rounds it, or both to double"
+    return f"cast the one with more digits after the decimal point to decimal(38,{scale}), which rounds it, or both to double"
 
 
 _WITH_SIGN = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)

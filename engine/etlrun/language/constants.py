@@ -31,9 +31,7 @@ def misfit_of_cast(value: exp.Expr, target: Type) -> tuple[str, str] | None:
         value = value.this
     text = text_of(value)
     if text is not None and target == TIMESTAMP and is_readable(text, TIMESTAMPTZ):
-        fix = (
-            f"write it without, or say by which clock: from_utc_timestamp(cast({detail(value)} as timestamptz), 'UTC')"
-        )
+        fix = f"write it without the offset, or name the time zone: from_utc_timestamp(cast({detail(value)} as timestamptz), 'UTC')"
         return f"{detail(value)} has an offset, which a timestamp does not keep", fix
     if text is not None and not is_readable(text, target):
         return f"{detail(value)} cannot be read as {target}", f"write it as {_EXAMPLES.get(target.name, _NUMBER)}"

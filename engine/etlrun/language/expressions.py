@@ -228,7 +228,7 @@ def _parse_query(sql: str, shift: int, text: str) -> exp.Query:
 
 def _trees(sql: str, text: str, shift: int = 0) -> Sequence[exp.Expr | None]:
     if len(sql) > LONGEST:
-        raise ExpressionError((Problem("syntax", f"more than {LONGEST} characters are not read", 0, len(text)),))
+        raise ExpressionError((Problem("syntax", f"the text has more than {LONGEST} characters", 0, len(text)),))
     try:
         return Language().parse(sql)
     except (ParseError, TokenError) as error:
@@ -239,7 +239,7 @@ def _trees(sql: str, text: str, shift: int = 0) -> Sequence[exp.Expr | None]:
 
 def _too_deep(text: str) -> ExpressionError:
     message = f"this is nested more than {DEEPEST} levels deep"
-    fix = "make columns of its parts first, or step chains of the parts of a query"
+    fix = "first create columns for its parts, or step chains for the parts of a query"
     return ExpressionError((Problem("syntax", message, 0, len(text), fix),))
 
 

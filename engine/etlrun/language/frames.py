@@ -66,13 +66,13 @@ def check_frame(checker: Checker, node: exp.Window, function: Function) -> None:
     if frame is None:
         return
     if function.kind == "window" and function.name not in FRAMED:
-        fix = "leave the frame out, or put the function into a window of its own"
+        fix = "remove the frame, or put the function into a separate window"
         checker.complain(node, "not-allowed-here", f"`{function.name}` takes no frame", fix)
     is_range = str(frame.args.get("kind")).upper() == "RANGE"
     start, end = _distance(frame, "start"), _distance(frame, "end")
     if start is None or end is None or start > end or start == math.inf or end == -math.inf:
         fix = "write it as `rows between 2 preceding and current row`"
-        message = "a frame begins and ends at literal numbers of rows, `unbounded` or `current row`, and begins first"
+        message = "the start and the end of a frame must be literal numbers of rows, `unbounded` or `current row`, with the start first"
         checker.complain(node, "expression-not-allowed", message, fix)
     elif is_range and frame.find(exp.Literal):
         _check_range(checker, node, frame)

@@ -192,9 +192,9 @@ COUNTS = (
     exp.Interval,
 )  # what is below them is read as a number, and has no type
 NOT_EMPTY: dict[type[exp.Expr], tuple[str, str, str]] = {
-    exp.Select: ("expressions", "this SELECT names no column", "name columns, or write `*`"),
-    exp.Group: ("expressions", "GROUP BY names no column", "name one, or leave it out"),
-    exp.Order: ("expressions", "ORDER BY names no column", "name one, or leave it out"),
+    exp.Select: ("expressions", "this SELECT has no columns", "name columns, or write `*`"),
+    exp.Group: ("expressions", "GROUP BY has no columns", "name one, or leave it out"),
+    exp.Order: ("expressions", "ORDER BY has no columns", "name one, or leave it out"),
     exp.With: ("expressions", "WITH names no part", "write `with NAME as (select ...)`"),
     exp.In: ("expressions", "`in` takes a list of values", "write `in (1, 2)`"),
     exp.Case: ("ifs", "`case` has no `when`", "write `case when ... then ... end`"),

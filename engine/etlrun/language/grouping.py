@@ -27,13 +27,13 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
     )
     for key in keys:
         if has_aggregate(key) or has_window(key):
-            message = "GROUP BY takes what is known of each row"
+            message = "GROUP BY accepts only values of single rows"
             checker.complain(key, "not-allowed-here", message, "put it into a subquery first")
         elif key.find(exp.Column) is None:
             fix = "name the column, or leave it out"
             checker.complain(key, "expression-not-allowed", "GROUP BY takes columns, not positions", fix)
         elif not key.meta.get(TYPE, NULL).is_groupable:
-            message = f"{key.meta[TYPE]} has no equality on every engine"
+            message = f"{key.meta[TYPE]} cannot be compared for equality on every engine"
             checker.complain(key, "type-mismatch", message, "group by its elements or fields")
     for item in query.expressions:
         _grouped(checker, inner_of(item), keys, names)

@@ -72,7 +72,7 @@ class _Expansion:
         for item in self.select.expressions:
             key = next((key for key in self.keys if item.alias and item.alias.lower() == key.name.lower()), None)
             if key is not None and not any(_is_same(found, key) for found in item.this.find_all(exp.Column)):
-                message = f"`{item.alias}` is a column of the groups and the name of something else"
+                message = f"`{item.alias}` is a column of the groups and also the name of another expression"
                 yield self.problem(item, message, "compute it first, in a `derive` step, or rename it")
             for part in item.find_all(exp.Window, exp.Subquery, exp.Exists):
                 yield self.problem(

@@ -41,7 +41,7 @@ def visit_shift(checker: Checker, node: exp.Expr) -> Type:
     written = str(interval.this.this)
     most = _MOST_MONTHS if unit in _MONTHS else _MOST
     if not re.fullmatch(r"[+-]?\d{1,7}", written, re.ASCII) or abs(int(written)) > most:
-        message = f"an interval counts a whole number up to {most} here, and this is {written}"
+        message = f"an interval needs a whole number up to {most} here, but this is {written}"
         return checker.complain(node, "wrong-value", message, "write one number and one unit: `interval 3 months`")
     if unit not in (*_DAYS, *_MONTHS, *_CLOCK):
         fix = "the units are year, quarter, month, week, day, hour, minute, second"

@@ -77,7 +77,7 @@ def visit_negation(checker: Checker, node: exp.Expr) -> Type:
         return kind
     kind = checker.visit(node.this)
     if not kind.is_numeric and kind != NULL:
-        return checker.complain(node, "type-mismatch", f"`-` needs a number, and this is {kind}")
+        return checker.complain(node, "type-mismatch", f"`-` needs a number, but this is {kind}")
     return kind
 
 
@@ -94,7 +94,7 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
     if not castable(source, target):
         fix = "round it and cast it to decimal first" if target == STRING and source.is_numeric else ""
         if {source, target} == {DATE, TIMESTAMPTZ}:
-            fix = "say by which clock: " + (
+            fix = "name the time zone: " + (
                 f"cast(from_utc_timestamp({detail(node.this)}, 'UTC') as date)"
                 if source == TIMESTAMPTZ
                 else f"to_utc_timestamp(cast({detail(node.this)} as timestamp), 'UTC')"
@@ -102,7 +102,10 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
         return checker.complain(node, "type-mismatch", f"a {source} cannot be cast to {target}", fix)
     if target in (DATE, TIMESTAMP) and is_moment_word(node.this):
         return checker.complain(
-            node, "type-mismatch", f"{detail(node.this)} names another moment at every run", "use a param of that type"
+            node,
+            "type-mismatch",
+            f"{detail(node.this)} means a different time in every run",
+            "use a param of that type",
         )
     misfit = None if isinstance(node, exp.TryCast) else misfit_of_cast(node.this, target)
     if misfit:
@@ -121,7 +124,7 @@ def visit_boolean(checker: Checker, node: exp.Expr) -> Type:
     for operand in operands:
         kind = checker.visit(operand)
         if kind not in (BOOLEAN, NULL):
-            checker.complain(operand, "type-mismatch", f"`{_WORDS[type(node)]}` joins conditions, and this is {kind}")
+            checker.complain(operand, "type-mismatch", f"`{_WORDS[type(node)]}` joins conditions, but this is {kind}")
     return BOOLEAN
 
 
@@ -155,7 +158,7 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
     for child, kind in ((node.this, left), (node.expression, right)):
         if not kind.is_numeric and kind != NULL:
             fix = _moment_fix(node, left, right) if kind in MOMENTS else "cast it to a number"
-            return checker.complain(child, "type-mismatch", f"arithmetic needs numbers, and this is {kind}", fix)
+            return checker.complain(child, "type-mismatch", f"arithmetic needs numbers, but this is {kind}", fix)
     zero = zero_divisor([node.this, node.expression], (left, right)) if isinstance(node, _DIVISIONS) else None
     if zero:
         return checker.complain(node.expression, zero.code, zero.message, zero.fix)
@@ -221,7 +224,7 @@ def visit_text(checker: Checker, node: exp.Expr) -> Type:
     for child in node.iter_expressions():
         kind = checker.visit(child)
         if kind not in (STRING, NULL):
-            checker.complain(child, "type-mismatch", f"text is expected here, and this is {kind}", "cast it to string")
+            checker.complain(child, "type-mismatch", f"text is expected here, but this is {kind}", "cast it to string")
     return STRING if isinstance(node, exp.DPipe) else BOOLEAN
 
 
@@ -233,7 +236,7 @@ def visit_like(checker: Checker, node: exp.Expr) -> Type:
     if not re.fullmatch(r"(?:[^\\]|\\[%_\\])*", pattern, re.DOTALL):
         fix = "write `\\\\` for the character"
         return checker.complain(
-            node.expression, "wrong-arguments", "in a pattern `\\` stands only before `%`, `_` and `\\`", fix
+            node.expression, "wrong-arguments", "in a pattern `\\` is allowed only before `%`, `_` and `\\`", fix
         )
     return BOOLEAN
 
@@ -241,7 +244,7 @@ def visit_like(checker: Checker, node: exp.Expr) -> Type:
 def visit_is(checker: Checker, node: exp.Expr) -> Type:
     kind = checker.visit(node.this)
     if isinstance(node.expression, exp.Boolean) and kind not in (BOOLEAN, NULL):
-        return checker.complain(node, "type-mismatch", f"`is true` needs a condition, and this is {kind}")
+        return checker.complain(node, "type-mismatch", f"`is true` needs a condition, but this is {kind}")
     checker.visit(node.expression)
     return BOOLEAN
 
@@ -256,7 +259,7 @@ def visit_case(checker: Checker, node: exp.Expr) -> Type:
         for branch in branches:
             kind = checker.visit(branch.this)
             if kind not in (BOOLEAN, NULL):
-                checker.complain(branch.this, "type-mismatch", f"`when` needs a condition, and this is {kind}")
+                checker.complain(branch.this, "type-mismatch", f"`when` needs a condition, but this is {kind}")
     results = [branch.args["true"] for branch in branches]
     default = node.args.get("default")
     return comparable(checker, [*results, *([default] if default else [])], node)
@@ -272,10 +275,10 @@ def visit_index(checker: Checker, node: exp.Expr) -> Type:
         return kind.entry[1]
     if kind.element is None:
         fix = f"write `.{kind.fields[0][0]}` for a field" if kind.fields else ""
-        return checker.complain(node, "type-mismatch", f"`[...]` needs an array or a map, and this is {kind}", fix)
+        return checker.complain(node, "type-mismatch", f"`[...]` needs an array or a map, but this is {kind}", fix)
     if not index.is_integer:
         return checker.complain(
-            node.expressions[0], "type-mismatch", f"a position is a whole number, and this is {index}"
+            node.expressions[0], "type-mismatch", f"a position is a whole number, but this is {index}"
         )
     return kind.element
 
@@ -290,7 +293,7 @@ def key_of_map(checker: Checker, node: exp.Expr, found: Type, of: Type) -> None:
     if found == wanted:
         return
     if found != NULL and not (found.is_integer and common_type((found, wanted)) == wanted):
-        checker.complain(node, "type-mismatch", f"the keys are {wanted}, and this is {found}", f"cast it to {wanted}")
+        checker.complain(node, "type-mismatch", f"the keys are {wanted}, but this is {found}", f"cast it to {wanted}")
         return
     replacement = cast(node.copy(), wanted)
     replacement.meta[TYPE] = wanted

@@ -32,7 +32,7 @@ def check_order(
             inner.meta[TYPE] = kind = found.type
         elif selected is None:
             fix = f"the columns of the result are {', '.join(outputs.names[:12])}"
-            checker.complain(inner, "not-allowed-here", "ORDER BY behind UNION takes columns of the result", fix)
+            checker.complain(inner, "not-allowed-here", "after UNION, ORDER BY accepts only columns of the result", fix)
             continue
         else:
             before = len(checker.problems)
@@ -60,18 +60,18 @@ def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, select
         checker.complain(typed, "expression-not-allowed", "ORDER BY takes columns, not positions", fix)
     elif selected.query.args.get("distinct"):
         fix = "add it to the SELECT with `as NAME`, and order by that name"
-        checker.complain(typed, "not-grouped", "ORDER BY behind DISTINCT takes columns of the result", fix)
+        checker.complain(typed, "not-grouped", "after DISTINCT, ORDER BY accepts only columns of the result", fix)
     elif selected.keys is not None and (key := same_among(selected.keys, typed, selected.names)) is not None:
         if key != typed:
             typed.replace(typed := key.copy())
         refuse_shadowed(checker, typed, selected)
     elif selected.keys is not None:
         fix = "add it to the SELECT with `as NAME`, and order by that name"
-        message = "ORDER BY behind GROUP BY takes columns of the result and what stands in GROUP BY"
+        message = "after GROUP BY, ORDER BY accepts only columns of the result and expressions of GROUP BY"
         checker.complain(typed, "not-grouped", message, fix)
     elif has_aggregate(typed) or has_window(typed):
         fix = "add it to the SELECT with `as NAME`, and order by that name"
-        checker.complain(typed, "not-allowed-here", "ORDER BY takes what is known of each row", fix)
+        checker.complain(typed, "not-allowed-here", "ORDER BY accepts only values of single rows", fix)
     else:
         refuse_shadowed(checker, typed, selected)
 

@@ -14,7 +14,7 @@ _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": _BLANKS}
 _CONTROLS = "tnrf"
 _PROPERTIES = ("L", "Lu", "Ll", "M", "N", "Nd", "P")
 _HINTS = {
-    "b": "word boundaries differ between engines; write the characters that stand around the word",
+    "b": "word boundaries differ between engines; write the characters around the word",
     "B": "word boundaries differ between engines",
     "(": "groups are `(...)` and `(?:...)`: no look-around, no flags, no names",
     "i": "compare `lower(text)` instead",
@@ -70,7 +70,9 @@ def read_replacement(text: str, groups: int) -> tuple[str, str]:
         whole = found.group()
         if whole.startswith("$"):
             if not found.group(2) or int(found.group(2)) > groups:
-                raise PatternError(f"`{whole}` is no group of the pattern", found.start(), "write `\\$` for a dollar")
+                raise PatternError(
+                    f"`{whole}` is not a group of the pattern", found.start(), "write `\\$` for a dollar"
+                )
             java, re2 = java + whole, re2 + "\\" + found.group(2)
             continue
         plain = found.group(1) if whole.startswith("\\") else whole
@@ -128,10 +130,11 @@ class _Reader:
         self.at += found.end()
         if self.peek() in ("*", "+", "?", "{") and self.peek():
             raise self.fail(
-                f"`{self.text[start : self.at]}` is followed by a second repeat", "possessive repeats are Java's alone"
+                f"`{self.text[start : self.at]}` is followed by a second repeat",
+                "possessive repeats exist only in Java",
             )
         if piece.may_be_empty:
-            raise PatternError(f"`{self.text[start : self.at]}` repeats what may be empty", start)
+            raise PatternError(f"`{self.text[start : self.at]}` repeats a part that can match empty text", start)
         least, most = int(found.group(2) or 0), int(found.group(4) or found.group(2) or 0)
         if most < least:
             fix = f"write `{{{most},{least}}}`"
@@ -156,7 +159,9 @@ class _Reader:
             anchor = "^" if character == "^" else r"\z"
             return Pattern(anchor, anchor, may_be_empty=True)
         if character in "*+?{":
-            raise self.fail(f"`{character}` repeats nothing", f"write `\\{character}` for the character", back=1)
+            raise self.fail(
+                f"there is nothing before `{character}` to repeat", f"write `\\{character}` for the character", back=1
+            )
         return _plain(character)
 
     def group(self) -> Pattern:
@@ -164,7 +169,7 @@ class _Reader:
         if self.peek() == "?":
             if not self.rest().startswith("?:"):
                 raise self.fail(
-                    f"`({self.rest()[:2]}` is not read alike by every engine",
+                    f"`({self.rest()[:2]}` differs between engines",
                     _HINTS["(" if self.rest()[1:2] != "i" else "i"],
                     back=1,
                 )
@@ -193,7 +198,7 @@ class _Reader:
         found = re.match(r"\{(\w+)\}", self.rest())
         if found is None or found.group(1) not in _PROPERTIES:
             raise self.fail(
-                "this Unicode class is not read alike by every engine",
+                "this Unicode class differs between engines",
                 "the classes are " + ", ".join(_PROPERTIES),
                 back=2,
             )
@@ -205,7 +210,7 @@ class _Reader:
         if letter in _CONTROLS and letter:
             return {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}[letter]
         if not letter or letter.isalnum() or not letter.isascii():
-            raise self.fail(f"`\\{letter}` is not read alike by every engine", _HINTS.get(letter, ""), back=2)
+            raise self.fail(f"`\\{letter}` differs between engines", _HINTS.get(letter, ""), back=2)
         return letter
 
     def characters(self) -> Pattern:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TOO_DEEP = "functions and casts stand so deep inside each other that no engine could read them written out"
-IN_PARTS = "make columns of its parts first, in a `derive` step each"
+TOO_DEEP = "functions and casts are nested so deeply that their SQL would be too long for the engines"
+IN_PARTS = "first create columns for its parts, each in its own `derive` step"
 
 
 @dataclass(frozen=True)

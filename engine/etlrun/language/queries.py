@@ -88,7 +88,7 @@ class QueryChecker:
         for index, item in enumerate(columns if self.text and len(self.problems) == before else ()):
             if item.type == NULL:
                 place = query.expressions[index] if isinstance(query, exp.Select) else query
-                message = f"`{item.name}` is null in every row, and has no type"
+                message = f"`{item.name}` is null in every row, so it has no type"
                 self.complain(place, "type-mismatch", message, typed_null())
         return columns
 
@@ -106,7 +106,7 @@ class QueryChecker:
             return self.set_operation(query, known)
         if isinstance(query, exp.Subquery):
             if query.alias and self.text:
-                message = f"`{query.alias}` names a subquery that is not behind FROM"
+                message = f"`{query.alias}` is the name of a subquery that is not in FROM"
                 self.complain(query.args["alias"], "not-allowed-here", message, "leave the name out")
             return self.query(query.this, known, outer)
         assert isinstance(query, exp.Select), "the grammar holds no other query"
@@ -171,7 +171,7 @@ class QueryChecker:
         """Complain about columns of which not every engine finds the same values equal, where equal rows become one."""
         for item in columns:
             if not item.type.is_groupable:
-                message = f"equal rows become one here, and `{item.name}` is {item.type}, which has no equality on every engine"
+                message = f"equal rows are combined here, but `{item.name}` is {item.type}, which cannot be compared for equality on every engine"
                 self.complain(query, "type-mismatch", message, "leave it out, or name its fields")
 
     def expand_stars(self, query: exp.Select, names: Names) -> None:
@@ -187,7 +187,7 @@ class QueryChecker:
                 fix = f"the relations here are {known}"
                 self.complain(item, "unknown-relation", f"there is no relation `{wanted}` here", fix)
             elif not names:
-                self.complain(item, "syntax", "`*` stands for no column: there is no FROM", "name a relation in FROM")
+                self.complain(item, "syntax", "`*` has no columns, because there is no FROM", "name a relation in FROM")
             expanded.extend(columns_of_star(names, wanted))
         query.set("expressions", expanded)
 
@@ -260,7 +260,7 @@ class QueryChecker:
         elif wanted is not None and found not in (wanted, NULL):
             start, end = span(typed, self.text)
             self.problems.append(
-                Problem("type-mismatch", f"a condition is expected here, and this is {found}", start, end)
+                Problem("type-mismatch", f"a condition is expected here, but this is {found}", start, end)
             )
         return typed
 

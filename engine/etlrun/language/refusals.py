@@ -86,17 +86,17 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Between, "symmetric"): Refusal(
         "SYMMETRIC is not supported", "write the lesser bound first", words="symmetric"
     ),
-    (exp.Anonymous, "this"): Refusal("a function's name stands without quotes"),
+    (exp.Anonymous, "this"): Refusal("write the name of a function without quotes"),
     (exp.Window, "alias"): Refusal("named windows are not supported", "write the window inside `over (...)`"),
-    (exp.WindowSpec, "kind"): Refusal("a frame is given in rows or as a range", "use `rows`"),
+    (exp.WindowSpec, "kind"): Refusal("a frame must be `rows` or `range`", "use `rows`"),
     (exp.WindowSpec, "exclude"): Refusal("EXCLUDE is not supported", "leave it out", words="exclude"),
     (exp.WindowSpec, "start"): Refusal(
-        "a frame is given by literal numbers of rows, `unbounded` and `current row`",
+        "a frame needs literal numbers of rows, `unbounded` or `current row`",
         "write it as `rows between 2 preceding and current row`",
         comes_first=True,
     ),
     (exp.WindowSpec, "end"): Refusal(
-        "a frame is given by literal numbers of rows, `unbounded` and `current row`",
+        "a frame needs literal numbers of rows, `unbounded` or `current row`",
         "write it as `rows between 2 preceding and current row`",
         comes_first=True,
     ),
@@ -126,7 +126,7 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Select, "locks"): Refusal("FOR UPDATE is not supported", "leave it out", "for"),
     (exp.Select, "windows"): Refusal("WINDOW is not supported", "write the window inside `over (...)`", "window"),
     (exp.Select, "kind"): Refusal("SELECT AS is not supported", "name the columns"),
-    (exp.Select, "operation_modifiers"): Refusal("this word behind SELECT is not supported", "leave it out"),
+    (exp.Select, "operation_modifiers"): Refusal("this word after SELECT is not supported", "leave it out"),
     (exp.Distinct, "on"): Refusal("DISTINCT ON is not supported", "use a `dedupe` step", "distinct"),
     (exp.Group, "all"): Refusal("GROUP BY ALL is not supported", "name the columns", "group by"),
     (exp.Group, "rollup"): Refusal("WITH ROLLUP is not supported", "write `group by rollup(a, b)`", "rollup"),
@@ -158,8 +158,8 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Expr, "pivots"): Refusal(
         "PIVOT and UNPIVOT are not supported", "use `pivot` of an `aggregate` step, or an `unpivot` step", "pivot"
     ),
-    (exp.Subquery, "order"): Refusal("ORDER BY behind `)` is not supported", "move it into the brackets", "order by"),
-    (exp.Subquery, "limit"): Refusal("LIMIT behind `)` is not supported", "move it into the brackets", "limit"),
+    (exp.Subquery, "order"): Refusal("ORDER BY after `)` is not supported", "move it into the brackets", "order by"),
+    (exp.Subquery, "limit"): Refusal("LIMIT after `)` is not supported", "move it into the brackets", "limit"),
     (exp.Subquery, "with_"): Refusal("WITH before `(` is not supported", "move it into the brackets", "with"),
 }
 """By type of node and argument, where the argument is set or holds what has no place there."""

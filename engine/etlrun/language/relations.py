@@ -46,7 +46,7 @@ def seen_by(checker: QueryChecker, query: exp.Select, relations: Mapping[str, Co
             else _relation(checker, join.this, relations, is_alone=False)
         )
         if alias.lower() in aliases:
-            message = f"two relations go by the name `{alias}` here"
+            message = f"two relations have the name `{alias}` here"
             checker.complain(join.this, "duplicate-name", message, "give one another name with `as`")
         aliases.add(alias.lower())
         names.append((alias, columns))
@@ -91,7 +91,7 @@ def _relation(
 ) -> tuple[str, Columns]:
     if isinstance(node, exp.Subquery):
         if not node.alias and not is_alone and checker.text:
-            checker.complain(node, "missing-key", "this subquery has no name", "add `as NAME` behind it")
+            checker.complain(node, "missing-key", "this subquery has no name", "add `as NAME` after it")
         node.meta[JUDGED] = True
         alias = node.args.get("alias")
         return node.alias, renamed_by(checker, alias, checker.columns_of(node.this, relations, nameless(alias)))
@@ -123,7 +123,7 @@ def renamed_by(checker: QueryChecker, alias: exp.Expr | None, columns: Columns) 
         return columns
     lowered = [name.lower() for name in names]
     if len(names) != len(columns):
-        message = f"`{alias.name}` names {len(names)} columns, and its query gives {len(columns)}"
+        message = f"`{alias.name}` lists {len(names)} column names, but its query has {len(columns)} columns"
         checker.complain(alias, "type-mismatch", message, "name every column, or none")
     elif len(set(lowered)) < len(names):
         checker.complain(alias, "column-exists", f"`{alias.name}` names a column twice", "rename one of them")
@@ -162,7 +162,7 @@ def _check_on(checker: QueryChecker, join: exp.Join, names: Names) -> None:
         checker.complain(join.this, "not-allowed-here", "CROSS JOIN takes no ON", "write JOIN")
     join.set("on", checker.expression(condition, names, BOOLEAN))
     if has_aggregate(join.args["on"]) or has_window(join.args["on"]):
-        message = "ON takes what is known of each row"
+        message = "ON accepts only values of single rows"
         checker.complain(join, "not-allowed-here", message, "put it into a subquery first")
 
 
@@ -191,7 +191,7 @@ def _merged(checker: QueryChecker, join: exp.Join, names: list[tuple[str, Column
 def _refuse_column_as_alias(checker: QueryChecker, join: exp.Join, names: Iterable[tuple[str, Columns]]) -> None:
     """Complain about a relation beside USING that goes by the name of a column: Spark takes `r.d` for a field of the column `r`."""
     for alias in [alias for alias, _ in names if alias and any(alias in columns for _, columns in names)]:
-        message = f"`{alias}` is the name of a relation and of a column here, which USING cannot tell apart"
+        message = f"`{alias}` is the name of a relation and of a column here, so USING is ambiguous"
         checker.complain(join.this, "duplicate-name", message, "give the relation another name with `as`, or use ON")
 
 

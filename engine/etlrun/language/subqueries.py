@@ -33,7 +33,7 @@ def visit_value(checker: Checker, node: exp.Expr) -> Type:
         return NULL
     if _is_alone(checker, node, columns) and columns.unique != ():
         fix = "aggregate without GROUP BY, e.g. `select max(x) from t`, or use `in (select ...)`"
-        checker.complain(node, "not-grouped", "this subquery stands for a value, and may give several rows", fix)
+        checker.complain(node, "not-grouped", "this subquery is used as a value, but may return several rows", fix)
     _check_correlated(checker, node, is_value=True)
     return columns.items[0].type
 
@@ -42,8 +42,10 @@ def visit_in_query(checker: Checker, node: exp.Expr) -> Type:
     """`x in (select y from t)`: both sides get one type, so that every engine compares alike."""
     query = node.args["query"]
     if not _asks_only_whether_true(node):
-        message = "`in (select ...)` is joined to other conditions with `and`, `or` and a `not` right before it only"
-        fix = "test it alone, or use `exists`, which is never null"
+        message = (
+            "`in (select ...)` can be combined with other conditions only by `and`, `or` and a `not` directly before it"
+        )
+        fix = "use it alone, or use `exists`, which is never null"
         checker.complain(node, "not-allowed-here", message, fix)
     left = checker.visit(node.this)
     columns = _columns_of(checker, node, query, is_condition=True)
@@ -114,7 +116,7 @@ def _columns_of(checker: Checker, node: exp.Expr, query: exp.Expr, *, is_conditi
 def _is_alone(checker: Checker, query: exp.Expr, columns: Columns) -> bool:
     if len(columns) == 1:
         return True
-    message = f"this subquery gives {len(columns)} columns, and one is expected"
+    message = f"this subquery has {len(columns)} columns, but one is expected"
     checker.complain(query, "type-mismatch", message, "name one column in its SELECT")
     return False
 
@@ -133,13 +135,13 @@ def _check_correlated(checker: Checker, query: exp.Expr, *, is_value: bool = Fal
             if is_value
             else "aggregate, window, GROUP BY, HAVING, DISTINCT or LIMIT"
         )
-        message = f"a subquery that reads columns of the query around it has no {what} here"
+        message = f"a subquery that reads columns of the outer query cannot have {what} here"
         fix = "put the groups into a WITH part and join it"
         checker.complain(query, "expression-not-allowed", message, fix)
     parts = where.this.flatten(unnest=True) if isinstance(where.this, exp.And) else (where.this,)
     for part in parts if is_value else ():
         if any(_outer(part)) and not _equates(part):
-            message = "a subquery that stands for a value compares columns of the query around it with `=` only"
+            message = "in a subquery that is used as a value, columns of the outer query can be compared only with `=`"
             fix = "write `inner column = outer column`, one such condition after another with `and`"
             checker.complain(part, "expression-not-allowed", message, fix)
 

@@ -78,7 +78,9 @@ class _TypeReader:
         if name not in SCALARS:
             raise TypeTextError(f"`{word}` is not a type", word)
         if self.depth and name == "timestamptz":
-            raise TypeTextError("a timestamptz is a column of its own: inside others it would lose its zone", word)
+            raise TypeTextError(
+                "a timestamptz cannot be inside an array, a struct or a map: it would lose its time zone", word
+            )
         if name == "decimal":
             return self.read_decimal()
         return Type(name)
@@ -93,7 +95,7 @@ class _TypeReader:
         self.take(">")
         self.depth -= 1
         if found.holds_instants:
-            raise TypeTextError("a timestamptz stands in a column of its own, inside no other value", "timestamptz")
+            raise TypeTextError("use timestamptz only as the type of a whole column", "timestamptz")
         return found
 
     def read_array(self) -> Type:
@@ -103,7 +105,7 @@ class _TypeReader:
         word = self.peek()
         key = self.read()
         if key.name not in MAP_KEYS:
-            raise TypeTextError(f"the keys of a map are not {key}: they are {', '.join(MAP_KEYS)}", word)
+            raise TypeTextError(f"the keys of a map cannot be {key}; they can be {', '.join(MAP_KEYS)}", word)
         self.take(",")
         return mapping(key, self.read())
 

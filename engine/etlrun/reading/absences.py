@@ -24,7 +24,7 @@ def absence_notices(source: str, accounts: Sequence[FileAccount]) -> Iterable[st
 
 
 def refuse_absence(source: str, column: str, lacking: int, total: int) -> None:
-    """Raises RunFailure where all files lack a column: its name is misspelt."""
+    """Raises RunFailure where all files lack a column: its name is misspelled."""
     if lacking and lacking == total:
         message = f"no file of `{source}` has a column `{column}`"
         raise RunFailure("source", "wrong-columns", message, "correct the name, or remove the column")

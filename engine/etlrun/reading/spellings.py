@@ -131,7 +131,7 @@ def _may_be_respelt(value: str) -> str:
 def doubtful_text(value: str, typed: str, item: Field) -> str:
     """Like `doubtful`, for a value that is text whatever its type, as in a CSV file."""
     broken = (
-        "false" if item.type.name == "string" else f"({value} IS NOT NULL AND {_misspelt(value, typed, item.type)})"
+        "false" if item.type.name == "string" else f"({value} IS NOT NULL AND {_misspelled(value, typed, item.type)})"
     )
     return f"({value} IS NULL OR {broken})" if item.required else broken
 
@@ -141,7 +141,7 @@ def value_of_text(value: str, kind: Type) -> str:
     return value if kind.name == "string" else _cast(value, kind)
 
 
-def _misspelt(value: str, typed: str, kind: Type) -> str:
+def _misspelled(value: str, typed: str, kind: Type) -> str:
     if kind.name == "boolean":
         return f"(lower({value}) NOT IN ('true', 'false'))"
     if kind.name in RANGES or kind.name in ("double", "float"):

@@ -141,4 +141,4 @@ _FORMS: dict[str, Schema] = {
         "anyOf": [{"enum": _USUAL_TYPES}, {"type": "string", "pattern": rf"^\s*({_TYPE}){_NOT_NULL}\s*$|\$"}],
     }
 }
-"""What the checker takes for text and then reads itself: an editor completes the usual words, and shows a misspelt one at once."""
+"""What the checker takes for text and then reads itself: an editor completes the usual words, and shows a misspelled one at once."""

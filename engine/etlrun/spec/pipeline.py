@@ -109,7 +109,7 @@ _DEPTH = {"sources": 2, "params": 2, "sinks": 2, "steps": 3, "checks": 3}  # how
 
 
 def _concerns_all(where: Keys) -> bool:
-    """Whether a mistake leaves nothing to go on with: a whole family that is missing or misspelt."""
+    """Whether a mistake leaves nothing to go on with: a whole family that is missing or misspelled."""
     if not where:
         return True
     if len(where) > 1:

@@ -101,14 +101,14 @@ class Scope:
         is_key = at[-1:] == (name,) and self.written(at) != name
         report = self.error_at_key if is_key else self.error
         report(at, "unknown-column", f"there is no column `{name}` here", fix)
-        return replace(meant, misspelt=name) if meant else Column(name, NULL)
+        return replace(meant, misspelled=name) if meant else Column(name, NULL)
 
     def parts(self, columns: Columns, names: tuple[str, ...], at: str) -> tuple[Column, ...]:
         """The columns whose values divide the rows into groups, each named once; those that have no equality are mistakes."""
         found = self.keys(columns, names, at)
         for index, item in enumerate(found):
             if not item.type.is_orderable:
-                message = f"`{item.name}` is {item.type}, which has no equality on every engine"
+                message = f"`{item.name}` is {item.type}, which cannot be compared for equality on every engine"
                 self.error((at, index), "type-mismatch", message, "group by its elements or fields")
         return found
 
@@ -129,7 +129,7 @@ class Scope:
                 fix = f"leave `{LABEL}` out: it stands for the labels of a pivot"
             report(at, "bad-name", f"`{name}` cannot be the name of a column", fix)
         found = columns.get(name)
-        if found and not found.misspelt:  # which column is meant is a guess then
+        if found and not found.misspelled:  # which column is meant is a guess then
             report(
                 at,
                 "column-exists",

@@ -107,7 +107,7 @@ def names_secret(name: str) -> bool:
     return bool(_LONG.search(name)) or not _SHORT.isdisjoint(lower) or is_key
 
 
-# Generous, since a line that is not shown costs little: a name that sounds like one of a secret's, misspelt ones included, with a value
+# Generous, since a line that is not shown costs little: a name that sounds like one of a secret's, misspelled ones included, with a value
 # that is not just a reference; and a user part, or such a name in a query.
 _NAME = r"(?i:pas+w|pass|pwd|passphrase|secret|token(?!s)|key|credential|\bsas\b)"
 _SECRET_LINE = re.compile(_NAME + r"""[^\s:=]*\s*[:=]\s*(?!["']?\$\{\w+\}["']?\s*(?:[,}\]#]|$))\S|://[^/\s]*@""")

@@ -128,7 +128,7 @@ def _tried(schema: Schema, name: str) -> str:
 
 
 def _explain_missing(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
-    """The keys that are missing, but for those that are only misspelt."""
+    """The keys that are missing, but for those that are only misspelled."""
     properties: Schema = _schema(error).get("properties", {})
     wanted, given = cast("list[str]", error.validator_value), _given(error)
     also = _schema(error).get("x-also", {})

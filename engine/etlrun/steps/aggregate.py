@@ -147,7 +147,7 @@ class Aggregate(Step):
         keys = scope.keys(columns, self.by, "by")
         for index, item in enumerate(keys):
             if not item.type.is_groupable:
-                message = f"`{item.name}` is {item.type}, which has no equality on every engine"
+                message = f"`{item.name}` is {item.type}, which cannot be compared for equality on every engine"
                 scope.error(("by", index), "type-mismatch", message, "group by its elements or fields")
         result = Columns(keys)
         if not self.pivot and not self.columns and not self.by:

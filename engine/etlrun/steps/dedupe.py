@@ -54,7 +54,7 @@ class Dedupe(Step):
                 scope.error(
                     (),
                     "type-mismatch",
-                    f"`{item.name}` is {item.type}, which has no equality on every engine",
+                    f"`{item.name}` is {item.type}, which cannot be compared for equality on every engine",
                     "give `by`",
                 )
         if self.by:

@@ -87,7 +87,7 @@ class FillDays(Step):
         for index, name in enumerate(self.by):
             found = scope.column(columns, name, ("by", index))
             if not found.type.is_orderable:
-                message = f"`{name}` is {found.type}, which has no equality on every engine"
+                message = f"`{name}` is {found.type}, which cannot be compared for equality on every engine"
                 scope.error(("by", index), "type-mismatch", message)
         at = scope.column(columns, self.at, "at")
         if at.type not in (DATE, NULL):

@@ -63,7 +63,9 @@ class History(Step):
             scope.new_column(result, found.name, place)
             if not found.type.is_orderable:
                 scope.error(
-                    place, "type-mismatch", f"`{found.name}` is {found.type}, which has no equality on every engine"
+                    place,
+                    "type-mismatch",
+                    f"`{found.name}` is {found.type}, which cannot be compared for equality on every engine",
                 )
             result = result.with_column(found)
         at = scope.column(columns, self.at, "at")

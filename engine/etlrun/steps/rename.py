@@ -55,7 +55,7 @@ class Rename(Step):
                 )
                 continue
             if old not in columns:
-                meant.append(replace(scope.column(columns, old, ("columns", old)), misspelt=new))
+                meant.append(replace(scope.column(columns, old, ("columns", old)), misspelled=new))
         names = self._names()
         untouched = Columns(tuple(item for item in columns if item.name.lower() not in names))
         taken = untouched

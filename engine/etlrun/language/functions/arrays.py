@@ -29,7 +29,7 @@ def _orderable_elements(arguments: Arguments, types: Types) -> ArgumentProblem |
 def _of_text(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if types[0].element in (STRING, None):
         return None
-    return ArgumentProblem(0, f"text is joined, and the elements are {types[0].element}", code="type-mismatch")
+    return ArgumentProblem(0, f"only text can be joined, but the elements are {types[0].element}", code="type-mismatch")
 
 
 def _not_zero(arguments: Arguments, types: Types) -> ArgumentProblem | None:

@@ -51,7 +51,7 @@ def _shift_unit(arguments: Arguments, types: Types) -> ArgumentProblem | None:
         "mon",
         "mm",
     ):
-        fix = f"say by which clock: from_utc_timestamp({detail(arguments[2])}, 'UTC')"
+        fix = f"name the time zone: from_utc_timestamp({detail(arguments[2])}, 'UTC')"
         return ArgumentProblem(2, "a timestamptz has no months or years to add", fix, "type-mismatch")
     return _unit(0, _TIME_UNITS)(arguments, types)
 
@@ -62,8 +62,10 @@ _SECONDS_OF = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "sec
 def _lengths(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     """What is wrong with a unit that has no one length, or with moments of two kinds."""
     if len({kind for kind in types[1:] if kind != NULL}) > 1:
-        fix = "say by which clock the timestamp is: to_utc_timestamp(..., 'UTC')"
-        return ArgumentProblem(2, f"a {types[1]} and a {types[2]} are not on one clock", fix, "type-mismatch")
+        fix = "name the time zone of the timestamp: to_utc_timestamp(..., 'UTC')"
+        return ArgumentProblem(
+            2, f"a {types[1]} and a {types[2]} cannot be compared without a time zone", fix, "type-mismatch"
+        )
     return _unit(0, {unit: unit for unit in _SECONDS_OF})(arguments, types)
 
 

@@ -39,10 +39,12 @@ def _verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     for position, kind in enumerate(types[:2]):
         if kind.name in ("float", "double"):
             fix = "cast it to decimal first, or divide with `/`"
-            return ArgumentProblem(position, f"`div` is exact, and this is {kind}", fix, "type-mismatch")
+            return ArgumentProblem(position, f"`div` needs exact numbers, but this is {kind}", fix, "type-mismatch")
     scale = _scale(arguments)
     if not 0 <= scale <= 18:
-        return ArgumentProblem(2, "0 to 18 digits after the point can be kept", "write a number from 0 to 18")
+        return ArgumentProblem(
+            2, "only 0 to 18 digits after the decimal point are possible", "write a number from 0 to 18"
+        )
     left, right = _operands(arguments, types)
     k = max(left.scale, right.scale)
     digits = max(left.precision + scale + k + 2, right.precision + k + 2)

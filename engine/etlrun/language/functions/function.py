@@ -140,4 +140,4 @@ def numbers(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     shared = same(types)
     if shared.is_numeric or shared.name == "null":
         return None
-    return ArgumentProblem(0, f"a number is needed here, and this is {shared}", code="type-mismatch")
+    return ArgumentProblem(0, f"a number is needed here, but this is {shared}", code="type-mismatch")

@@ -29,7 +29,7 @@ def _printable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
 def _readable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if len(arguments) < 2:
         return (
-            ArgumentProblem(0, "this text is not a date: it names another moment at every run", "use a param")
+            ArgumentProblem(0, "this text is not a date: it means a different time in every run", "use a param")
             if is_moment_word(arguments[0])
             else None
         )

@@ -62,7 +62,7 @@ def _digits(arguments: Arguments) -> int:
 def _digits_in_reach(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if 0 <= _digits(arguments) <= 20:
         return None
-    return ArgumentProblem(1, "0 to 20 digits can be kept", "divide, round and multiply to round to tens")
+    return ArgumentProblem(1, "only 0 to 20 digits are possible", "divide, round and multiply to round to tens")
 
 
 def _rounded_type(arguments: Arguments, types: Types) -> Type:

@@ -13,7 +13,7 @@ def _neighbour(types: Types) -> Type:
 
 def _neighbour_arguments(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if len(arguments) == 3 and common_type((types[0], types[2])) != types[0]:
-        return ArgumentProblem(2, f"the default must be {types[0]}, and this is {types[2]}", "cast it")
+        return ArgumentProblem(2, f"the default must be {types[0]}, but this is {types[2]}", "cast it")
     if len(arguments) > 1 and (whole_of(arguments[1]) or 0) < 0:
         return ArgumentProblem(1, "the distance cannot be negative")
     return None
@@ -21,7 +21,7 @@ def _neighbour_arguments(arguments: Arguments, types: Types) -> ArgumentProblem 
 
 def _positive(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     return (
-        ArgumentProblem(len(arguments) - 1, "a number from 1 on is expected here")
+        ArgumentProblem(len(arguments) - 1, "a number of at least 1 is expected here")
         if (whole_of(arguments[-1]) or 0) < 1
         else None
     )
