@@ -807,7 +807,11 @@ RUN_CODES: dict[str, Code] = {
         "the check passes, is about all rows together, or has not run yet",
         "run the pipeline; use `--dry-run` to publish nothing",
     ),
-    "run-alive": Code("the run is still running", "its process has not ended", "wait until it has ended"),
+    "run-alive": Code(
+        "the run is still running",
+        "its process has not ended. A run of another machine counts as killed ten minutes after its last sign of life",
+        "wait until it has ended",
+    ),
     "spec-changed": Code(
         "the pipeline has changed since the run", "its files were edited", "run the pipeline again instead of resuming"
     ),

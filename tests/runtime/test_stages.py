@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from projects import Project
+from etlrun.runtime.liveness import showing_life
+from projects import Project, wait_for
 
 SALES = """
 sources:
@@ -76,7 +79,23 @@ def test_a_stage_is_kept_for_a_week_and_the_next_run_removes_it_after_that(
     assert json.loads((folder / "run.json").read_text())["status"] == ("killed" if status == "running" else status)
 
 
-def test_a_run_of_another_machine_is_left_alone(project: Project) -> None:
+def test_a_run_of_another_machine_is_left_alone_for_ten_minutes_after_its_last_sign_of_life(project: Project) -> None:
     folder = run_of(project, 8, "running", host="another-machine")
     assert project.run(project.pipeline(SALES), "-q").code == 0
     assert {path.name for path in folder.iterdir()} == {"run.json", "stage", "work", "quarantine"}
+    refused = project.run("resume", folder.name)
+    assert (refused.code, "run-alive" in refused.err) == (2, True)
+    silent = time.time() - 601
+    os.utime(folder / "run.json", (silent, silent))
+    assert f"{folder.name}  p         killed" in project.run("runs").out
+    assert "spec-changed" in project.run("resume", folder.name).err
+    assert project.run(project.pipeline(SALES), "-q").code == 0
+    assert {path.name for path in folder.iterdir()} == {"run.json", "quarantine"}
+
+
+def test_a_run_shows_that_it_lives_by_the_time_of_its_record(tmp_path: Path) -> None:
+    record = tmp_path / "run.json"
+    record.write_text("{}")
+    os.utime(record, (0, 0))
+    with showing_life(record, every=0.01):
+        wait_for(lambda: record.stat().st_mtime > 0)

@@ -8,11 +8,11 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.found_labels import with_labels
 from etlrun.compiler.plan import make_plan
 from etlrun.failures import RunFailure
+from etlrun.runtime.liveness import is_alive
 from etlrun.runtime.publishing import publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.run import spec_hash
-from etlrun.runtime.run_folder import RunFolder
-from etlrun.runtime.run_records import is_alive
+from etlrun.runtime.run_folder import RECORD, RunFolder
 from etlrun.runtime.stage import from_record
 from etlrun.runtime.trace_export import sent_spans
 from etlrun.runtime.watching import report_end, run_span
@@ -51,10 +51,9 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
 
 def _refuse_resuming(checked: Checked, folder: RunFolder, record: Record) -> None:
     """Raises RunFailure where a run cannot be resumed."""
-    if record.status == "running" and is_alive(record):
-        raise RunFailure(
-            "usage", "run-alive", f"the run `{folder.id}` is still running on {record.host}", "wait until it has ended"
-        )
+    if record.status == "running" and is_alive(folder.path / RECORD, record):
+        fix = "wait until it has ended; if that machine has stopped, its runs can be resumed ten minutes later"
+        raise RunFailure("usage", "run-alive", f"the run `{folder.id}` is still running on {record.host}", fix)
     if record.status == "done":
         raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` is done", "nothing is left to publish")
     if not record.staged:

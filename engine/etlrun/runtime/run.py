@@ -28,12 +28,13 @@ from etlrun.runtime.checking import check_staged
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
+from etlrun.runtime.liveness import showing_life
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.relation_stager import RelationStager
 from etlrun.runtime.result_causes import spec_parts
-from etlrun.runtime.run_folder import RunFolder, new_run
+from etlrun.runtime.run_folder import RECORD, RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.source_reading import SourceReader
 from etlrun.runtime.sources import account, find_files, look_at_tables
@@ -65,7 +66,8 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
     runs = checked.project.path(checked.project.settings.runs)
     folder = _new_folder(runs, reporter)
     record = _new_record(checked, folder)
-    with sent_spans(reporter) if options.publishes else nullcontext(), run_span("run", record):
+    spans = sent_spans(reporter) if options.publishes else nullcontext()
+    with spans, run_span("run", record), showing_life(folder.path / RECORD):
         return _run_recorded(checked, reporter, options, folder, record, started)
 
 

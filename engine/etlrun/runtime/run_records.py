@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 from etlrun.failures import RunFailure
 from etlrun.private import refuse_open
+from etlrun.runtime.liveness import is_alive
 from etlrun.runtime.record import Record, Status
 from etlrun.runtime.run_folder import RECORD, RunFolder, sweep_unfinished
 
@@ -90,7 +89,7 @@ def stored_runs(runs: Path) -> Iterator[StoredRun | Unreadable]:
     """All runs below `runs`, latest first. A record is marked as killed in memory only."""
     for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
         found = _read(path)
-        if isinstance(found, StoredRun) and _is_lost(found.record):
+        if isinstance(found, StoredRun) and _is_lost(found):
             found.record.status = "killed"
         yield found
 
@@ -123,7 +122,7 @@ def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
             continue
         folder, record = found.folder, found.record
         is_old = folder.id < oldest
-        if _is_lost(record):
+        if _is_lost(found):
             record.status = "killed"
             folder.write_record(record.as_record())
         if record.status == "killed":
@@ -135,21 +134,8 @@ def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
     return skipped
 
 
-def is_alive(record: Record) -> bool:
-    """Whether the process of a running record may still be at work; on another host nobody can tell."""
-    if record.host != socket.gethostname():
-        return True
-    try:
-        os.kill(record.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return record.pid > 0
-
-
-def _is_lost(record: Record) -> bool:
-    return record.status == "running" and not is_alive(record)
+def _is_lost(run: StoredRun) -> bool:
+    return run.record.status == "running" and not is_alive(run.folder.path / RECORD, run.record)
 
 
 def _read(path: Path) -> StoredRun | Unreadable:

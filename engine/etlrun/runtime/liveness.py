@@ -1,0 +1,46 @@
+"""Whether the process of a run still works: on its own machine the system knows, on another one the age of its record tells."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from etlrun.runtime.record import Record
+
+EVERY_SECONDS = 30.0  # between two signs of life
+SILENT_SECONDS = 600.0  # without one, after which a run of another machine counts as killed
+
+
+@contextmanager
+def showing_life(record: Path, every: float = EVERY_SECONDS) -> Iterator[None]:
+    """Inside, the file of a record gets the current time again and again, for machines that share its disk."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(every):
+            with suppress(OSError):  # the disk is away for a moment, or the record is not there yet
+                os.utime(record)
+
+    threading.Thread(target=renew, name="etlrun-life", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def is_alive(path: Path, record: Record) -> bool:
+    """Whether the process of a running record, which is the file `path`, may still be at work."""
+    if record.host != socket.gethostname():
+        return time.time() - path.stat().st_mtime < SILENT_SECONDS
+    try:
+        os.kill(record.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return record.pid > 0
