@@ -178,3 +178,22 @@ def test_a_wrong_entry_of_storage_is_shown_with_the_key_at_fault(entry: str, at:
     assert place.startswith(f"etlrun.yaml:2:{entry.index(at) + 3}: ")
     start = caret.index("^")
     assert shown[start : caret.rindex("^") + 1] == at
+
+
+def test_a_mapping_or_prompt_in_a_store_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("etlrun.yaml", "storage: {s3://lake: {s3: {}}}\n")
+    project.write("s.csv", "c\nA\n")
+    steps = "steps:\n  x:\n    - from: s\n    - lookup: {column: c, map: s3://lake/m/apps.yaml, as: t, unmatched: drop}\nsinks:"
+    text = PIPELINE.replace("json", "csv").replace("PATH", "s.csv")
+    project.pipeline(text.replace("sinks:", steps))
+    done = etlrun(tmp_path, "check")
+    assert done.code == 2 and "download it into mappings/ as apps.yaml and write `apps`" in done.out, done.out
+    project.write("mappings/apps.yaml", "TV: [A]\n")
+    project.pipeline(text.replace("sinks:", steps.replace("s3://lake/m/apps.yaml", "apps")))
+    assert etlrun(tmp_path, "check").code == 0
+    other = Project(tmp_path / "other")
+    other.write("etlrun.yaml", "profiles: {p: {models: {m: {catalogue: {titles: s3://lake/titles.csv}}}}}\n")
+    other.pipeline(text)
+    done = etlrun(other.folder, "check")
+    assert done.code == 2 and "put the file itself into the project" in done.out + done.err

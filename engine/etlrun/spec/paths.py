@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.spec.urls import Url, kind_of_scheme
+from etlrun.spec.urls import Url, is_url, kind_of_scheme
 
 OUTSIDE = "the path leads out of the project's folder"
 OUTSIDE_ROOTS = "the path leads out of the project's folder and its `roots`"
@@ -57,9 +57,17 @@ def fix_of_url(url: Url) -> str:
 
 
 def path_inside(root: Path, path: str | Path) -> Path | None:
-    """What `path`, which starts at `root`, leads to; None where that is not below `root`, be it by `..`, from `/` or through a link."""
-    found = _resolved(root, path)
+    """What `path`, which starts at `root`, leads to; None where that is not below `root`, be it by `..`, from `/`, through a link or in a store."""
+    found = None if is_url(str(path)) else _resolved(root, path)
     return found if found is not None and found.is_relative_to(root.resolve()) else None
+
+
+def where_to_put(name: str, folder: str, ending: str) -> str:
+    """How to let a project have the file that a spec calls `name`, which `folder` does not hold."""
+    if not is_url(name):
+        return f"put it into {folder}/ as NAME{ending}"
+    stem = name.rpartition("/")[2].removesuffix(ending)
+    return f"download it into {folder}/ as {stem}{ending} and write `{stem}`: checks read it without a network"
 
 
 def refuse_outside(root: Path, path: str | Path, shown: str) -> None:

@@ -23,7 +23,7 @@ from etlrun.spec.building import Origin
 from etlrun.spec.fields import Expr
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
-from etlrun.spec.paths import Places
+from etlrun.spec.paths import Places, where_to_put
 from etlrun.spec.published import NO_PUBLISHERS, CircularPipelinesError, PublishedTable, Publishers
 from etlrun.spec.sight import Sight
 
@@ -162,7 +162,7 @@ class Scope:
         found = self.mappings(name)
         if found is None:
             names = self.mapping_names()
-            fix = nearest(name, names) or "put it into mappings/ as NAME.yaml"
+            fix = nearest(name, names) or where_to_put(name, "mappings", ".yaml")
             self.error(at, "unknown-mapping", f"there is no mapping `{name}`", fix)
             meant = closest(name, names)
             found = self.mappings(meant) if meant else None

@@ -77,7 +77,7 @@ from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.spec.fields import Described, Percent, key
 from etlrun.spec.normal_form import MAX_CHARACTERS, POSSIBLE_CHARACTERS
 from etlrun.spec.outputs import Output
-from etlrun.spec.paths import OUTSIDE, path_inside
+from etlrun.spec.paths import OUTSIDE, path_inside, where_to_put
 from etlrun.spec.personal_kinds import Policy
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 from etlrun.spec.scope import At, Scope
@@ -224,7 +224,7 @@ class Enrich(Step):
         names = prompt_names(scope.root)
         meant = self.prompt if self.prompt in names else closest(self.prompt, names) or ""
         if self.prompt not in names:
-            fix = nearest(self.prompt, names) or "put it into prompts/ as NAME.md"
+            fix = nearest(self.prompt, names) or where_to_put(self.prompt, "prompts", ".md")
             scope.error("prompt", "unknown-prompt", f"there is no prompt `{self.prompt}`", fix)
         prompt: Prompt | None = None
         try:
