@@ -48,8 +48,9 @@ mysqld:
 	esac; \
 	echo "$$wrong; name one: make test-mysql MYSQLD=/path/to/mysqld (on Debian, sh tests/mysql/unpack_mysql.sh FOLDER puts one into FOLDER and installs nothing)" >&2; exit 1
 
-sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line to every kind of server at every byte of a publish: make sweep EVERY=40 (long)
+sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line to every kind of server at every byte of a publish, and kill runs at every write to a store: make sweep EVERY=40 (long)
 	@ETLRUN_TEST_MOMENTS=30 $(BIN)/python -m pytest -q tests/mysql/test_kills.py
+	@$(BIN)/python tests/stores/kills_in_stores.py
 	@$(BIN)/python tests/contracts/sweep.py $(if $(EVERY),--every $(EVERY),--all)
 
 fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECONDS=600 SEED=7 TRIALS=1 ONLY=chains

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from object_server import ObjectServer
 from projects import Project, Result
@@ -37,6 +38,19 @@ class Lake:
 
     def rows(self) -> list[str]:
         return (self.project.folder / "out.csv").read_text().splitlines()[1:]
+
+
+def new_lake(server: ObjectServer, folder: Path, bucket: str) -> Lake:
+    """A project in `folder`, and the bucket that it reads and writes, which is made where it is missing."""
+    server.make_bucket(bucket)
+    project = Project(folder)
+    settings = f"s3: {{endpoint: '{server.url}', region: us-east-1, access_key: '${{LAKE_KEY}}', secret_key: '${{LAKE_SECRET}}'}}"
+    project.write(
+        "etlrun.yaml",
+        f"storage: {{s3://{bucket}: {{{settings}}}}}\n"
+        "profiles: {fast: {engine: {duckdb: {threads: 2}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}}\n",
+    )
+    return Lake(server, project, bucket)
 
 
 def lines(*rows: tuple[str, object]) -> str:

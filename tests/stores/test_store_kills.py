@@ -1,0 +1,20 @@
+"""kill -9 of a run at some of its requests that write to a store; `make sweep` tries all of them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from kills_in_stores import WAYS, kill_at_writes
+from store_projects import Lake
+
+MOST = int(os.environ.get("ETLRUN_TEST_MOMENTS", "3"))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_that_is_killed_while_it_publishes_leaves_the_old_rows_or_the_new_ones_and_the_next_run_ends_well(
+    lake: Lake, way: str
+) -> None:
+    killed = kill_at_writes(lake, WAYS[way], MOST)
+    assert killed.wrong == []
+    assert killed.moments >= 4
