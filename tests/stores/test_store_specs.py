@@ -196,4 +196,4 @@ def test_a_mapping_or_prompt_in_a_store_is_refused_with_what_to_write(tmp_path: 
     other.write("etlrun.yaml", "profiles: {p: {models: {m: {catalogue: {titles: s3://lake/titles.csv}}}}}\n")
     other.pipeline(text)
     done = etlrun(other.folder, "check")
-    assert done.code == 2 and "put the file itself into the project" in done.out + done.err
+    assert done.code == 2 and "copy the file into the project" in done.out + done.err
