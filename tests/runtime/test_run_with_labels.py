@@ -100,7 +100,7 @@ def test_plan_and_compile_show_one_column_in_place_of_all(project: Project) -> N
     plan = etlrun(project.folder, "plan", "p").out
     assert "day string, in_{label} bigint, year int" in plan
     assert "{label}: each label of currencies.code, at most 3; a statement of its own reads them first" in plan
-    assert "compared once the run knows the labels" in plan
+    assert "publishes to totals, whose columns are compared once the run knows the labels" in plan
     relation = etlrun(project.folder, "plan", "p", "--json")
     assert json.loads(relation.out)["relations"]["totals"]["labels"] == [{"from": "currencies.code", "at_most": 3}]
     sql = etlrun(project.folder, "compile", "p", "totals").out
@@ -168,3 +168,27 @@ def test_the_column_of_labels_is_read_though_no_relation_holds_it(project: Proje
     found = project.run("p")
     assert found.code == 0, found.err
     assert published(project) == "day,in_EUR,in_USD,year\nmon,5,7,2024\ntue,0,0,2024\n"
+
+
+def test_test_update_writes_the_columns_of_labels_that_there_are(project: Project) -> None:
+    given = "given:\n      orders: [{day: mon, currency: EUR, amount: 5}]\n      currencies: [{code: EUR}, {code: USD}]"
+    text = f"pipeline: p\ntests:\n  - name: it\n    {given}\n    expect: {{totals: []}}\n"
+    path = project.write("pipelines/p.test.yaml", text)
+    assert etlrun(project.folder, "test", "--update").code == 0
+    assert "expect: {totals: [{day: mon, in_EUR: 5, in_USD: 0, year: 2024}]}" in path.read_text()
+    assert etlrun(project.folder, "test").code == 0
+
+
+def test_a_delta_table_gets_the_columns_of_new_labels(project: Project) -> None:
+    project.pipeline(
+        PIPELINE[: PIPELINE.index("sinks:")]
+        + "sinks:\n  totals: {delta: {from: totals, path: out/totals/, write: replace}}\n"
+    )
+    assert project.run("p").code == 0
+    project.write("currencies.csv", "code\nUSD\nGBP\n")
+    found = project.run("p")
+    assert found.code == 0, found.err
+    assert "`in_EUR`, gone" in found.err and "`in_GBP` long, new" in found.err
+    project.write("currencies.csv", 'code\n"a,b"\n')
+    refused = project.run("p")
+    assert refused.code == 1 and "`in_a,b` has a character that is not allowed in names of Delta columns" in refused.err

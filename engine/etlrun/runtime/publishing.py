@@ -71,7 +71,7 @@ def planned_load(checked: Checked, sink: str, use: Use) -> Load | None:
 def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     """What publishing a sink would do, in one line. Raises RunFailure where it cannot be done."""
     if checked.columns[use.value.from_].awaits_labels:
-        return f"publishes `{use.value.from_}`, and what is there is compared once the run knows the labels"
+        return f"publishes to {use.value.place(sink)[1]}, whose columns are compared once the run knows the labels"
     columns = shown_columns(checked.columns[use.value.from_])
     try:
         summary: str = use.value.look_ahead(

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from etlrun.language.arrow import arrow_schema
 from etlrun.runtime.differences import Difference, compare_rows
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun
+from etlrun.runtime.stage import shown_columns
 from etlrun.spec.located import Keys as Where
 from etlrun.spec.normal_form import normal_form, readable
 from etlrun.spec.values import value_text
@@ -158,6 +159,8 @@ def _missing_columns(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[
 
 def _differences(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[Difference]:
     for name, expected in case.expected.items():
+        if not expected.rows:  # then every column is shown, those of labels too
+            expected = replace(expected, columns=shown_columns(in_memory_run.plan.relation(name).columns))
         table = in_memory_run.rows(name).select(list(expected.columns.names))
         rows = (
             zip(*(column.to_pylist(maps_as_pydicts="strict") for column in table.columns), strict=True)

@@ -40,7 +40,7 @@ from etlrun.contracts.published_columns import PublishedColumns, published_colum
 from etlrun.contracts.sink import Publication, canonical_place, published_file, verify_place
 from etlrun.lake.commits import Committed, Write
 from etlrun.lake.lake_sink import LakeSink
-from etlrun.language.columns import Columns
+from etlrun.language.columns import LABEL, Columns
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
 from etlrun.spec.urls import is_url
@@ -73,7 +73,7 @@ class Delta(LakeSink):
 
     def verify_place(self, columns: Columns, scope: Scope) -> None:
         for item in (item for item in columns if not item.name.startswith(HIDDEN)):
-            if UNNAMEABLE.intersection(item.name):
+            if UNNAMEABLE.intersection(item.name.replace(LABEL, "")):
                 fix = "give it another name with a step `rename`"
                 scope.error(
                     "from",

@@ -14,8 +14,9 @@ a new one. If you do not need columns, `by: [contract, type]` gives one row for 
 as if you had listed them. It stops if there is no label, if there are more than `at_most`, or if two of them would give
 one column. `etlrun check` and `etlrun plan` show one column in place of all, such as `in_{label}`. Later steps keep these
 columns, but cannot name one: to use the column of a label, list the labels. Such a relation can be published with
-`files`, or with `write: replace`, without a contract in `columns`. A table must have the columns of the run: after a new
-label the run stops before it publishes, and `etlrun migrate` adds the column.
+`files`, or with `write: replace`, without a contract in `columns`. A table of a database must have the columns of the run:
+after a new label the run stops before it publishes, and `etlrun migrate` adds the column. A Delta or Iceberg table gets
+the new columns, with a warning. Labels become names of columns, so do not take them from a column with personal data.
 
 `as` gives the new columns a common name, a column group; it keeps the order of the mapping or list. Rows with null in
 `by` form one group. Without `by` there is exactly one row, even if there are no input rows.
