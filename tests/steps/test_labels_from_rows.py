@@ -194,6 +194,9 @@ def test_the_column_of_labels_is_a_text_column_of_a_relation(tmp_path: Path) -> 
     assert mistakes("{from: kinds.code}") == [
         "`kinds` is a mapping, whose labels are known before a run; write `labels: kinds`"
     ]
+    assert mistakes("currencies.code") == [
+        "there is no mapping `currencies.code`; to take the labels from a column, write `labels: {from: currencies.code}`"
+    ]
     assert mistakes("{from: out.shop}") == [
         "a relation depends on itself: `out` -> `out`; read another relation in one of them"
     ]

@@ -229,6 +229,13 @@ class Aggregate(Step):
                 scope.error("as", "wrong-value", message, "list the labels: `labels: [...]`, or leave `as` out")
             return pivot.labels.labels
         if isinstance(pivot.labels, str):
+            relation, _, name = pivot.labels.partition(".")
+            if relation in scope.relation_names and pivot.labels not in scope.mapping_names():
+                message, fix = f"there is no mapping `{pivot.labels}`", f"{{from: {relation}.{name or 'COLUMN'}}}"
+                scope.error(
+                    "labels", "unknown-mapping", message, f"to take the labels from a column, write `labels: {fix}`"
+                )
+                return ()
             mapping = scope.mapping(pivot.labels, "labels")
             return mapping.labels if mapping else ()
         labels = tuple(pivot.labels)
