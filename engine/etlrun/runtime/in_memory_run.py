@@ -54,7 +54,9 @@ class InMemoryRun:
     def make(self, names: Iterable[str]) -> None:
         """Compute the relations `names`. Raises RunFailure at the step that cannot be computed, and whatever `answer` raises."""
         wanted = tuple(names)
-        self.plan = find_labels(self.base, self.labels, wanted, self.session, self.dialect, self._outside, self.given)
+        self.plan = find_labels(
+            self.base, self.labels, wanted, self.session.fetch, self.dialect, self._outside, self.given
+        )
         self._make(wanted)
 
     def _outside(self, plan: Plan, name: str) -> set[str]:

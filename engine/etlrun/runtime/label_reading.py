@@ -10,7 +10,7 @@ from sqlglot import exp
 from etlrun.compiler.found_labels import OpenPivot, open_pivots, with_labels
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.statement import query_statement, relation_statement
-from etlrun.contracts.engine import EngineSession, StatementError
+from etlrun.contracts.engine import StatementError
 from etlrun.contracts.relation import named, relation_table
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure, without_personal
@@ -19,10 +19,13 @@ from etlrun.runtime.blame import blame
 from etlrun.spec.located import Keys
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from etlrun.compiler.check import Checked
 
 SHOWN = 5
 FIX = "correct the rows, or list the labels: `labels: [...]`"
+Fetch = Callable[[str], "pyarrow.Table"]  # of the text of a statement; raises StatementError
 Make = Callable[[Plan, str], Collection[str]]
 
 
@@ -30,7 +33,7 @@ def find_labels(
     base: Plan,
     found: dict[str, Sequence[str]],
     names: Collection[str],
-    session: EngineSession,
+    fetch: Fetch,
     dialect: str,
     make: Make,
     given: Collection[str] = (),
@@ -46,7 +49,7 @@ def find_labels(
     for pivot in open_pivots(base.checked):
         if pivot.chain in needed and pivot.source.found is None and pivot.place not in found:
             ready = make(plan, pivot.source.relation)
-            found[pivot.place] = _LabelReader(plan, pivot, session, dialect, ready).read()
+            found[pivot.place] = _LabelReader(plan, pivot, fetch, dialect, ready).read()
             plan = _plan_with(base, found, pivot)
     return plan
 
@@ -67,12 +70,10 @@ def _plan_with(base: Plan, found: Mapping[str, Sequence[str]], last: OpenPivot |
 class _LabelReader:
     """Reads the labels of one pivot."""
 
-    def __init__(
-        self, plan: Plan, pivot: OpenPivot, session: EngineSession, dialect: str, ready: Collection[str]
-    ) -> None:
+    def __init__(self, plan: Plan, pivot: OpenPivot, fetch: Fetch, dialect: str, ready: Collection[str]) -> None:
         self.plan = plan
         self.source = pivot.source
-        self.session = session
+        self.fetch = fetch
         self.dialect = dialect
         self.ready = ready
         self.where = label_place(plan.checked, pivot)
@@ -103,7 +104,7 @@ class _LabelReader:
     def _values(self, query: exp.Select) -> list[Any]:
         statement = query_statement(self.plan, query, self.dialect, self.ready)
         try:
-            table = self.session.fetch(statement.text)
+            table = self.fetch(statement.text)
         except StatementError as error:
             raise self._blamed(error) from error
         return [*table.column(0).to_pylist()]
@@ -114,7 +115,7 @@ class _LabelReader:
 
         def attempt(parts: int, last: exp.Query | None) -> None:
             prefix = relation_statement(self.plan, name, self.dialect, self.ready, upto=parts, last=last)
-            self.session.fetch(prefix.text)
+            self.fetch(prefix.text)
 
         statement = relation_statement(self.plan, name, self.dialect, self.ready)
         return blame(self.plan, statement, StatementError(error.condition, error.detail, None, error.source), attempt)

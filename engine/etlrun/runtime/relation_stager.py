@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -27,6 +28,9 @@ from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.watching import relation_span
 from etlrun.stopping import safe_point
 from etlrun.working import Reporter, work
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,16 @@ class RelationStager:
             replace(self, plan=plan).make_all([relation])
             return ready(plan, self.staged)
 
-        return replace(self, plan=find_labels(self.plan, {}, names, self.session, self.dialect, make))
+        def fetch(statement: str) -> pyarrow.Table:
+            session = self.session
+            self.reporter.say("reading labels")
+            return work(
+                lambda: session.fetch(statement),
+                lambda: self.reporter.progress("reading labels", *session.progress()),
+                session.cancel,
+            )
+
+        return replace(self, plan=find_labels(self.plan, {}, names, fetch, self.dialect, make))
 
     def make_all(self, names: Collection[str]) -> None:
         """Make the relations `names` and all that they are made from. Raises RunFailure."""
