@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 from unicodedata import combining, east_asian_width
 from urllib.parse import quote
@@ -79,6 +80,12 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """A `did you mean` for `name`, or nothing where no choice is near."""
     found = closest(name, choices)
     return f"did you mean `{found}`?" if found is not None else ""
+
+
+def shortened(names: Collection[str]) -> str:
+    """Names as a list for a message: of many the first ten, and how many more there are."""
+    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    return ", ".join(islice(names, 10)) + more
 
 
 def closest(name: str, choices: Iterable[str]) -> str | None:

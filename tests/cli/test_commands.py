@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from projects import Project
@@ -393,6 +394,79 @@ def test_new_from_a_compressed_array_runs_as_it_stands(project: Project) -> None
     result = project.run("pipelines/views.yaml")
     assert result.code == 0, result.err
     assert len(project.table("views")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "rows"),
+    [
+        (
+            '{"id": 1, "at": [0.5, 2], "who": [{"n": "An", "x y": 1}], "arcs": [[1], [2, 3]]}\n',
+            'who: "array<struct<n string, `x y` bigint>>"',
+            [(1,)],
+        ),
+        (
+            '{"id": 1, "a": [1, {"b": 2}]}\n{"id": 2, "a": "x"}\n',
+            "a: {path: a, type: string, raw: true}",
+            [(1, '[1,{"b":2}]'), (2, '"x"')],
+        ),
+        ('{\n  "id": 1,\n  "a": {"b": [1]}\n}\n', "format: document", [(1,)]),
+        ('{"nodes": [{"n": "A", "k": [1]}, {"n": "B"}], "w": [1]}\n', "select: {n: nodes.n}", [("A",), ("B",)]),
+        ('{"w": [7, 8], "v": []}\n', "explode: {column: w, empty: drop}", [(7,), (8,)]),
+        ('{"w": [[7]]}\n', "w: {path: w, type: string, raw: true}", [("[[7]]",)]),
+    ],
+)
+def test_new_from_nested_json_runs_as_it_stands(
+    text: str, declared: str, rows: list[tuple[object, ...]], project: Project
+) -> None:
+    project.write("found.json", text)
+    assert project.run("new", "found", "--from", "found.json").code == 0
+    assert declared in (project.folder / "pipelines/found.yaml").read_text()
+    result = project.run("found")
+    assert result.code == 0, result.err
+    assert sorted(project.table("found")) == rows
+
+
+@pytest.mark.parametrize("file", ["in/dt=2024-01-02/town=007/a.csv", "in/dt=2024-01-02/town=Hu%E1%BA%BF/b.csv"])
+def test_new_from_a_file_in_partition_folders_reads_all_of_them(file: str, project: Project) -> None:
+    project.write("in/dt=2024-01-02/town=007/a.csv", "id\n1\n")
+    project.write("in/dt=2024-01-02/town=Hu%E1%BA%BF/b.csv", "id\n2\n")
+    assert project.run("new", "found", "--from", file).code == 0
+    text = (project.folder / "pipelines/found.yaml").read_text()
+    assert 'path: "in/dt=*/town=*/*.csv"' in text and "partitions: {dt: date, town: string}" in text
+    assert project.run("found").code == 0
+    assert [(number, str(day), town) for number, day, town in sorted(project.table("found"))] == [
+        (1, "2024-01-02", "007"),
+        (2, "2024-01-02", "Huế"),
+    ]
+
+
+def test_new_from_a_folder_of_partitions_reads_all_of_them(project: Project) -> None:
+    for day in (1, 2):
+        (project.folder / f"in/day={day}").mkdir(parents=True)
+        pq.write_table(pa.table({"id": [day]}), project.folder / f"in/day={day}/part.parquet")
+    assert project.run("new", "found", "--from", "in").code == 0
+    assert project.run("found").code == 0
+    assert sorted(project.table("found")) == [(1, 1), (2, 2)]
+
+
+def test_one_long_line_is_not_called_pretty_printed(project: Project) -> None:
+    project.write("found.json", json.dumps({"tags": [{}], "text": "y" * 200_000}) + "\n")
+    project.pipeline(
+        "sources: {a: {json: {path: found.json, columns: {tags: array<string>}}}}\n"
+        "steps: {b: [{from: a}, {aggregate: {columns: {n: count(*)}}}]}\n"
+        "sinks: {b: {table: {from: b, connection: warehouse, write: replace}}}\n",
+        "found",
+    )
+    result = project.run("found")
+    assert result.code == 1 and "`tags[0]` is an object" in result.err and "pretty" not in result.err
+
+
+def test_of_many_pipelines_an_unknown_name_shows_a_few(project: Project) -> None:
+    for number in range(12):
+        project.pipeline("sources: {}\n", f"p{number:02}")
+    result = project.run("run", "quite-another")
+    assert result.code == 2 and "pipelines/p08.yaml" in result.err
+    assert "more)" in result.err and "p11" not in result.err
 
 
 def test_new_from_an_array_that_is_cut_says_so(project: Project) -> None:

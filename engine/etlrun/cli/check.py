@@ -14,7 +14,7 @@ from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import find_unpublished, make_graph
 from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
-from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, counted, nearest
+from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, counted, nearest, shortened
 from etlrun.spec.cases import case_files_below, is_case_file, pipelines_below
 from etlrun.spec.project_file import find_project, project_file
 
@@ -128,7 +128,7 @@ def _named(path: Path) -> Path:
 def _missing(path: Path) -> Diagnostic:
     known = known_pipelines()
     fix = nearest(str(path), known) or (
-        f"the pipelines are {', '.join(known)}" if known else "run the command in the folder of the project"
+        f"the pipelines are {shortened(known)}" if known else "run the command in the folder of the project"
     )
     return Diagnostic(str(path), 1, 1, 2, "file-not-found", f"there is no file or folder `{path}`", fix)
 

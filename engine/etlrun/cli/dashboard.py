@@ -9,7 +9,7 @@ import click
 
 from etlrun.cli.options import choosing, read_settings
 from etlrun.cli.words import tell
-from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.diagnostics import Diagnostic, SpecError, nearest, shortened
 from etlrun.spec.project_file import find_project
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _files(names: tuple[str, ...]) -> list[Path]:
         path = known.get(name) or Path(name)
         if not path.is_file():
             fix = nearest(name, known) or (
-                f"the dashboards are {', '.join(known)}" if known else "dashboards/ has none"
+                f"the dashboards are {shortened(known)}" if known else "dashboards/ has none"
             )
             raise click.UsageError(f"there is no dashboard `{name}` ({fix})")
         found.append(path)

@@ -26,7 +26,8 @@ def command(name: str, file: Path) -> None:
     The file is pipelines/NAME.yaml. Columns, types and the separator are detected from FILE. If its name has a day in it
     (`20220401.json`), the pipeline reads all days of the month `$month`.
     """
-    from etlrun.reading.sketch import sketch_source, write_pipeline
+    from etlrun.reading.sketch import sketch_source
+    from etlrun.reading.sketched_pipeline import write_pipeline
 
     if not NAME.match(name):
         raise click.BadParameter(

@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines, check_file, name_in
 from etlrun.compiler.project_graph import find_unpublished
-from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.diagnostics import Diagnostic, SpecError, nearest, shortened
 from etlrun.failures import RunFailure
 from etlrun.spec.cases import is_case_file, pipelines_below
 from etlrun.spec.project import Use
@@ -95,7 +95,7 @@ class PipelineFile(click.ParamType[Path]):
         if not os.path.isfile(path):  # nor is one of 300 characters, for which `Path.is_file` raises
             known = known_pipelines()
             hint = nearest(str(value), known if "/" in str(value) else [Path(found).stem for found in known]) or (
-                f"the pipelines are {', '.join(known)}" if known else ""
+                f"the pipelines are {shortened(known)}" if known else ""
             )
             is_setting = "=" in str(value) and "/" not in str(value)
             hint = f"to set a param, write --set {value}" if is_setting else hint

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from etlrun.cli.options import choosing_engine, known_pipelines, project_folder, with_engine
 from etlrun.cli.test_report import CaseReport, CaseSummary, Status, as_object
 from etlrun.compiler.cases import CheckedCase, check_cases
-from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.diagnostics import Diagnostic, SpecError, nearest, shortened
 from etlrun.spec.cases import case_files_below, is_case_file
 from etlrun.spec.project_file import project_file
 
@@ -43,7 +43,7 @@ class CasePath(click.ParamType[Path]):
         path = Path(value)
         if not path.exists():
             known = [str(found) for found in case_files_below(Path("pipelines"))]
-            hint = nearest(str(value), known) or (f"the test files are {', '.join(known)}" if known else "")
+            hint = nearest(str(value), known) or (f"the test files are {shortened(known)}" if known else "")
             self.fail(f"there is no file or folder {value}" + (f" ({hint})" if hint else ""), param, ctx)
         if path.is_file() and not is_case_file(path):
             self.fail(f"{value} is not a test file: their names end in .test.yaml", param, ctx)

@@ -11,7 +11,7 @@ from etlrun.compiler.case_rows import Expected, Given, RowReader
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.producers import check_file
-from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
+from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest, shortened
 from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
 from etlrun.spec.fields import AnswerRow
 from etlrun.spec.located import Keys
@@ -91,7 +91,7 @@ def _pipeline_file(file: CaseFile, project: Project) -> Path | Diagnostic:
         known |= {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
     if file.pipeline in known:
         return known[file.pipeline]
-    fix = nearest(file.pipeline, known) or f"the pipelines are {', '.join(sorted(known))}"
+    fix = nearest(file.pipeline, known) or f"the pipelines are {shortened(sorted(known))}"
     message = f"there is no pipeline `{file.pipeline}` in pipelines/"
     return file.document.diagnose(
         ("pipeline",), "unknown-pipeline", message, fix if known else "its file is pipelines/NAME.yaml"

@@ -9,7 +9,7 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 
 from etlrun.compiler.project_graph import ProjectGraph
-from etlrun.diagnostics import nearest
+from etlrun.diagnostics import nearest, shortened
 from etlrun.failures import RunFailure
 
 _KEYS = {"tag": "tags", "owner": "owner"}
@@ -57,7 +57,7 @@ def _matching(graph: ProjectGraph, word: str, text: str) -> set[str]:
         raise RunFailure("usage", "unknown-pipeline", f"`{text}` is not a selection of pipelines", fix)
     if not found:
         none = f"no pipeline has the key `{_KEYS[method]}`" if colon else "there are no pipelines"
-        fix = nearest(word, known) or (f"choose one of {', '.join(known)}" if known else none)
+        fix = nearest(word, known) or (f"choose one of {shortened(known)}" if known else none)
         raise RunFailure("usage", "unknown-pipeline", f"there is no {what} `{word}`", fix)
     return found
 

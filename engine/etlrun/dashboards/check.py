@@ -13,7 +13,7 @@ from etlrun.dashboards.checked import CheckedDashboard, ShownColumn, key_of
 from etlrun.dashboards.formulas import read_formulas
 from etlrun.dashboards.names import Names
 from etlrun.dashboards.spec import Bar, DashboardFile, Donut, Flow, Kpi, RowTable, build_dashboard, read_document_of
-from etlrun.diagnostics import SpecError, nearest
+from etlrun.diagnostics import SpecError, nearest, shortened
 from etlrun.sinks.files import Files
 from etlrun.sinks.table import Table
 from etlrun.spec.cases import pipelines_below
@@ -48,7 +48,7 @@ def _pipeline_file(document: Document, project: Project) -> Path:
     if found is not None:
         return found
     fix = nearest(name, known) or (
-        f"the pipelines are {', '.join(sorted(known))}" if known else "write one: etlrun new"
+        f"the pipelines are {shortened(sorted(known))}" if known else "write one: etlrun new"
     )
     message = f"there is no pipeline `{name}` in pipelines/"
     raise SpecError([document.diagnose(("pipeline",), "unknown-pipeline", message, fix)])

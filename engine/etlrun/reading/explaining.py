@@ -56,7 +56,10 @@ def explain_json(head: bytes) -> tuple[str, str] | None:
     if re.match(r"\[\s*[{\]]", text):
         return "the file is one JSON array", "add `format: array` to the source"
     if text.startswith("{") and not _is_json(line) and _starts_object(text):
-        fix = "write each object in one line, for example with `jq -c . FILE`; or write one array, and add `format: array` to the source"
+        fix = (
+            "if each file is one object, add `format: document` to the source; "
+            "if not, write each object in one line, for example with `jq -c . FILE`"
+        )
         return "the file is pretty-printed JSON: its objects have several lines", fix
     return None
 
@@ -76,5 +79,5 @@ def _starts_object(text: str) -> bool:
     except RecursionError:
         return False
     except json.JSONDecodeError as error:
-        return len(text) >= LOOKED_AT - 4 and error.pos > len(text) - 1000
+        return "\n" in text and len(text) >= LOOKED_AT - 4 and error.pos > len(text) - 1000
     return "\n" in text[:end]

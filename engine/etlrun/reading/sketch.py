@@ -1,106 +1,101 @@
-"""A look at a data file, and the pipeline that reads it: what a person starts to edit."""
+"""A look at a data file: its format, its columns and their types."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from etlrun.failures import RunFailure
 from etlrun.language.type_texts import parse_type
 from etlrun.reading.compression import open_text, without_ending
 from etlrun.reading.elements import frame_elements
 from etlrun.reading.framing import FramingError, Records
+from etlrun.reading.json_shapes import JsonShape
 from etlrun.reading.lines import raw_lines
-from etlrun.reading.record_values import BrokenRecordError, JsonNumber
+from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, parse_object, read_texts
 from etlrun.spec.scope import is_column_name
 
 LINES = 5_000  # of a text file that are looked at
+LONGEST_DOCUMENT = 64 << 20  # bytes of a file that is looked at as one record
+PARTITION = re.compile(r"([A-Za-z_]\w*)=(.+)")  # the name of a folder
 DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(\d{2})\2(\d{2})(?!\d)")
 SEPARATORS = (",", ";", "\t", "|")
 GUESSES = ("bigint", "double", "boolean", "date", "timestamp")
 
 
 @dataclass(frozen=True)
+class SketchColumn:
+    """A column of a file, and where its values are; without a type it is read as JSON text."""
+
+    name: str
+    type: str
+    path: str
+
+    @property
+    def is_nested(self) -> bool:
+        return self.type.startswith(("array", "struct", "map"))
+
+    def element_fields(self) -> dict[str, str]:
+        """What a row of the exploded array holds: a name and an expression for each value that is no list or object; nothing for other types."""
+        element = parse_type(self.type).element if self.is_nested else None
+        if element is None:
+            return {}
+        if not element.is_nested:
+            return {self.name: self.name}
+        fields = (name for name, kind in element.fields if not kind.is_nested and is_column_name(name))
+        return {name: f"{self.name}.{name}" for name in fields}
+
+
+@dataclass(frozen=True)
 class Sketch:
-    """What a file looks like: its kind, path and month, where its records stand, and its columns, each with its path."""
+    """What a file looks like: its kind, path and month, which object of a record holds the columns, and the columns."""
 
     kind: str
     path: str
     month: str
     record: str
-    columns: tuple[tuple[str, str, str], ...]
-    is_array: bool = False
+    columns: tuple[SketchColumn, ...]
+    form: str = "lines"  # of a JSON file
     separator: str = ","
     has_header: bool = True
+    partitions: tuple[tuple[str, str], ...] = ()  # the name and type of each column that is in the names of folders
 
 
 def sketch_source(file: Path, root: Path) -> Sketch:
     """Look at `file`, whose path is written relative to the project's folder `root`. Raises RunFailure for a file that says nothing."""
+    if file.is_dir() and not any(file.glob("*.parquet")):
+        file = min(file.rglob("*=*/*.parquet"), default=file)
     kind = _kind_of(file)
     record, columns = {"parquet": _parquet, "csv": _csv, "json": _json}[kind](file)
     if not columns:
         raise RunFailure("source", "empty-file", f"{file} has no columns", "name a file with rows")
-    path, month = _template(file, root, kind)
+    path, month, partitions = _template(file, root)
     separator = _separator(file) if kind == "csv" else ","
     named = with_unique_names(columns)
     has_header = kind != "csv" or named == tuple(columns)
-    return Sketch(kind, path, month, record, named, kind == "json" and _is_array(file), separator, has_header)
+    form = _form(file) if kind == "json" else "lines"
+    return Sketch(kind, path, month, record, named, form, separator, has_header, partitions)
 
 
-def with_unique_names(columns: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, str, str], ...]:
+def with_unique_names(columns: Iterable[SketchColumn]) -> tuple[SketchColumn, ...]:
     """The columns with names that a relation may have, in which case does not count: of equal ones the later have a number."""
-    named: list[tuple[str, str, str]] = []
+    named: list[SketchColumn] = []
     taken: set[str] = set()
-    for place, (column, kind, path) in enumerate(columns, 1):
-        wanted = column if is_column_name(column) else f"column_{place}"
+    for place, column in enumerate(columns, 1):
+        wanted = column.name if is_column_name(column.name) else f"column_{place}"
         numbered = (f"{wanted[:50]}_{number}" for number in count(2))
         found = next(name for name in chain((wanted,), numbered) if name.lower() not in taken)
         taken.add(found.lower())
-        named.append((found, kind, path))
+        named.append(replace(column, name=found))
     return tuple(named)
-
-
-def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> str:
-    """The text of a pipeline that reads what was sketched and publishes it; editors find its schema at the path `schema`, unless it is empty."""
-    lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
-    lines += [f"pipeline: {name}", f"description: {json.dumps(f'The rows of {sketch.path}.', ensure_ascii=False)}", ""]
-    if sketch.month:
-        lines += ["params:", f"  month: {{type: month, default: {sketch.month}}}", ""]
-    lines += ["sources:", "  rows:", f"    {sketch.kind}:", f"      path: {_scalar(sketch.path)}"]
-    lines += ["      dates: $month"] if sketch.month else []
-    lines += [f"      separator: {json.dumps(sketch.separator)}"] if sketch.separator != "," else []
-    lines += ["      format: array"] if sketch.is_array else []
-    lines += (
-        []
-        if sketch.has_header
-        else ["      header: no", "      skip_lines: 1        # the header: its names cannot be used"]
-    )
-    lines += [f"      record: {_scalar(sketch.record)}"] if sketch.record else []
-    lines += ["      columns:"]
-    for column, kind, path in sketch.columns:
-        is_renamed = path != column and sketch.has_header
-        value = f"{{path: {_scalar(path)}, type: {_scalar(kind)}}}" if is_renamed else _scalar(kind)
-        lines.append(f"        {_scalar(column)}: {value}")
-    lists = [column for column, kind, _ in sketch.columns if kind.startswith(("array", "struct"))]
-    lines += ["", "steps:", f"  {name}:", "    - from: rows        # next: filter, derive, aggregate, ..."]
-    lines += (
-        [
-            f"    - drop: [{', '.join(map(_scalar, lists))}]        # a table holds no lists: `explode` them, or make them text"
-        ]
-        if lists
-        else []
-    )
-    lines += ["", "checks:", f"  {name}:", "    - row_count: {min: 1}", ""]
-    lines += ["sinks:", f"  {name}:", f"    table: {{from: {name}, connection: {connection}, write: replace}}", ""]
-    return "\n".join(lines)
 
 
 def _kind_of(file: Path) -> str:
@@ -121,28 +116,36 @@ def _kind_of(file: Path) -> str:
     return kind
 
 
-def _template(file: Path, root: Path, kind: str) -> tuple[str, str]:
+def _template(file: Path, root: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """The path of a source that reads `file` and those like it, its month, and its partitions with their types."""
     absolute = file.resolve()
     path = absolute.relative_to(root.resolve()) if absolute.is_relative_to(root.resolve()) else absolute
+    partitions = tuple(
+        (found[1], _guess([unquote(found[2])])) for found in map(PARTITION.fullmatch, path.parts) if found
+    )
+    if partitions:
+        folders = (part.partition("=")[0] + "=*" if PARTITION.fullmatch(part) else part for part in path.parts)
+        name = path.name if file.is_dir() else f"*{''.join(path.suffixes)}"
+        return str(Path(*folders).with_name(name)), "", partitions
     found = DAY.search(path.name)
     if not found:
-        return str(path), ""
+        return str(path), "", ()
     dash = found.group(2)
     name = f"{path.name[: found.start()]}{{date:yyyy{dash}MM{dash}dd}}{path.name[found.end() :]}"
-    return str(path.with_name(name)), f"{found.group(1)}-{found.group(3)}"
+    return str(path.with_name(name)), f"{found.group(1)}-{found.group(3)}", ()
 
 
-def _parquet(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
+def _parquet(file: Path) -> tuple[str, list[SketchColumn]]:
     import pyarrow.parquet as pq
 
     from etlrun.language.arrow import type_of_arrow
 
     first = sorted(file.glob("*.parquet"))[0] if file.is_dir() else file
     kinds = ((field.name, type_of_arrow(field.type)) for field in pq.ParquetFile(first).schema_arrow)
-    return "", [(name, str(kind), name) for name, kind in kinds if kind is not None and name]
+    return "", [SketchColumn(name, str(kind), name) for name, kind in kinds if kind is not None and name]
 
 
-def _csv(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
+def _csv(file: Path) -> tuple[str, list[SketchColumn]]:
     rows = csv.reader(io.StringIO(_beginning(file, LINES)), delimiter=_separator(file))
     header = next(rows, [])
     values: list[list[str]] = [[] for _ in header]
@@ -150,7 +153,7 @@ def _csv(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
         for index, value in enumerate(row[: len(header)]):
             if value:
                 values[index].append(value)
-    return "", [(name, _guess(found), name) for name, found in zip(header, values, strict=True)]
+    return "", [SketchColumn(name, _guess(found), name) for name, found in zip(header, values, strict=True)]
 
 
 def _beginning(file: Path, lines: int) -> str:
@@ -180,19 +183,29 @@ def _guess(values: list[str]) -> str:
     return "string"
 
 
-def _json(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
-    kinds: dict[tuple[str, ...], set[str]] = {}
-    for raw in islice(_elements(file) if _is_array(file) else raw_lines(str(file)), LINES):
+def _json(file: Path) -> tuple[str, list[SketchColumn]]:
+    shapes: dict[tuple[str, ...], JsonShape] = {}
+    for text in _records(file):
         try:
-            found = parse_object(raw.decode("utf-8", errors="replace"))
+            found = parse_object(text)
         except BrokenRecordError:
             continue
-        for path, kind in _leaves(found, ()):
-            kinds.setdefault(path, set()).add(kind)
-    record = _common_object(kinds)
-    inside = [path for path in kinds if path[: len(record)] == record] if record else list(kinds)
-    columns = [(path[-1], _shared(kinds[path]), _written(path[len(record) :])) for path in inside]
-    return _written(record), _unlike([column for column in columns if column[2]])
+        for path, value in _leaves(found, ()):
+            shapes.setdefault(path, JsonShape()).see(value)
+    record = _common_object(shapes)
+    inside = [path for path in shapes if path[: len(record)] == record] if record else list(shapes)
+    columns = [SketchColumn(path[-1], shapes[path].type_text(), _written(path[len(record) :])) for path in inside]
+    known = _unlike([column for column in columns if column.path])
+    is_flat = any(not column.is_nested or column.element_fields() for column in known)
+    return _written(record), known if is_flat else [replace(column, type="") for column in known]
+
+
+def _records(file: Path) -> Iterator[str]:
+    form = _form(file)
+    if form == "document":
+        return iter([_text(file)])
+    found = _elements(file) if form == "array" else raw_lines(str(file))
+    return (raw.decode("utf-8", errors="replace") for raw in islice(found, LINES))
 
 
 def _written(path: tuple[str, ...]) -> str:
@@ -202,10 +215,32 @@ def _written(path: tuple[str, ...]) -> str:
     return "".join(f"['{key}']" if set(key) & set(".[]$") else f".{key}" for key in path).removeprefix(".")
 
 
-def _is_array(file: Path) -> bool:
-    """Whether the text starts with `[`: no line of an object does."""
+def _form(file: Path) -> str:
+    """The `format` of a JSON file: an array starts with `[`, as no line of an object does; the first line of a document is no object."""
     first = next((raw.strip() for raw in raw_lines(str(file)) if raw.strip()), b"")
-    return first.startswith(b"[")
+    if first.startswith(b"["):
+        return "array"
+    return (
+        "document"
+        if first.startswith(b"{") and not _is_object(first.decode("utf-8", "replace")) and _is_object(_text(file))
+        else "lines"
+    )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        parse_object(text)
+    except BrokenRecordError:
+        return False
+    return True
+
+
+def _text(file: Path) -> str:
+    """The text of a file, if it is short enough for one record."""
+    with file.open("rb") as stream:
+        return (
+            open_text(stream, str(file)).read(LONGEST_DOCUMENT).decode("utf-8", errors="replace").removeprefix("\ufeff")
+        )
 
 
 def _elements(file: Path) -> Iterator[bytes]:
@@ -218,17 +253,13 @@ def _elements(file: Path) -> Iterator[bytes]:
         raise RunFailure("source", "wrong-format", f"{file}:{error.line}: {error}", error.fix) from error
 
 
-def _leaves(value: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _leaves(value: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, inner in value.items():
         path = (*above, name)
         if isinstance(inner, dict):
             yield from _leaves(inner, path)
-        elif isinstance(inner, list):
-            yield path, "array<string>"
-        elif isinstance(inner, JsonNumber):
-            yield path, "bigint" if re.fullmatch(r"-?\d{1,18}", inner) else "double"
         else:
-            yield path, "null" if inner is None else "boolean" if isinstance(inner, bool) else "string"
+            yield path, inner
 
 
 def _common_object(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -238,24 +269,10 @@ def _common_object(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return next(iter(outer)) if len(outer) == 1 and wrapping else ()
 
 
-def _shared(kinds: set[str]) -> str:
-    known = kinds - {"null"}
-    if known <= {"bigint", "double"} and known:
-        return "double" if "double" in known else "bigint"
-    return known.pop() if len(known) == 1 else "string"
-
-
-def _unlike(columns: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+def _unlike(columns: list[SketchColumn]) -> list[SketchColumn]:
     """The columns with a name of their own each: the path's keys joined, where two end alike."""
-    names = [name.lower() for name, _, _ in columns]
+    names = [column.name.lower() for column in columns]
     return [
-        (path.replace(".", "_") if names.count(name.lower()) > 1 else name, kind, path) for name, kind, path in columns
+        replace(column, name=column.path.replace(".", "_")) if names.count(column.name.lower()) > 1 else column
+        for column in columns
     ]
-
-
-def _scalar(text: str) -> str:
-    """A YAML scalar, quoted where it must be."""
-    plain = re.fullmatch(r"[A-Za-z_./$][\w ./${}:-]*", text) and ": " not in text and not text.endswith((":", " "))
-    words = ("true", "false", "null", "yes", "no", "on", "off")
-    needs_quotes = not plain or text.lower() in words or text.startswith("{")
-    return json.dumps(text, ensure_ascii=False) if needs_quotes else text

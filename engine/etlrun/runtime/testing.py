@@ -14,7 +14,7 @@ from etlrun.compiler.case_rows import Given
 from etlrun.compiler.cases import CheckedCase, Listed
 from etlrun.contracts.engine import Engine, EngineSession, Workspace
 from etlrun.contracts.step import Ask
-from etlrun.diagnostics import nearest
+from etlrun.diagnostics import nearest, shortened
 from etlrun.enrich.keys import Keys
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
@@ -153,7 +153,7 @@ def _missing_columns(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[
         names = in_memory_run.rows(name).column_names
         for item in expected.columns:
             if item.name not in names:
-                fix = nearest(item.name, names) or f"its columns are {', '.join(names)}"
+                fix = nearest(item.name, names) or f"its columns are {shortened(names)}"
                 yield _complaint(case, ("expect", name), f"`{name}` has no column `{item.name}`", fix)
 
 

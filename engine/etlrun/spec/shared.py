@@ -45,7 +45,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from etlrun.diagnostics import SpecError, nearest
+from etlrun.diagnostics import SpecError, nearest, shortened
 from etlrun.spec.fields import SCALAR, Schema, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.params import Param
@@ -192,7 +192,7 @@ class _Sharing:
             raise SpecError([self.document.diagnose(at, "wrong-value", "expected FILE.NAME", fix)])
         if file not in files:
             fix = nearest(file, files) or (
-                f"the files there are {', '.join(files)}" if files else f"put the {what} into it"
+                f"the files there are {shortened(files)}" if files else f"put the {what} into it"
             )
             message = f"there is no file {folder}/{file}.yaml"
             raise SpecError([self.document.diagnose(at, "file-not-found", message, fix)])

@@ -1,0 +1,68 @@
+"""The pipeline that reads a file that was looked at: what a person starts to edit."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from etlrun.reading.sketch import Sketch, SketchColumn
+
+
+def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> str:
+    """The text of a pipeline that reads what was sketched and publishes it; editors find its schema at the path `schema`, unless it is empty."""
+    lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
+    lines += [f"pipeline: {name}", f"description: {json.dumps(f'The rows of {sketch.path}.', ensure_ascii=False)}", ""]
+    if sketch.month:
+        lines += ["params:", f"  month: {{type: month, default: {sketch.month}}}", ""]
+    lines += ["sources:", "  rows:", f"    {sketch.kind}:", f"      path: {_scalar(sketch.path)}"]
+    lines += ["      dates: $month"] if sketch.month else []
+    lines += [f"      separator: {json.dumps(sketch.separator)}"] if sketch.separator != "," else []
+    lines += [f"      format: {sketch.form}"] if sketch.form != "lines" else []
+    lines += (
+        []
+        if sketch.has_header
+        else ["      header: no", "      skip_lines: 1        # the header: its names cannot be used"]
+    )
+    lines += [f"      record: {_scalar(sketch.record)}"] if sketch.record else []
+    if sketch.partitions:
+        lines += [f"      partitions: {{{', '.join(f'{_scalar(name)}: {kind}' for name, kind in sketch.partitions)}}}"]
+    lines += ["      columns:"]
+    lines += [f"        {_scalar(column.name)}: {_declared(column, sketch)}" for column in sketch.columns]
+    lines += ["", "steps:", f"  {name}:", "    - from: rows        # next: filter, derive, aggregate, ..."]
+    lines += [f"    - {step}" for step in _flattening(sketch.columns)]
+    lines += ["", "checks:", f"  {name}:", "    - row_count: {min: 1}", ""]
+    lines += ["sinks:", f"  {name}:", f"    table: {{from: {name}, connection: {connection}, write: replace}}", ""]
+    return "\n".join(lines)
+
+
+def _declared(column: SketchColumn, sketch: Sketch) -> str:
+    """A column as its source declares it."""
+    if not column.type:
+        return f"{{path: {_scalar(column.path)}, type: string, raw: true}}        # its JSON text"
+    is_renamed = column.path != column.name and sketch.has_header
+    return f"{{path: {_scalar(column.path)}, type: {_scalar(column.type)}}}" if is_renamed else _scalar(column.type)
+
+
+def _flattening(columns: tuple[SketchColumn, ...]) -> list[str]:
+    """The steps that make a table of columns of which some hold lists or objects.
+
+    If there is no other column, the table has one row for each element of a list.
+    """
+    nested = [column.name for column in columns if column.is_nested]
+    if len(nested) < len(columns):
+        dropped = f"drop: [{', '.join(map(_scalar, nested))}]"
+        return [f"{dropped}        # a table holds no lists: `explode` them, or make them text"] if nested else []
+    found = next(((column.name, fields) for column in columns if (fields := column.element_fields())), None)
+    if found is None:
+        return []
+    array, fields = found
+    shown = ", ".join(f"{_scalar(name)}: {value}" for name, value in fields.items())
+    return [f"explode: {{column: {_scalar(array)}, empty: drop}}", f"select: {{{shown}}}"]
+
+
+def _scalar(text: str) -> str:
+    """A YAML scalar, quoted where it must be."""
+    plain = re.fullmatch(r"[A-Za-z_./$][\w ./${}:-]*", text) and ": " not in text and not text.endswith((":", " "))
+    words = ("true", "false", "null", "yes", "no", "on", "off")
+    needs_quotes = not plain or text.lower() in words or text.startswith("{")
+    return json.dumps(text, ensure_ascii=False) if needs_quotes else text
