@@ -83,7 +83,7 @@ def test_the_quota_of_a_day_stops_cleanly_and_the_next_run_goes_on(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("fault", "reason", "words"),
-    [("no-model", "model", "there is no model `gemini-2.5-flash`"), ("no-key", "access", "refuses the key")],
+    [("no-model", "model", "there is no model `gemini-2.5-flash`"), ("no-key", "access", "rejects the key")],
 )
 def test_what_cannot_get_better_stops_at_once_and_says_how_to_mend_it(
     fault: str, reason: str, words: str, tmp_path: Path
