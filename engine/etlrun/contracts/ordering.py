@@ -43,7 +43,8 @@ def _fix(missing: list[str], columns: Columns) -> str:
     names = ", ".join(f"`{name}`" for name in unordered or missing)
     if not unordered:
         return f"add {names} to `order`"
-    return f"{names} has no order: `drop` it first, or create a key with `aggregate`"
+    has = "has" if len(unordered) == 1 else "have"
+    return f"{names} {has} no order: `drop` it first, or create a key with `aggregate`"
 
 
 def first_rows(relation: Input, per: tuple[str, ...], order: tuple[exp.Ordered, ...], n: int) -> exp.Query:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from etlrun.language.checking import Checker, Rule
-from etlrun.language.columns import BOOLEAN, MOMENTS, NULL, TIMESTAMPTZ, Type
+from etlrun.language.columns import BIGINT, BOOLEAN, DOUBLE, MOMENTS, NULL, STRING, TIMESTAMPTZ, Type
 from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand
@@ -82,7 +84,7 @@ def _shared(checker: Checker, operands: list[exp.Expr], types: list[Type], node:
     if shared is None:
         names = " and ".join(dict.fromkeys(str(kind) for kind in types if kind != NULL))
         problem = "cannot be compared" if isinstance(node, tuple(COMPARISONS)) else "have no type in common"
-        return checker.complain(node, "type-mismatch", f"{names} {problem}", _to_compare(types))
+        return checker.complain(node, "type-mismatch", f"{names} {problem}", _to_compare(checker, operands, types))
     return shared
 
 
@@ -103,15 +105,40 @@ def _cut_literals(operands: list[exp.Expr], types: list[Type]) -> None:
             operand.replace(replacement)
 
 
-def _to_compare(types: list[Type]) -> str:
+def _to_compare(checker: Checker, operands: list[exp.Expr], types: list[Type]) -> str:
     """To what the operands of a comparison are cast."""
     known = [kind for kind in types if kind != NULL]
     if TIMESTAMPTZ in known and all(kind in MOMENTS for kind in known):
         return "name the time zone of the timestamp: to_utc_timestamp(..., 'UTC')"
+    if STRING in known:
+        return _without_text(checker, operands, types)
     if not all(kind.is_numeric for kind in known):
-        return "cast one of them"
+        return f"compare values of one type, for example as text: {_cast(checker, operands[0], STRING)}"
     scale = min(as_decimal(kind).scale for kind in known)
     return f"cast the one with more digits after the decimal point to decimal(38,{scale}), which rounds it, or both to double"
+
+
+def _without_text(checker: Checker, operands: list[exp.Expr], types: list[Type]) -> str:
+    """How a text and another value are compared: as values of the other's type."""
+    pairs = list(zip(operands, types, strict=True))
+    text = next(operand for operand, kind in pairs if kind == STRING)
+    others = [kind for kind in types if kind not in (STRING, NULL)]
+    kind = common_type(others) or others[0]
+    if not kind.is_orderable:
+        return "compare its elements or fields"
+    if not isinstance(text, exp.Literal):
+        literals = [operand for operand, kind in pairs if isinstance(operand, exp.Literal) and kind != STRING]
+        quoted = f", or write numbers as texts: `'{literals[0].this}'`" if literals else ""
+        wide = (BIGINT if kind.is_integer else DOUBLE) if kind.is_numeric and literals else kind
+        return f"cast the text: {_cast(checker, text, wide)}{quoted}"
+    if kind.is_numeric and re.fullmatch(r"[+-]?\d+(\.\d+)?", text.this):
+        return f"write the number without quotes: {text.this}"
+    other = next(operand for operand, kind in pairs if kind not in (STRING, NULL))
+    return f"compare texts: {_cast(checker, other, STRING)}"
+
+
+def _cast(checker: Checker, node: exp.Expr, kind: Type) -> str:
+    return f"`cast({_written(checker, node) if isinstance(node, exp.Column) else '...'} as {kind})`"
 
 
 _WITH_SIGN = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)

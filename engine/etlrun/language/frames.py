@@ -86,7 +86,10 @@ def _check_range(checker: Checker, node: exp.Window, frame: exp.Expr) -> None:
     """A range is measured in time, along the one date or timestamp that its rows are in the order of."""
     bounds = [frame.args.get(bound) for bound in ("start", "end")]
     if any(isinstance(bound, exp.Literal) for bound in bounds):
-        fix = "use `rows`, or `range between interval 6 days preceding and current row`"
+        count = next((bound.this for bound in bounds if isinstance(bound, exp.Literal)), "6")
+        fix = (
+            f"order by one date or timestamp, and write `range between interval {count} days preceding and current row`"
+        )
         checker.complain(node, "expression-not-allowed", "`range` takes no numbers", fix)
         return
     order = node.args.get("order")

@@ -43,6 +43,9 @@ def visit_shift(checker: Checker, node: exp.Expr) -> Type:
     if not re.fullmatch(r"[+-]?\d{1,7}", written, re.ASCII) or abs(int(written)) > most:
         message = f"an interval needs a whole number up to {most} here, but this is {written}"
         return checker.complain(node, "wrong-value", message, "write one number and one unit: `interval 3 months`")
+    if not unit:
+        fix = f"write `interval {written} days`"
+        return checker.complain(node, "wrong-value", "an interval needs a unit", fix)
     if unit not in (*_DAYS, *_MONTHS, *_CLOCK):
         fix = "the units are year, quarter, month, week, day, hour, minute, second"
         return checker.complain(node, "wrong-value", f"`{unit}` is not a unit of an interval", fix)

@@ -141,7 +141,8 @@ def _not_total(checker: QueryChecker, node: exp.Expr, missing: list[Place], know
     ]
     fix = f"add {place_list(missing)} to ORDER BY"
     if unordered:
-        fix = f"{place_list(unordered)} has no order: read the rows without it, or make a key with GROUP BY first"
+        has, it = ("has", "it") if len(unordered) == 1 else ("have", "them")
+        fix = f"{place_list(unordered)} {has} no order: read the rows without {it}, or make a key with GROUP BY first"
     message = "rows can tie here, so the result can differ in every run"
     checker.complain(node, "no-total-order", message, fix)
 

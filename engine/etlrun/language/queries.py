@@ -207,7 +207,7 @@ class QueryChecker:
             )
             if not name:
                 if not may_be_nameless:
-                    self.complain(item, "missing-key", "this column has no name", "add `as NAME`")
+                    self.complain(item, "missing-key", "this column has no name", _how_to_name(typed, names))
                 name = f"_{len(items)}"
             if name.lower() in seen:
                 self.complain(
@@ -263,6 +263,12 @@ class QueryChecker:
                 Problem("type-mismatch", f"a condition is expected here, but this is {found}", start, end)
             )
         return typed
+
+
+def _how_to_name(tree: exp.Expr, names: Names) -> str:
+    """The fix for a column without a name: as a text in double quotes a column of that name is meant."""
+    is_meant = isinstance(tree, exp.Literal) and tree.is_string and any(tree.name in columns for _, columns in names)
+    return f"`{tree.name}` in quotes is a text; write the column without quotes" if is_meant else "add `as NAME`"
 
 
 def _type(tree: exp.Expr) -> Type:

@@ -55,7 +55,12 @@ def visit_in_query(checker: Checker, node: exp.Expr) -> Type:
     right = columns.items[0]
     shared = common_type((left, right.type))
     if shared is None:
-        checker.complain(node, "type-mismatch", f"{left} and {right.type} cannot be compared", "cast one of them")
+        checker.complain(
+            node,
+            "type-mismatch",
+            f"{left} and {right.type} cannot be compared",
+            f"cast the column of the subquery: `cast({columns.names[0]} as {left})`",
+        )
     elif not shared.is_orderable:
         message = f"{shared} cannot be sorted or compared here"
         checker.complain(node, "type-mismatch", message, "compare its elements or fields")

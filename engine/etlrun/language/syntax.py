@@ -17,6 +17,7 @@ _INSTEAD = {
     "!": "write `not`",
     "=>": "write `>=`",
     "=<": "write `<=`",
+    ":": "write `if(a > 1, b, c)` for a choice; a field of a struct is `a.b`",
     "?": "write `case when ... then ... else ... end`",
 }
 _QUOTES = "in a list or in braces an expression that contains `,` must be quoted"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from etlrun.language.checking import typed_null
 from etlrun.language.columns import BOOLEAN, LABEL, NULL, SCALARS, Column, Columns, Group, Type
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
 from etlrun.language.groups import spread_groups
+from etlrun.language.reserved import reserved_columns
 from etlrun.language.spans import mark_spans
 from etlrun.language.type_names import type_fix
 from etlrun.language.type_texts import SPELLINGS, TypeTextError, parse_type
@@ -241,7 +242,7 @@ class Scope:
             spread = spread_groups(adapted, names, over_rows=may != "scalar")
             tree = check_expression(spread, names, expression, wanted)
         except ExpressionError as error:
-            self.report(error, at, expression)
+            self.report(error, at, expression, [columns for _, columns in names])
             return None
         if isinstance(tree, exp.Null):
             self.error(at, "type-mismatch", "`null` alone has no type", typed_null(wanted))
@@ -256,7 +257,7 @@ class Scope:
             bound = spread_groups(bind(ordered.this, self.params, expression), (("", columns),))
             ordered.set("this", check_expression(bound, (("", columns),), expression))
         except ExpressionError as error:
-            self.report(error, at, expression)
+            self.report(error, at, expression, [columns])
             return None
         kind = type_of(ordered.this)
         if not kind.is_orderable or isinstance(ordered.this, exp.Null):
@@ -265,14 +266,17 @@ class Scope:
         mark_spans(ordered, self.place(at), expression)
         return ordered
 
-    def report(self, error: ExpressionError, at: At, expression: str = "") -> None:
-        place = self.place(at)
+    def report(self, error: ExpressionError, at: At, expression: str = "", seen: Iterable[Columns] = ()) -> None:
+        """Report the mistakes of an expression over the columns `seen`."""
+        place, columns = self.place(at), list(seen)
         for problem in error.problems:
             if self.sight.hides(problem.code, expression or problem.message):
                 continue
+            is_unread = problem.code in ("syntax", "expression-not-allowed")
+            fix = (is_unread and reserved_columns(expression, columns)) or problem.fix
             self.problems.append(
                 self.origin.document.diagnose_inside(
-                    place, problem.start, problem.end, problem.code, problem.message, problem.fix
+                    place, problem.start, problem.end, problem.code, problem.message, fix
                 )
             )
 

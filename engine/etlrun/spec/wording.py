@@ -10,8 +10,9 @@ from jsonschema.exceptions import ValidationError
 from etlrun.diagnostics import Diagnostic, closest, nearest
 from etlrun.spec.fields import Expr, Schema, schema_of
 from etlrun.spec.located import Document, Keys, Span
+from etlrun.spec.other_tools import near_word, word_here
 from etlrun.spec.registry import Family, kinds
-from etlrun.spec.traps import VALUES, WORDS
+from etlrun.spec.traps import VALUES
 
 _KINDS = {
     **{f"{kind}s": kind for kind in ("source", "step", "check", "sink", "connection", "model")},
@@ -42,8 +43,9 @@ def explain(document: Document, error: ValidationError) -> Iterator[Mistake]:
         yield from _explain_kind_count(document, error, where)
     elif error.instance is None and (beside := _keys_beside(document, schema, where)):
         yield from _explain_misplaced(document, where, beside)
-    elif error.instance is None and where and _is_cut(str(where[-1])):
-        message = f"`{where[-1]}` has no value: inside `{{...}}` a `,` ends the value before it"
+    elif error.instance is None and where and (cut := _cut_off(document, where)):
+        where = (*where[:-1], cut)
+        message = f"`{cut}` has no value: inside `{{...}}` a `,` ends the value before it"
         yield Mistake(where, document.diagnose_key(where, "wrong-value", message, "put the whole expression in quotes"))
     else:
         yield Mistake(where, document.diagnose(where, "wrong-value", *_phrase(error, schema)))
@@ -89,14 +91,13 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
             inner = next((other for other in given if other in known and name in _keys_of(known[other])), None)
             beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
             beside = beside or next((_tried(known[other], name) for other in given if other in known), "")
-            fix = beside or _in_a_plugin(where, name) or WORDS.get(name.lower()) or nearest(name, known)
-            fix = fix or _of_another_family(where, name) or "choose one of " + ", ".join(known)
-            yield Mistake(
-                inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
-            )
+            family = _family(where)
+            fix = beside or _in_a_plugin(where, name) or word_here(name, family) or _of_another_family(where, name)
+            fix = fix or near_word(name, family, known) or "choose one of " + ", ".join(known)
+            yield Mistake(inside, document.diagnose_key(inside, "unknown-kind", f"there is no {family} `{name}`", fix))
         else:
             is_slip = closest(name, known) in (f"{name}s", name.removesuffix("s"))  # which no word of another tool is
-            word = "" if is_slip else WORDS.get(name.lower(), "")
+            word = "" if is_slip else word_here(name)
             fix = _tried(schema, name) or word or nearest(name, known)
             fix = fix or _new_column(known, name, given[name]) or _known_keys(known)
             message = f"`{name}` is not a key of {place}"
@@ -197,6 +198,15 @@ def _explain_misplaced(document: Document, where: Keys, beside: list[str]) -> It
         diagnostic = document.diagnose_key(inside, "unknown-key", message, fix)
         yield Mistake(where, diagnostic)
         yield Mistake(inside, diagnostic, is_misplaced=True)
+
+
+def _cut_off(document: Document, where: Keys) -> str:
+    """The last part of an expression that commas cut into keys without values, of which this is one; nothing where it is none."""
+    parent: Any = document.value
+    for part in where[:-1]:
+        parent = parent[part]
+    absent = [str(name) for name, value in parent.items() if value is None] if isinstance(parent, dict) else []
+    return next((name for name in reversed(absent) if _is_cut(name)), "")
 
 
 def _is_cut(name: str) -> bool:

@@ -88,6 +88,7 @@ from typing import Literal
 from sqlglot import exp
 
 from etlrun.contracts.as_of import MOMENT, AsOf
+from etlrun.contracts.join_condition import HERE, THERE, as_keys, is_condition
 from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
@@ -95,8 +96,6 @@ from etlrun.language.expressions import call, column
 from etlrun.language.functions import common_type
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import At, Scope
-
-HERE, THERE = "here", "there"
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class Join(Step):
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         other = scope.relation(self.with_, "with")
-        if self.with_ not in scope.relations:
+        if self.with_ not in scope.relations or self._on_is_condition(columns, other, scope):
             return columns
         for here, there, at in self._keys():
             self._compare(columns, here, other, there, at, scope)
@@ -168,6 +167,17 @@ class Join(Step):
                 replace(found, name=new, nullable=found.nullable or self.how in ("left", "full"))
             )
         return result.with_unique(self._unique(columns, other, one=one))
+
+    def _on_is_condition(self, columns: Columns, other: Columns, scope: Scope) -> bool:
+        """Whether `on` compares instead of naming columns, which is a mistake; what the join gives is not known then."""
+        found = [(here, at) for here, there, at in self._keys() if here == there and is_condition(here)]
+        for here, at in found[:1]:
+            if here in columns:
+                return False
+            fix = as_keys(" and ".join(self.on), columns, other, self.with_)
+            scope.error(at, "wrong-value", "`on` names columns, and this is a condition", fix)
+            scope.sight.is_blind = True
+        return bool(found)
 
     def _check_condition(self, columns: Columns, other: Columns, scope: Scope) -> None:
         if self.how == "cross" and self.on:

@@ -105,6 +105,10 @@ ELSEWHERE = {
         ("strptime", "str_to_date", "parse_date", "parse_timestamp", "safe_cast"),
         "use `to_date`, `to_timestamp` or `try_cast`",
     ),
+    **dict.fromkeys(("to_int", "to_integer", "to_bigint", "toint"), "use cast(x as bigint)"),
+    **dict.fromkeys(("to_string", "to_text", "tostring", "str"), "use cast(x as string)"),
+    **dict.fromkeys(("to_double", "to_float"), "use cast(x as double)"),
+    **dict.fromkeys(("charindex", "strpos", "indexof"), "use instr(w, 'a'), whose text comes first"),
     **dict.fromkeys(("iif", "decode"), "use if(condition, a, b), or case when"),
     **dict.fromkeys(
         (

@@ -1,0 +1,57 @@
+"""What an unknown word most likely stands for: a kind of another name, or what does the same here as a word of another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from etlrun.diagnostics import closest, nearest
+from etlrun.spec.traps import WORDS
+
+_TOP = "`top` keeps the first rows of an order"
+_WINDOW = "use `window` for columns over other rows: `window: {per: [a], order: [b], columns: {n: row_number()}}`"
+_SEVERAL = "`join` takes `how: semi` for rows that are in another relation, and `how: anti` for rows that are not"
+# Steps of other tools. As a key below a step such a word means something else.
+_STEPS = {
+    **dict.fromkeys(("agg", "summarize", "summarise", "group", "count", "value_counts", "sum"), WORDS["group_by"]),
+    **dict.fromkeys(("add_column", "add_columns", "new_column", "calculate", "compute"), WORDS["with_column"]),
+    **dict.fromkeys(("keep", "keep_columns", "project", "select_columns"), "use `select` to choose columns"),
+    **dict.fromkeys(("drop_columns", "drop_column", "remove", "exclude"), "use `drop` to remove columns"),
+    **dict.fromkeys(("astype", "cast_columns", "convert", "change_type"), "use `cast` to change types"),
+    **dict.fromkeys(("query", "filter_rows"), WORDS["where"]),
+    **dict.fromkeys(("flatten", "unnest", "lateral_view"), "use `explode` to make a row of each element of an array"),
+    **dict.fromkeys(("tail", "take", "first", "last", "nlargest", "nsmallest", "sorted"), _TOP),
+    **dict.fromkeys(("rank", "row_number", "cumsum", "shift", "lag", "lead", "diff", "over"), _WINDOW),
+    "qualify": "write a `window` step and then a `filter`; `top` keeps the first rows of each group",
+    **dict.fromkeys(("coalesce", "replace_nulls", "if_null", "nvl"), WORDS["fillna"]),
+    **dict.fromkeys(("intersect", "except", "minus"), _SEVERAL),
+    **dict.fromkeys(("pivot_table", "crosstab"), WORDS["pivot"]),
+    "merge": "use `join` to join relations, and `write: merge` of a sink to merge rows into a table",
+    **{
+        f"{how}_join": f"`join` takes `how: {how}`"
+        for how in ("left", "right", "inner", "full", "semi", "anti", "outer")
+    },
+    "outer_join": "`join` takes `how: full`",
+    **dict.fromkeys(("apply", "map", "transform", "udf"), "use `derive` to add columns, or `python` to call a function"),
+}  # fmt: skip
+
+
+def word_here(name: str, family: str = "") -> str:
+    """What does here what `name` does elsewhere, however it is put together (`groupBy`, `group_by`); nothing for an unknown word."""
+    return _folded(family).get(_fold(name), "")
+
+
+def near_word(name: str, family: str, known: Iterable[str]) -> str:
+    """What a kind that is misspelt stands for, or a step of another tool; nothing where no word is near."""
+    words = _folded(family) if family == "step" else {}
+    kinds = {_fold(kind): kind for kind in known}
+    near = closest(_fold(name), (*kinds, *words))
+    return words[near] if near in words and near not in kinds else nearest(name, kinds.values())
+
+
+def _folded(family: str) -> dict[str, str]:
+    words = WORDS | _STEPS if family == "step" else WORDS
+    return {_fold(word): meaning for word, meaning in words.items()}
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
