@@ -37,7 +37,7 @@ RIGHTS = {
     "without CREATE": (
         ["GRANT SELECT, INSERT, DELETE ON {here}.* TO {user}"],
         "warning",
-        "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run",
+        "the account lacks CREATE: the tables, and `_etlrun_loads` and `_etlrun_writers`, must exist before the first run",
     ),
     "too many": (
         [f"GRANT {ALL}, DROP ON {{here}}.* TO {{user}}"],

@@ -17,6 +17,9 @@ from etlrun.warehouse.tables import OwnTable
 WRITERS = "_etlrun_writers"  # who took the lock of a table last; the lock itself is the server's
 LONGEST_PERIOD = 600
 LONGEST_TABLE = 64
+WITHOUT_CREATE = (
+    f"the account lacks CREATE: the tables, and `{LEDGER}` and `{WRITERS}`, must exist before the first run"
+)
 LEDGER_TABLE = OwnTable(
     LEDGER,
     (

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from etlrun.connections._mysql.rights import EVERYTHING, ROWS, held_rights, listed_rights
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.contracts.health import HealthFinding, Level, judge_clock
+from etlrun.warehouse.ledger import WITHOUT_CREATE
 
 FOR_THE_FIRST_RUN = ("CREATE",)
 TOO_MUCH = ("ALL PRIVILEGES", "SUPER", "FILE", "DROP", "GRANT OPTION", "SHUTDOWN", "PROCESS")
@@ -74,11 +75,7 @@ def _rights(session: MysqlSession) -> Iterator[HealthFinding]:
             "GRANT SELECT, INSERT, DELETE ON database.* TO the account",
         )
     elif not everything and not any(right in held for right in FOR_THE_FIRST_RUN):
-        yield HealthFinding(
-            "warning",
-            "rights",
-            "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run",
-        )
+        yield HealthFinding("warning", "rights", WITHOUT_CREATE)
     everywhere = {right for grant in grants for right in listed_rights(grant)}
     excess = [right for right in TOO_MUCH if right in everywhere]
     if excess:

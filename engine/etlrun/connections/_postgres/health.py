@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from etlrun.connections._postgres.session import PostgresSession
 from etlrun.contracts.health import HealthFinding, judge_clock
+from etlrun.warehouse.ledger import WITHOUT_CREATE
 
 OLDEST = 130_000
 
@@ -37,10 +38,7 @@ def examine(session: PostgresSession) -> Iterator[HealthFinding]:
         enough = "SELECT, INSERT and DELETE on the tables are enough, and CREATE on the schema for the first run"
         yield HealthFinding("warning", "rights", "the account is a superuser", enough)
     elif not may_create:
-        missing = (
-            "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run"
-        )
-        yield HealthFinding("warning", "rights", missing)
+        yield HealthFinding("warning", "rights", WITHOUT_CREATE)
     else:
         yield HealthFinding("ok", "rights", "the account may create missing tables, and is not a superuser")
     yield judge_clock(float(there))
