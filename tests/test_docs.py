@@ -22,7 +22,6 @@ from etlrun.spec.fields import described_fields, yaml_name
 from etlrun.spec.registry import FAMILIES, kinds
 
 PROJECT = Path(__file__).parent.parent
-WRITTEN = ("README.md", "CHANGELOG.md", "engine/README.md", "docs/README.md", "mappings/README.md")
 
 
 def load_generator() -> ModuleType:
@@ -108,8 +107,19 @@ def test_a_file_or_a_class_that_a_page_for_developers_names_is_there(name: str) 
     assert sorted(word for word in classes if f"class {word}" not in source) == []
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-def test_a_link_leads_to_a_file_that_is_there(name: str) -> None:
-    page = PROJECT / name
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
+def test_a_link_leads_to_a_page_and_a_heading_that_are_there() -> None:
+    folders = ("docs", "engine", "bench", "examples", "mappings", "prompts")
+    pages = [*PROJECT.glob("*.md"), *(page for folder in folders for page in (PROJECT / folder).rglob("*.md"))]
+    wrong = []
+    for page in pages:
+        for path, heading in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", page.read_text(encoding="utf-8")):
+            linked = page.parent / path if path else page
+            if not linked.exists() or (heading and heading not in headings(linked)):
+                wrong.append((page.name, path, heading))
+    assert wrong == []
+
+
+def headings(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    text = re.sub(r"(?ms)^(`{3,4}).*?^\1", "", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in re.findall(r"(?m)^#+ (.*)", text)}
