@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import json
 import os
@@ -17,6 +16,7 @@ import click
 
 import etlrun
 from etlrun.cli.command_names import COMMANDS
+from etlrun.cli.lazy_group import LazyGroup
 from etlrun.cli.same_choice import same_choice
 from etlrun.cli.words import failure_text, tell
 from etlrun.diagnostics import SpecError, format_text, harmless, nearest
@@ -24,18 +24,11 @@ from etlrun.failures import RunFailure
 from etlrun.secrets import hide_secrets
 
 
-class Commands(click.Group):
-    """One file is one command, loaded when it is asked for. `etlrun FILE` means `etlrun run FILE`."""
+class Commands(LazyGroup):
+    """The commands of etlrun. `etlrun FILE` means `etlrun run FILE`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(f"etlrun.cli.{cmd_name.replace('-', '_')}").command
-        assert isinstance(command, click.Command)
-        return command
+    names = COMMANDS
+    module = "etlrun.cli."
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
