@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def project(tmp_path: Path) -> Project:
 def test_csv_is_sorted_and_formulas_are_escaped_where_the_spec_asks(project: Project, key: str, first: str) -> None:
     assert project.run(project.pipeline(NOTES.replace("PATH", "out/notes.csv" + key))).code == 0
     assert (project.folder / "out/notes.csv").read_text() == f'id,note\n1,{first}\n2,ngày\n3,"a,""b"""\n4,\n'
+
+
+def test_every_text_that_a_spreadsheet_takes_for_a_formula_is_escaped(project: Project) -> None:
+    formulas = [*(f"{sign}1" for sign in "=+-@\uff1d\uff0b\uff0d\uff20"), "\t=1", "\n=1", "\r\n=1"]
+    texts = [*formulas, "1=1", " =1", "'=1"]
+    project.write("texts.csv", "id,note\n" + "".join(f'{number},"{text}"\n' for number, text in enumerate(texts)))
+    columns = "columns: {id: int, note: string}"
+    spec = f"sources:\n  s: {{csv: {{path: texts.csv, {columns}}}}}\nsinks:\n  o: {{files: {{from: s, path: o.csv, formulas: escape}}}}\n"
+    done = project.run(project.pipeline(spec))
+    assert done.code == 0, done.err
+    with (project.folder / "o.csv").open(newline="") as file:
+        found = [note for _, note in csv.reader(file)]
+    assert found == ["note", *(f"'{text}" for text in formulas), "1=1", " =1", "'=1"]
 
 
 def test_json_lines_and_parquet(project: Project) -> None:

@@ -4,9 +4,9 @@ A reader sees the old file or the new file. Rows are sorted by `order` (default:
 the same bytes. The path is in the project, or in a store that `storage:` of `etlrun.yaml` names:
 `s3://lake/out/profile.csv`.
 
-A spreadsheet runs a CSV value as a formula if it starts with `=`, `+`, `-`, `@`, a tab or a carriage return. By default
-such texts are written unchanged. `formulas: escape` writes `'` before them: use it for a file that people open in a
-spreadsheet and whose texts come from others. A program that reads the file then also gets the `'`.
+A spreadsheet runs a CSV value as a formula if it starts with `=`, `+`, `-`, `@`, also in full width (`＝`), a tab or a
+line end. By default such texts are written unchanged. `formulas: escape` writes `'` before them: use it for a file that
+people open in a spreadsheet and whose texts come from others. A program that reads the file then also gets the `'`.
 
 ```yaml
 sinks:
@@ -270,7 +270,7 @@ class Files(Sink):
 
 
 _OPTIONS = {"parquet": "FORMAT parquet", "csv": "FORMAT csv, HEADER true", "json": "FORMAT json"}
-_FORMULA = "^[-=+@\t\r]"
+_FORMULA = "^[-=+@－＝＋＠\t\r\n]"
 
 
 def _escaped(column: str) -> str:
