@@ -70,7 +70,7 @@ class SliceAnswer:
     mismatch: str = ""
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(asdict(self), default=sorted)  # sets are lists in JSON
 
 
 def probe() -> bytes:
@@ -94,8 +94,9 @@ def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 def answer_of(text: str) -> SliceAnswer:
     """An answer from its JSON."""
     found: dict[str, Any] = json.loads(text)
+    files = found.get("files", ())
     read = {
-        "files": tuple(ParquetFiles(tuple(each["paths"]), each["marker"]) for each in found.get("files", ())),
+        "files": tuple(ParquetFiles(tuple(f["paths"]), f["marker"], frozenset(f["lacking"])) for f in files),
         "accounts": tuple(map(account_of, found.get("accounts", ()))),
         "header": tuple(found.get("header", ())),
         "troubles": tuple(Trouble(*each.values()) for each in found.get("troubles", ())),
