@@ -26,7 +26,7 @@ from etlrun.language.columns import SCALARS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.precedence import TIGHTEST_FIRST
 from etlrun.language.type_texts import SPELLINGS
-from etlrun.spec import cases, mappings, pipeline, project, project_file, shared
+from etlrun.spec import cases, mappings, pipeline_schema, project, project_file, shared
 from etlrun.spec.fields import (
     AnswerRow,
     Expr,
@@ -165,7 +165,7 @@ TYPES = {
 
 def pipeline_page() -> str:
     """The keys of a pipeline file, and what every part of one is written with."""
-    described = pipeline.pipeline_schema()
+    described = pipeline_schema.pipeline_schema()
     rows = [
         [f"`{name}`", "required" if name in described["required"] else "", found["description"]]
         for name, found in described["properties"].items()
@@ -176,7 +176,7 @@ def pipeline_page() -> str:
             "# Pipeline",
             "A pipeline is one YAML file: `etlrun check FILE` checks it without data, `etlrun FILE` runs it. Each source and each chain of steps makes one "
             "relation (a table of rows), and other parts of the pipeline refer to it by the name of the source or chain.",
-            (pipeline.__doc__ or "").strip().partition("\n")[2].strip(),
+            (pipeline_schema.__doc__ or "").strip().partition("\n")[2].strip(),
             _table(["key", "", "meaning"], rows),
             "The parts: [sources](sources.md), [steps](steps.md), [checks](checks.md), [sinks](sinks.md).",
             "## params",

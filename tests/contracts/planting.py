@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from etlrun.spec.pipeline import pipeline_schema
+from etlrun.spec.pipeline_schema import pipeline_schema
 from etlrun.spec.project_file import project_schema
 from etlrun.spec.registry import Family, kinds
 

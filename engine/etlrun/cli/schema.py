@@ -39,14 +39,14 @@ def command(of: str | None, *, write: bool, functions: bool) -> None:
 def schemas() -> dict[str, str]:
     """The schemas of a project's files, by what they are of."""
     from etlrun.dashboards import spec as dashboards
-    from etlrun.spec import cases, pipeline
+    from etlrun.spec import cases, pipeline_schema
     from etlrun.spec.mappings import mapping_schema_text
     from etlrun.spec.project_file import project_schema_text
     from etlrun.spec.prompts import prompt_schema_text
 
     return {
         "project": project_schema_text(),
-        "pipeline": pipeline.schema_text(),
+        "pipeline": pipeline_schema.schema_text(),
         "mapping": mapping_schema_text(),
         "prompt": prompt_schema_text(),
         "test": cases.schema_text(),

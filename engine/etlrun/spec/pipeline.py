@@ -1,52 +1,24 @@
-"""Valid values to the typed pipeline: one YAML file as frozen values, each with its place.
-
-```yaml
-pipeline: sales
-description: revenue by shop and day
-owner: bi
-tags: [daily]
-params:
-  least: {type: int, default: 1}
-sources:
-  sales:
-    csv:
-      path: $data/sales.csv
-      columns: {shop: string not null, day: date, units: int, price: "decimal(10,2)"}
-steps:
-  by_shop:
-    - from: sales
-    - filter: units >= $least
-    - aggregate: {by: [shop, day], columns: {revenue: sum(units * price)}}
-checks:
-  by_shop:
-    - not_null: [shop, day]
-sinks:
-  revenue: {table: {from: by_shop, connection: warehouse, key: [shop, day], write: replace}}
-```
-"""
+"""Valid values to the typed pipeline: one YAML file as frozen values, each with its place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.building import Origin, build
-from etlrun.spec.editor_schema import editor_text
-from etlrun.spec.fields import Scalar, Schema, schema_of, schema_of_class
+from etlrun.spec.fields import Scalar
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.params import READERS, Param, ParamError, Value, read_value, sample_value, type_of_params
+from etlrun.spec.pipeline_schema import pipeline_schema
 from etlrun.spec.project import Project, Use
 from etlrun.spec.registry import Family, kinds
-from etlrun.spec.schema import kind_schema, located_mistakes
-from etlrun.spec.shared import Included, put_in_shared, written_schema
+from etlrun.spec.schema import located_mistakes
+from etlrun.spec.shared import Included, put_in_shared
 from etlrun.spec.traps import find_traps
 from etlrun.spec.unread import UnreadSource, UnreadStep
-
-TITLE = "an etlrun pipeline"
 
 
 @dataclass(frozen=True)
@@ -115,50 +87,6 @@ def _concerns_all(where: Keys) -> bool:
     if len(where) > 1:
         return where[0] == "params"
     return where[0] in _DEPTH or closest(str(where[0]), ("sources", "steps", "params")) is not None
-
-
-@cache
-def pipeline_schema() -> Schema:
-    """The JSON Schema of a pipeline file, every kind and plugin included."""
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": TITLE,
-        "type": "object",
-        "properties": {
-            "pipeline": {"type": "string", "minLength": 1, "description": "the name of the pipeline"},
-            "description": {"type": "string", "description": "a one-line description of the result"},
-            "owner": {"type": "string", "description": "the person or team responsible for it"},
-            "tags": {
-                **schema_of(tuple[str, ...]),
-                "description": "tags for `etlrun run --select tag:TAG`",
-            },
-            "params": _named("values that a run may set", schema_of_class(Param)),
-            "sources": _named("relations read from files or tables", _kinds("sources"), at_least=1),
-            "steps": _named(
-                "chains of verbs; each is a relation", {"type": "array", "items": _kinds("steps"), "minItems": 1}
-            ),
-            "checks": _named(
-                "the conditions that must hold before anything is published",
-                {"type": "array", "items": _kinds("checks"), "minItems": 1},
-            ),
-            "sinks": _named("the relations to publish, and where to", _kinds("sinks")),
-        },
-        "required": ["pipeline", "sources"],
-        "additionalProperties": False,
-    }
-
-
-def schema_text() -> str:
-    """The schema as a file, for editors."""
-    return editor_text(written_schema(pipeline_schema()), "docs/pipeline.md", __name__)
-
-
-def _named(doc: str, schema: Schema, at_least: int = 0) -> Schema:
-    return {"type": "object", "description": doc, "additionalProperties": schema, "minProperties": at_least}
-
-
-def _kinds(family: Family) -> Schema:
-    return kind_schema(kinds(family))
 
 
 class _Builder:
