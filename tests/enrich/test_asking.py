@@ -43,6 +43,15 @@ def test_under_every_fault_every_key_is_answered_and_no_label_is_wrong(seed: int
         assert sum(report.outcomes.values()) == report.requests == len(served.records)
 
 
+def test_no_more_requests_are_under_way_than_allowed_although_more_workers_ask(tmp_path: Path) -> None:
+    latency, most = 0.05, 8
+    with posing.server(latency=latency) as served:
+        how = posing.terms(limits=Limits(concurrency=most), batch=10)
+        assert posing.pose(posing.gemini(served), posing.keys(1_000), posing.new_store(tmp_path), how).ok == 1_000
+        times = sorted(record.at for record in served.records)
+        assert [later - earlier for earlier, later in zip(times, times[most:]) if later - earlier < latency] == []
+
+
 def test_a_quota_that_names_its_delay_pauses_every_request(tmp_path: Path) -> None:
     with posing.server(script=["rate"], retry_delay=0.4, latency=0.05) as served:
         report = posing.pose(
