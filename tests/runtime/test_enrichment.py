@@ -161,6 +161,14 @@ def test_looking_at_rows_and_planning_ask_no_service(project: Project) -> None:
     assert "gemini gemini-2.5-flash: 5 keys, 0 known, 5 to ask in 1 request" in plan.out
 
 
+def test_a_plan_says_how_much_thinking_it_assumes_before_any_was_counted(project: Project) -> None:
+    with service() as served:
+        plans = [
+            run(project, served, "plan", FILE, MODEL=name).out for name in ("gemini-3.8-flash", "gemini-2.5-flash")
+        ]
+    assert ["of them for thinking: an assumption until the first run" in plan for plan in plans] == [True, False]
+
+
 def test_an_edited_prompt_has_a_price_and_the_old_answers_stay(project: Project) -> None:
     with service() as served:
         assert run(project, served).code == 0

@@ -93,6 +93,8 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
         if bill.requests:
             money = "at an unknown price" if bill.usd is None else f"about {dollars(bill.usd)} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
+            if bill.assumed_thoughts:
+                tokens += f" ({bill.assumed_thoughts:,} of them for thinking: an assumption until the first run)"
             if bill.counted_in:
                 tokens += f" (as counted in {counted(bill.counted_in, 'earlier request')})"
             text += f" in {counted(bill.requests, 'request')}: {tokens}, {money}, {_time(bill, bill.mode)}"

@@ -53,6 +53,7 @@ class Bill:
     held_back: Mapping[str, int] = field(default_factory=dict)
     personal: Policy = "refuse"
     counted_in: int = 0
+    assumed_thoughts: int = 0  # of the tokens out
 
 
 def estimate(
@@ -145,6 +146,7 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], earlier: Counted) -> Bill
         model.mode,
         other_usd=other.of(taken, given) if other.price else None,
         counted_in=earlier.requests,
+        assumed_thoughts=0 if earlier.output_tokens else int(requests * _thoughts(tier, model)),
     )
 
 
@@ -170,8 +172,12 @@ def _tokens(tier: Tier, model: LanguageModel, requests: int, keys: int, letters:
     question = tier.question
     items = keys + requests * min(CANARIES, len(question.prompt.canaries))
     taken = (requests * (len(question.system) + 30) + letters * keys + 18 * items) * TOKENS_PER_CHARACTER
-    thoughts = model.thought_tokens(tier.name) / 4
-    return taken, items * (ANSWER_TOKENS + _value_tokens(question)) + requests * (12 + thoughts)
+    return taken, items * (ANSWER_TOKENS + _value_tokens(question)) + requests * (12 + _thoughts(tier, model))
+
+
+def _thoughts(tier: Tier, model: LanguageModel) -> float:
+    """Tokens that a request may spend on thinking, as long as nobody has counted them: a quarter of what is reserved."""
+    return model.thought_tokens(tier.name) / 4
 
 
 def _value_tokens(question: Question) -> float:
