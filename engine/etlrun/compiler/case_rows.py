@@ -1,4 +1,4 @@
-"""The rows of a test, read in the types of their relation's columns."""
+"""Reads the rows of a test with the column types of their relation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Given:
-    """The rows that stand in the place of a relation, each with a value for every column."""
+    """The rows that replace a relation in a test, each with a value for every column."""
 
     columns: Columns
     rows: tuple[Row, ...]
@@ -25,7 +25,7 @@ class Given:
 
 @dataclass(frozen=True)
 class ExpectedRow:
-    """A row that must come out, and its place in the file."""
+    """An expected row, and its place in the file."""
 
     values: Row
     where: Keys
@@ -33,7 +33,7 @@ class ExpectedRow:
 
 @dataclass(frozen=True)
 class Expected:
-    """The rows that must come out of a relation, compared in `columns` only."""
+    """The expected rows of a relation; only `columns` are compared."""
 
     columns: Columns
     rows: tuple[ExpectedRow, ...]
@@ -60,7 +60,7 @@ class RowReader:
         return Given(columns, tuple(rows))
 
     def _check_key(self, where: Keys, row: dict[str, Any], before: list[Row], columns: Columns) -> None:
-        """No row of a source shares its key with one before it, as no run would publish."""
+        """Report rows of a source with the same key: a run would not publish them."""
         at = [columns.names.index(item.name) for name in columns.unique or () if (item := columns.get(name))]
         key = [row.get(columns.names[position]) for position in at]
         if at and any([other[position] for position in at] == key for other in before):
@@ -137,7 +137,7 @@ class RowReader:
         self.problems.append(found)
 
     def _check_value(self, where: Keys, value: Any, column: Column) -> None:
-        """A value that the column can hold: a day of its calendar, one of its labels."""
+        """Report a value that the column cannot have: a day that is not in its calendar, or an unknown label."""
         if value is None or column.domain is None or str(value) in column.domain:
             return
         if column.type.name == "date":

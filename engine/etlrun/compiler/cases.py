@@ -1,4 +1,4 @@
-"""Valid to checked tests: every name, row and answer of a `*.test.yaml`, held against its pipeline, without an engine."""
+"""Check tests: compare every name, row and answer of a `*.test.yaml` with its pipeline, without an engine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class CheckedCase:
-    """A test without mistakes, and the pipeline as the test sets it.
+    """A test without mistakes, and the pipeline with the params of the test.
 
     `verdicts` says of a relation's checks, by kind, whether they hold.
     """
@@ -56,7 +56,7 @@ class CheckedCase:
 
 @dataclass(frozen=True)
 class CheckedCases:
-    """The tests of a file, and what is odd about them."""
+    """The tests of a file, and the warnings about them."""
 
     cases: tuple[CheckedCase, ...]
     warnings: tuple[Diagnostic, ...]
@@ -132,7 +132,7 @@ class _Variants:
 
 
 class _CaseChecker:
-    """Holds one test against its pipeline, noting what is wrong."""
+    """Compares one test with its pipeline, and collects the mistakes."""
 
     def __init__(self, file: CaseFile, case: Case, variants: _Variants) -> None:
         self.file = file
@@ -218,7 +218,7 @@ class _CaseChecker:
                 )
 
     def _check_graph(self) -> None:
-        """Something is expected, of relations that are not given, and every source behind them is given."""
+        """Verify that the test expects something, and has rows for every source that it needs."""
         if not self.case.expect and not self.case.checks:
             fix = "add the expected rows: `expect: {RELATION: [...]}`"
             self.complain_of_key((), "missing-key", "nothing is expected here", fix)

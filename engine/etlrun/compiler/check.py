@@ -1,4 +1,4 @@
-"""Typed to checked: names, graph, columns and types of a whole pipeline, without data and without an engine."""
+"""Check a typed pipeline: names, dependencies, columns and types, without data and without an engine."""
 
 from __future__ import annotations
 
@@ -238,12 +238,12 @@ class _Checker:
             ]
 
     def publishing_of(self, chain: tuple[Use, ...]) -> frozenset[str]:
-        """Who publishes the tables that a chain is made from, as far as other pipelines of the project do."""
+        """The pipelines of the project that publish the tables of a chain."""
         reads = (other for use in chain for other, _ in use.value.reads())
         return frozenset(text for other in reads for text in self.publishing.get(other, ()))
 
     def sight_of(self, name: str) -> Sight:
-        """What is known of a relation, or of the one that a misspelled name means."""
+        """The columns of a relation, or of the relation that a misspelled name means."""
         return self.sights.get(name) or self.sights.get(closest(name, self.sights) or "") or Sight()
 
     def check_place(self, name: str, index: int, use: Use, sight: Sight) -> None:
@@ -303,7 +303,7 @@ class _Checker:
             others.setdefault(part, name)
 
     def check_connection(self, use: Use, scope: Scope) -> None:
-        """A source or sink that names a connection names one of the profile."""
+        """Verify that the connection of a source or sink is in the profile."""
         connection = getattr(use.value, "connection", "")
         if connection and connection not in self.profile.connections:
             fix = self.profile_lacks("connections", connection, tuple(self.profile.connections))
@@ -314,7 +314,7 @@ class _Checker:
             self._refuse_connection(connection, there, use, scope)
 
     def _refuse_connection(self, name: str, there: Use, use: Use, scope: Scope) -> None:
-        """Report a connection that holds something else than what the source or sink is made for."""
+        """Report a connection of the wrong kind for the source or sink."""
         fitting = [other for other, one in self.profile.connections.items() if one.value.holds == use.value.connects_to]
         fix = (
             f"name one that does: {', '.join(fitting)}" if fitting else f"add one to the profile `{self.profile.name}`"
@@ -331,7 +331,7 @@ class _Checker:
         return f"the profile `{self.profile.name}` has none: add `{part}: {{{name}: ...}}` to it in etlrun.yaml"
 
     def check_models(self, use: Use, scope: Scope) -> None:
-        """A step that asks models names those of the profile."""
+        """Verify that the models of a step are in the profile."""
         for name, at in use.value.models():
             if name not in self.profile.models:
                 fix = self.profile_lacks("models", name, tuple(self.profile.models))

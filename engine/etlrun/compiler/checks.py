@@ -47,7 +47,7 @@ def lower_failing(plan: Plan, name: str, position: int, most: int) -> exp.Query 
 
 
 def _checked_rows(plan: Plan, name: str, use: Use) -> Input:
-    """The rows that a check looks at."""
+    """The rows that are checked."""
     name = use.value.of_relation() or name
     columns, scope = plan.relation(name).columns, plan.checked.scope(use.where)
     rows = scope.condition(columns, use.value.where, "where") if use.value.where is not None else None

@@ -1,4 +1,4 @@
-"""`conserved` checks in the same pass as the data: the left sum rides along as a hidden column instead of a second scan.
+"""`conserved` checks without a second scan: the sum of the left side is computed as a hidden column of the aggregation.
 
 `sum(x)` over a relation equals the sum, over the groups made from it, of `sum(x)` in each group. So where the checked chain
 reads that relation directly and aggregates it once, the aggregate carries `sum(x)` under a hidden name, the following steps
@@ -22,7 +22,7 @@ from etlrun.spec.scope import HIDDEN
 
 @dataclass(frozen=True)
 class Carried:
-    """A sum that rides along in `chain`: added by the step at `index` under `column`, for the check at `check`."""
+    """A sum that is computed as a hidden column in `chain`: added by the step at `index` under `column`, for the check at `check`."""
 
     chain: str
     index: int

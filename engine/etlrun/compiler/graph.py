@@ -1,4 +1,4 @@
-"""The order in which relations are made: what each reads, and no relation from itself."""
+"""Topological order of relations, and the cycles between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 
 def in_order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
-    """The names so that each follows what it reads, and every cycle found (as the names along it)."""
+    """The names in an order in which each follows the relations that it reads, and every cycle (as its names)."""
     order: list[str] = []
     cycles: list[list[str]] = []
     state: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The keys of sources and the promises of sinks as checks: what a pipeline builds on, and what it promises, is verified before it publishes."""
+"""The keys of sources and the declared columns of sinks as checks, which are verified before a pipeline publishes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def is_key_of_source(use: Use) -> bool:
 
 
 def needed_relations(pipeline: Pipeline, relations: Iterable[str]) -> list[str]:
-    """The relations that sinks and checks are made from, themselves included."""
+    """The relations that sinks and checks need, directly or indirectly."""
     order = list(relations)
     checks = [use for uses in pipeline.checks.values() for use in uses]
     wanted = {use.value.from_.lower() for use in pipeline.sinks.values()} | {name.lower() for name in pipeline.checks}

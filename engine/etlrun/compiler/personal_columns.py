@@ -1,4 +1,4 @@
-"""Columns tagged `pii`: what is made from them is tagged too, and reaches a prompt only where the step that asks allows it by name."""
+"""Columns with the tag `pii`: columns computed from them have the tag too. A step sends them to a model only if it allows them by name."""
 
 from __future__ import annotations
 

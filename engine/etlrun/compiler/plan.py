@@ -1,4 +1,4 @@
-"""Checked pipeline to plan: each relation as one SQL tree, in the order in which they are made."""
+"""Compile a checked pipeline into a plan: each relation as one SQL tree, in the order of execution."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation and what it is made from: files (`source`), other relations by SQL (`pieces`), by a function (`apply`) or by asking (`ask`).
+    """A relation and how it is computed: from files (`source`), by SQL (`pieces`), by a function (`apply`) or by models (`ask`).
 
     Each piece reads the ones before it; the last one gives the relation's rows.
     """
@@ -54,7 +54,7 @@ class Relation:
 
     @property
     def is_made_outside(self) -> bool:
-        """Whether its rows come from somewhere else than SQL."""
+        """Whether its rows are not computed by SQL."""
         return bool(self.source or self.apply or self.ask)
 
     @property
@@ -84,7 +84,7 @@ class Plan:
         return next(relation for relation in self.relations if relation.name == name)
 
     def needed(self, names: Iterable[str], given: Container[str] = ()) -> tuple[Relation, ...]:
-        """The relations that `names` are made from, themselves included, in order; those in `given` are made from nothing."""
+        """The relations that `names` need, including themselves, in order; relations in `given` need nothing."""
         wanted = set(names)
         for relation in reversed(self.relations):
             if relation.name in wanted and relation.name not in given:
@@ -94,7 +94,7 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def make_plan(checked: Checked) -> Plan:
-    """Lower every step of a checked pipeline. Nobody changes the trees of a plan: those who ask again get the same one."""
+    """Compile every step of a checked pipeline. The plan is cached, so its trees must not be changed."""
     carried = carry_sums(checked)
     relations: list[Relation] = []
     for name in checked.order:
@@ -174,7 +174,7 @@ class _Chain:
         return typed
 
     def apply(self, index: int, apply: Apply | ReadTexts) -> None:
-        """Close the statement so far under a name of its own, and hang the function behind it."""
+        """End the current statement with its own name, and add the function after it."""
         self.close(index)
         is_last = index == len(self.uses) - 1
         name = self.name if is_last else f"{self.name}.{index + 1}"
@@ -182,7 +182,7 @@ class _Chain:
         self.current, self.columns = name, apply.columns
 
     def ask(self, index: int, ask: Ask) -> exp.Query:
-        """Close the statement so far, hang the relation of answers behind it, and go on with the join of the two."""
+        """End the current statement, add the relation of answers after it, and continue with the join of both."""
         columns = self.columns
         if len(ask.parts) > 1:
             self.add_key(index, ask.parts)
@@ -198,7 +198,7 @@ class _Chain:
         return exp.select(*outputs, *added).from_(relation_table(self.current, HERE)).join(join)
 
     def add_key(self, index: int, parts: Sequence[str]) -> None:
-        """A column that holds the whole key, which is null where all of its parts are."""
+        """Add a column with the whole key, which is null if all of its parts are null."""
         texts = [
             call("coalesce", call("replace", column(name), literal(PART), literal(" ")), literal("")) for name in parts
         ]
@@ -211,7 +211,7 @@ class _Chain:
         self.pieces.append(Piece(self.current, index, piece))
 
     def close(self, index: int) -> None:
-        """End the statement so far, which then goes by a name of its own."""
+        """End the current statement, which then has its own name."""
         if self.pieces:
             self.finish(f"{self.name}.{index}")
             self.current = f"{self.name}.{index}"

@@ -1,4 +1,4 @@
-"""The pipelines of a project by name, each read and checked when somebody first asks for it."""
+"""The pipelines of a project by name; each is read and checked when it is first needed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class ProjectPipelines:
         return tuple(pipelines_below(folder)) if folder.is_dir() else ()
 
     def files_with(self, words: Collection[str]) -> Iterator[Path]:
-        """The files of pipelines in which one of some words stands, in whatever case."""
+        """The pipeline files that contain one of some words, ignoring case."""
         for path in self.files:
             with suppress(OSError, UnicodeDecodeError):
                 text = path.read_text(encoding="utf-8").lower()
@@ -129,7 +129,7 @@ class ProjectPipelines:
 
 
 def _verify_views(checked: Checked) -> None:
-    """Raises SpecError where a database could not compute what a view sink publishes."""
+    """Raises SpecError if a database cannot compute the relation of a view sink."""
     if any(use.value.is_view() for use in checked.pipeline.sinks.values()):
         from etlrun.compiler.views import verify_views  # lowering is not needed otherwise
 
@@ -139,7 +139,7 @@ def _verify_views(checked: Checked) -> None:
 
 
 def name_in(path: Path) -> str:
-    """The name that a pipeline file gives itself, or else the file's own; the file need not be right."""
+    """The name of the pipeline in a file, or otherwise the name of the file; the file may have mistakes."""
     try:
         found = _NAME.search(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError):

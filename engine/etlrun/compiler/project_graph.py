@@ -1,4 +1,4 @@
-"""A project as a graph: a pipeline comes after those whose tables it reads, and what crosses from file to file fits."""
+"""The dependency graph of a project: a pipeline runs after those whose tables it reads, and the columns of these tables are checked."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_graph(pipelines: ProjectPipelines) -> ProjectGraph:
 
 
 def check_all(pipelines: ProjectPipelines) -> tuple[list[Checked], list[Diagnostic]]:
-    """The pipelines of a project that are right, and the mistakes of the others."""
+    """The pipelines of a project without mistakes, and the mistakes of the others."""
     checked: list[Checked] = []
     problems: list[Diagnostic] = []
     for path in pipelines.files:
@@ -66,7 +66,7 @@ def check_all(pipelines: ProjectPipelines) -> tuple[list[Checked], list[Diagnost
 
 
 def make_graph(checked: Sequence[Checked]) -> tuple[ProjectGraph, list[Diagnostic]]:
-    """The graph of pipelines that are right by themselves, and the mistakes between them."""
+    """The graph of pipelines without mistakes of their own, and the mistakes between them."""
     published = [published_tables(one) for one in checked]
     problems = [*_same_names(checked), *_same_tables(checked, published)]
     publishers: dict[Place, tuple[PublishedTable, ...]] = {}
@@ -152,7 +152,7 @@ def _cycle(graph: ProjectGraph, cycle: list[str]) -> Diagnostic:
 
 
 def _unfit(graph: ProjectGraph, name: str) -> Iterator[Diagnostic]:
-    """Declared columns of sources that the pipelines which publish the table do not publish so."""
+    """Declared columns of sources that differ from the columns that another pipeline publishes."""
     one = graph.pipelines[name]
     for source, _, use in tables_read(one):
         for table in graph.read_tables(name).get(source, ()):
@@ -179,7 +179,7 @@ def _unfit_column(one: Checked, use: Use, column: Column, table: PublishedTable)
 
 
 def fits(given: Type, declared: Type) -> bool:
-    """Whether every value of one type is one of the other: the same type, or a wider one."""
+    """Whether a type has every value of another one: the same type, or a wider one."""
     if given == declared:
         return True
     if given.name in INTEGERS and declared.name in INTEGERS:

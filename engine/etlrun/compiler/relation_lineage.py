@@ -1,4 +1,4 @@
-"""The lineage of every relation of a plan: sources begin trails, SQL passes them on, and a function or a model is a link of its own kind."""
+"""The column lineage of every relation of a plan, from the sources through SQL, functions and models."""
 
 from __future__ import annotations
 

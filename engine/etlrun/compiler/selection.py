@@ -1,4 +1,4 @@
-"""Which pipelines of a project are meant: `core`, `+core`, `core+`, `mart_*`, `tag:daily`, `owner:bi`.
+"""Select pipelines of a project: `core`, `+core`, `core+`, `mart_*`, `tag:daily`, `owner:bi`.
 
 Words after a blank, and selections given one after the other, are added up; what has commas between must be true of one pipeline together.
 """

@@ -1,4 +1,4 @@
-"""A plan's relations as one statement of an engine's SQL, which remembers which step each part of the text comes from."""
+"""One SQL statement for relations of a plan, with the step that each part of its text comes from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What steps check of the rows that they read, as checks of their chains."""
+"""The checks that steps make of their input rows, as checks of their chains."""
 
 from __future__ import annotations
 

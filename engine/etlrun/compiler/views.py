@@ -1,4 +1,4 @@
-"""The relation of a `view` as one query of the database that holds its tables; what that cannot compute is a mistake of the pipeline."""
+"""The relation of a `view` sink as one query of the database with its tables; steps that the database cannot compute are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIX = "publish a `table` instead, or compute it in a pipeline whose table this 
 
 
 def verify_views(checked: Checked) -> list[Diagnostic]:
-    """What the databases of a pipeline's views could not compute as the pipeline does."""
+    """The parts of view sinks that a database would compute differently from the pipeline."""
     views = (_View(checked, use) for use in checked.pipeline.sinks.values() if use.value.is_view())
     return [problem for view in views for problem in view.problems()]
 

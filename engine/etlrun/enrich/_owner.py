@@ -1,4 +1,4 @@
-"""Which process holds a lease, and whether it is still alive."""
+"""The process that has a lease, and whether it is still alive."""
 
 from __future__ import annotations
 

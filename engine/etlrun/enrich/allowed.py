@@ -1,4 +1,4 @@
-"""What a service still takes, as it last said beside a reply: each limit as a bucket that fills up evenly."""
+"""The remaining rate limits of a service, as its last reply reported them: each limit is a bucket that refills evenly."""
 
 from __future__ import annotations
 

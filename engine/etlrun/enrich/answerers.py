@@ -1,4 +1,4 @@
-"""The models that may answer a question: the one that is asked, and those that are accepted in its place."""
+"""The models that may answer a question: the requested one, and others that are accepted instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The asking loop: puts a question about many keys to a language model until each key is settled, or something says stop.
+"""The asking loop: asks a language model about many keys until each key has a result, or a limit stops it.
 
 Workers take batches of leased keys, wait for the limiter's leave, send one request each, check the reply item by item, commit what
 came of it, and ask again what is missing. No failure becomes a label: a key without a valid answer is refused, failed or pending.

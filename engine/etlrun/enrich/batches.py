@@ -1,4 +1,4 @@
-"""Batches: what is asked again after a reply or a failure, and when a key is given up.
+"""Batches: which keys are asked about again after a reply or a failure, and when a key is given up.
 
 Every follow-up has fewer keys or more tries behind it than the batch it comes from, and tries are bounded: it always ends.
 """

@@ -1,4 +1,4 @@
-"""What asking would cost: the keys of every enrich step against what the label store knows. Asks nobody."""
+"""The estimated cost of every `enrich` step: its keys compared with the answers in the label store. No model is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cancel a job at the service that it was handed to. The next run takes what was answered until then."""
+"""Cancel a batch job at its service. The next run uses the answers that are ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The caps of a budget: what stops asking where one is reached."""
+"""The limits of a budget, and the messages when one is reached."""
 
 from __future__ import annotations
 

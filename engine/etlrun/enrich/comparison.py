@@ -1,4 +1,4 @@
-"""What an edited prompt or another model would change: a sample asked anew, held against the answers of before."""
+"""`etlrun llm diff`: asks about a sample again with an edited prompt or another model, and compares the answers with earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What asking may cost: the bill, a person's consent to it, and how a stop ends a run."""
+"""The cost of asking: the bill, the confirmation of the user, and how a limit ends a run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Everything with effects: files, engines at work, stages, checks, publishing, the ledger."""
+"""Everything with side effects: files, running engines, staging, checks, publishing, the ledger."""

@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK at work for one run: spans as Protocol Buffers over HTTP, with the settings of its variables."""
+"""Tracing of one run with the OpenTelemetry SDK: spans as Protocol Buffers over HTTP, with the settings of its variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of every enrich step of a pipeline, computed in this process by DuckDB; no service is called."""
+"""Compute the keys of every `enrich` step of a pipeline in this process with DuckDB; no service is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judge the broken records of a source: a line for a person where they are few, a failure that names their cause where they are many."""
+"""Decide about the broken records of a source: a warning if they are few, a failure with the cause if they are many."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def judge_bad_rows(
     folder: RunFolder,
     reporter: Reporter,
 ) -> None:
-    """Say how many records are broken. Raises RunFailure where they are more than the source allows; `head` gives the first bytes of a file."""
+    """Report how many records are broken. Raises RunFailure if the source does not allow so many; `head` returns the first bytes of a file."""
     if not read_result.bad_rows:
         return
     records = (read_result.rows or 0) + read_result.bad_rows
@@ -64,7 +64,7 @@ _SAMPLE = re.compile(r"`([^`]+)` is \"(.*)\", and (\S+) is expected")
 
 
 def _column_at_fault(samples: Iterable[str]) -> tuple[str, str, list[str]] | None:
-    """The column, its type and the values, where all samples fail at one column; else None."""
+    """The column, its type and the values, if all samples fail because of the same column; otherwise None."""
     found = [_SAMPLE.search(sample) for sample in samples]
     places = {(match[1], match[3]) for match in found if match}
     if not found or None in found or len(places) != 1 or found[0] is None:
@@ -87,7 +87,7 @@ def _rounded_up(share: float) -> str:
 
 
 def refuse_empty_days(name: str, read_result: ReadResult, inventory: Inventory) -> None:
-    """A day whose files hold a header or blank lines only is as empty as a file of no bytes."""
+    """Raises RunFailure for days without rows: files with only a header or blank lines count as empty."""
     days: Counter[date] = Counter()
     for file in inventory.files:
         if file.date is not None and file.date not in inventory.may_be_empty:

@@ -1,4 +1,4 @@
-"""What the result of a run rests on - the specification, the files, the runs behind its tables - to see whether another run would differ."""
+"""The inputs of a result - specification, files, and the runs that published its tables - to decide whether another run would differ."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Ledgers:
             self._found.pop(connection, None)
 
     def runs_of(self, checked: Checked, connection: str, table: str) -> tuple[str, ...]:
-        """The runs whose rows a table holds, as far as runs published them."""
+        """The runs that published the current rows of a table."""
         found = {entry.run_id for entry in self.entries(checked, connection) if entry.table.lower() == table.lower()}
         return tuple(sorted(found))
 
@@ -68,7 +68,7 @@ def _entries(checked: Checked, connection: str) -> list[LedgerEntry]:
 
 
 def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: Ledgers) -> Basis:
-    """What a run of a pipeline would rest on now. Raises RunFailure where a ledger cannot be read."""
+    """The current inputs of a pipeline. Raises RunFailure if a ledger cannot be read."""
     found = {"etlrun": etlrun.__version__, "profile": checked.profile.name, "pipeline": _meaning(checked)}
     found |= {f"beside {checked.project.shown(path)}": digest for path, digest in files_beside(checked).items()}
     tables = {source: place for source, place, _ in tables_read(checked)}
@@ -93,7 +93,7 @@ def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: 
 
 
 def _meaning(checked: Checked) -> str:
-    """A digest of what a pipeline says, and of its params; comments and words for people are left out."""
+    """A digest of a pipeline and its params, without comments and descriptions."""
     value = {name: part for name, part in checked.pipeline.document.value.items() if name not in WORDS_FOR_PEOPLE}
     params = sorted((name, str(value)) for name, value in checked.pipeline.values.items())
     included = [[where, sorted(values.items())] for where, values in checked.pipeline.included.items()]
@@ -136,7 +136,7 @@ def _files(inventory: Inventory) -> str:
 
 
 def why_again(checked: Checked, basis: Basis, last: Record | None, ledgers: Ledgers) -> str:
-    """Why a pipeline must run, in a few words; nothing where its last run did the same. Raises RunFailure where a ledger cannot be read."""
+    """Why a pipeline must run, in a few words; empty if its result is up to date. Raises RunFailure if a ledger cannot be read."""
     if last is None:
         return "it has not run yet"
     checks = (use for uses in checked.pipeline.checks.values() for use in uses)
@@ -160,7 +160,7 @@ def why_again(checked: Checked, basis: Basis, last: Record | None, ledgers: Ledg
 
 
 def input_changes(before: Basis, now: Basis) -> Iterator[str]:
-    """The files and tables that a pipeline reads and that changed, in words."""
+    """The changes of files and tables that a pipeline reads, in words."""
     for name in sorted({*before, *now}):
         what, _, source = name.partition(" ")
         if what not in INPUTS:
@@ -195,7 +195,7 @@ def _difference(what: str, source: str, before: str, now: str) -> str:
 
 
 def _gone(checked: Checked, table: str, summary: Mapping[str, Any], run_id: str, ledgers: Ledgers) -> str:
-    """Why what a run published by a sink is not there any more; nothing where it is."""
+    """Why the published rows of a sink no longer exist; empty if they do."""
     if table:
         run = str(summary.get("appended_by", run_id))
         is_there = run in ledgers.runs_of(checked, str(summary.get("connection", "")), table) if summary else False

@@ -1,4 +1,4 @@
-"""An engine's error, as the step of the specification that caused it."""
+"""Find the step of the specification that caused an error of the engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Attempt = Callable[[int, exp.Query | None], object]
 
 
 def blame(plan: Plan, statement: Statement, error: StatementError, attempt: Attempt) -> RunFailure:
-    """The failure of a statement, at the expression that it arose in, or else at the step.
+    """The failure of a statement, at the expression that caused it, or otherwise at its step.
 
     `attempt(n, None)` computes the first `n` parts alone; `attempt(n, query)` has `query` in the place of the last of them.
     Either raises StatementError.
@@ -71,7 +71,7 @@ def blame_source(checked: Checked, error: StatementError) -> RunFailure:
 
 
 def _outside_the_steps(checked: Checked, error: StatementError) -> RunFailure | None:
-    """The failure of what no step or check is to blame for."""
+    """The failure if no step or check caused it."""
     if error.condition == "interrupted":
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
     if error.condition == "bad-value":

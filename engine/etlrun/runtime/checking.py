@@ -1,4 +1,4 @@
-"""Ask every check of a pipeline about the staged rows, before anything is published."""
+"""Run every check of a pipeline on the staged rows, before anything is published."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Fetch = Callable[[exp.Query], "pyarrow.Table"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found: its relation, its kind, whether it holds, and the numbers.
+    """The result of a check: its relation, its kind, whether it passed, and the numbers.
 
     `name` tells it from others of its kind and relation; where `is_kept`, the rows that it does not hold for are in the run's folder.
     """
@@ -57,7 +57,7 @@ class CheckResult:
 def check_staged(
     plan: Plan, staged: dict[str, Staged], session: EngineSession, folder: RunFolder, record: Record, reporter: Reporter
 ) -> None:
-    """Hold the staged rows against every check; `session` knows every relation.
+    """Run every check on the staged rows; `session` has every relation.
 
     The rows for which one does not hold are kept in `folder`. Raises RunFailure where a check cannot be computed, or does
     not hold.
@@ -85,7 +85,7 @@ def check_staged(
 
 
 def _ask_all(plan: Plan, fetch: Fetch, session: EngineSession, folder: RunFolder) -> list[CheckResult]:
-    """What every check finds, in the order of the file."""
+    """The results of all checks, in the order of the file."""
     checks = [(name, use) for name, uses in plan.checked.pipeline.checks.items() for use in uses]
     positions = [position for uses in plan.checked.pipeline.checks.values() for position in range(len(uses))]
     names = numbered((name, use.kind) for name, use in checks)
@@ -142,7 +142,7 @@ def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:
 
 
 def _judge(plan: Plan, findings: list[CheckResult], folder: RunFolder, reporter: Reporter) -> None:
-    """Raises RunFailure where a check of severity `error` does not hold; for the others there is a warning."""
+    """Raises RunFailure if a check of severity `error` fails; other failing checks give a warning."""
     pipeline = plan.checked.pipeline.name
     for finding in findings:
         if finding.status == "warned":

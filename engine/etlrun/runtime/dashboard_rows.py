@@ -1,4 +1,4 @@
-"""The rows that a dashboard shows: a copy of what its sink published, and which run that was."""
+"""The rows of a dashboard: a copy of the published rows of its sink, and the run that published them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_rows(dashboard: CheckedDashboard, work: Path) -> ShownRows:
 
 
 def _to_publish(dashboard: CheckedDashboard, code: str) -> str:
-    """The commands after which the table is as the pipeline publishes it now; nothing where it is there and as it should be."""
+    """The commands that bring the table up to date with the pipeline; empty if it already is."""
     name = dashboard.checked.pipeline.name
     if code == "missing-column":
         return f"the pipeline has changed since it ran: etlrun migrate {name} --apply, then etlrun run {name}"
@@ -95,7 +95,7 @@ def _of_file(dashboard: CheckedDashboard, work: Path, records: Sequence[Record])
 
 
 def _verify(dashboard: CheckedDashboard, path: Path) -> None:
-    """Raises RunFailure where the file does not have the columns of the pipeline."""
+    """Raises RunFailure if the file does not have the columns of the pipeline."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

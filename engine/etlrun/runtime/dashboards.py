@@ -1,4 +1,4 @@
-"""Build the page of a dashboard: copy its published rows, compute its numbers, and put the file in its place at once."""
+"""Build the page of a dashboard: copy its published rows, compute its numbers, and write the file atomically."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from etlrun.runtime.dashboard_rows import ShownRows, read_rows
 
 @dataclass(frozen=True)
 class Built:
-    """What was built: the file to open, what it is, and lines for a person."""
+    """The result of a build: the file to open, its description, and lines for the user."""
 
     path: Path
     summary: str
@@ -60,7 +60,7 @@ def build_ossie(dashboard: CheckedDashboard, folder: Path) -> Built:
 
 
 def write_at_once(path: Path, text: str) -> None:
-    """Put a file in its place, whole. Raises RunFailure."""
+    """Write a file atomically. Raises RunFailure."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}")

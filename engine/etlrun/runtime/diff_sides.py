@@ -1,4 +1,4 @@
-"""The rows that `etlrun diff` compares: those that are published, those that a run would give now, and those that an earlier run kept."""
+"""The rows that `etlrun diff` compares: published rows, rows that a run would compute now, and rows that an earlier run kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PUBLISHED, NOW = "published", "now"
 
 
 def rows_of(text: str, checked: Checked, sink: str, work: Path, reporter: Reporter) -> Side:
-    """The rows that `text` names: `published`, `now`, a run or a Parquet file; copies are made in `work`. Raises RunFailure."""
+    """The rows of `published`, `now`, a run or a Parquet file, as given in `text`; copies are made in `work`. Raises RunFailure."""
     work.mkdir()
     use = checked.pipeline.sinks[sink]
     if text == PUBLISHED:
@@ -45,7 +45,7 @@ def rows_of(text: str, checked: Checked, sink: str, work: Path, reporter: Report
 
 
 def rows_now(checked: Checked, sink: str, work: Path, reporter: Reporter, title: str) -> Side:
-    """The rows that a run of the pipeline would give a sink now; copies are made in `work`. Raises RunFailure."""
+    """The rows that a run of the pipeline would publish to a sink now; copies are made in `work`. Raises RunFailure."""
     work.mkdir()
     return _now(checked, checked.pipeline.sinks[sink].value.from_, work, reporter, title)
 

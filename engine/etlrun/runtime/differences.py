@@ -1,4 +1,4 @@
-"""The rows that were expected and those that came out: which are equal, which differ in a few columns, which are only on one side."""
+"""Compare expected and actual rows: which are equal, which differ in some columns, and which are only on one side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEAR_ZERO = 1e-12  # what is left where numbers of everyday size cancel out
 
 @dataclass(frozen=True)
 class Pair:
-    """An expected row and one that came out, which differ in some columns; `unequal` are their positions."""
+    """An expected row and an actual row that differ in some columns; `unequal` are their positions."""
 
     expected: ExpectedRow
     actual: Row
@@ -26,7 +26,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Difference:
-    """What tells the rows of a relation, `actual`, from the expected ones, in the columns compared."""
+    """The differences between the rows of a relation, `actual`, and the expected rows, in the compared columns."""
 
     relation: str
     columns: Columns
@@ -78,14 +78,14 @@ def is_same(one: Any, other: Any, kind: Type) -> bool:
 
 
 def _rank(value: Any) -> tuple[int, Any]:
-    """Where a value stands in the order in which rows are shown: nulls last."""
+    """The sort key of a value for the order in which rows are shown: nulls last."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return (2 if value is None else 1, "")
     return (0, value_text(value) if isinstance(value, (list, dict)) else value)
 
 
 def _pair(missing: Sequence[ExpectedRow], unexpected: Sequence[Row], columns: Columns) -> list[Pair]:
-    """Rows that are meant to be the same one: of one key where the key is known, or equal in at least half of the columns."""
+    """Pair rows that are probably the same: with the same key if the key is known, or equal in at least half of the columns."""
     types = tuple(item.type for item in columns)
     names = [name.lower() for name in columns.names]
     keys = [names.index(name.lower()) for name in columns.unique or ()]

@@ -1,4 +1,4 @@
-"""The SHA-256 of a file, by which a later look sees whether it is still the same."""
+"""The SHA-256 of a file, to see later whether it has changed."""
 
 from __future__ import annotations
 

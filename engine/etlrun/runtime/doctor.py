@@ -1,4 +1,4 @@
-"""Examine everything that a run of a profile relies on, and change none of it."""
+"""`etlrun doctor`: examine everything that runs of a profile need, without changing anything."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", 
 
 
 def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
-    """What is found, in the order in which a run would need it."""
+    """The findings, in the order in which a run needs the parts."""
     yield HealthFinding("ok", "python", f"{platform.python_version()} at {sys.executable}")
     yield HealthFinding("ok", "packages", ", ".join(_packages()))
     yield from _disk(project)
@@ -162,7 +162,7 @@ def _sinks(project: Project, profile: Profile, connection: str) -> Iterator[Heal
 
 
 def _asked(about: str, ask: Callable[[], Iterator[HealthFinding]]) -> Iterator[HealthFinding]:
-    """What `ask` finds; a failure is a finding too."""
+    """The findings of `ask`; a failure becomes a finding."""
     try:
         yield from ask()
     except RunFailure as failure:

@@ -1,4 +1,4 @@
-"""The service that takes events of OpenLineage: each is one POST, which never takes long and never shows an address or a key."""
+"""Sends OpenLineage events to a service: one POST for each event, with a short timeout. Messages never contain the address or the key."""
 
 from __future__ import annotations
 

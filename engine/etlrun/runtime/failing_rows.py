@@ -1,4 +1,4 @@
-"""The rows that checks did not hold for: kept in the run's folder, and found there again."""
+"""The rows that failed checks: saved in the run's folder, and read again by `etlrun show --failing`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_KEPT = 1000  # rows of each check, the first in the order of their columns
 
 @dataclass(frozen=True)
 class FailingRows:
-    """The rows that a check of an earlier run did not hold for, and what it said of them.
+    """The rows that failed a check of an earlier run, and the result of the check.
 
     Those of a source have only the `columns` that the run read.
     """
@@ -34,7 +34,7 @@ class FailingRows:
 
 
 def keep_failing(folder: RunFolder, relation: str, check: str, rows: pyarrow.Table) -> None:
-    """Write the rows that a check did not hold for."""
+    """Save the rows that failed a check."""
     import pyarrow.parquet as pq
 
     path = folder.failing(relation, check)

@@ -1,4 +1,4 @@
-"""A full disk, whoever met it: engines and readers tell of it in words of their own."""
+"""Recognize a full disk in the different errors of engines and readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a `python` step: its function gets the rows in a process of its own, so that whatever it does is a failure of the step at worst."""
+"""Run a `python` step: its function runs in a separate process, so that even a crash is only a failure of the step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of generated files: written again as a whole, and never over what somebody has edited.
+"""A folder of generated files: replaced as a whole, but never if somebody has edited a file.
 
 Its file `.etlrun.json` lists the SHA-256 of every file that was written. While files are replaced it lists both their old and their new
 sums, so that a build that was interrupted can be repeated.

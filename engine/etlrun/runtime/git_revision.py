@@ -1,4 +1,4 @@
-"""The specification of a project as a revision of git has it, written into a folder; today's data and connections stay where they are."""
+"""Write the specification of a git revision into a folder, to run it with today's data and connections."""
 
 from __future__ import annotations
 

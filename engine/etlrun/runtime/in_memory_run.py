@@ -1,4 +1,4 @@
-"""A plan over rows that are given instead of read: what it makes of them, in memory."""
+"""Run a plan in memory on given rows, for tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Answering = Callable[[Ask, Keys], "pyarrow.Table"]
 
 
 class InMemoryRun:
-    """A plan at work in a session; nothing is written. `answer` stands in for the models."""
+    """A plan that runs in a session; nothing is written. `answer` replaces the models."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The inputs of a run, kept beside its record: every file with its size, time and rows, and every table with its rows.
+"""The inputs of a run, saved next to its record: every file with its size, time and rows, and every table with its rows.
 
 The list is there before anything is read, has rows once they are read, and digests (where the project wants them) before anything is
 published. A thread of its own takes the digests, while the run goes on.

@@ -1,4 +1,4 @@
-"""Run a `parse` step: the texts of a column become columns, by the definition that files are read by."""
+"""Run a `parse` step: the JSON texts of a column become columns, by the same rules as for files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a row came about: the rows that belong to it in every relation before, counted after each step, back to the sources.
+"""`etlrun explain`: trace a row back to the sources, with the number of its rows after each step.
 
 Rows are counted over the whole statement of each step, never over a part of its input: what a window or a limit sees is what it sees in a run.
 """

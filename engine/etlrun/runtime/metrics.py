@@ -1,4 +1,4 @@
-"""The figures of a run as Prometheus reads them: a text file for the collector of the node exporter, one for each pipeline."""
+"""Metrics of a run for Prometheus: a text file for the node exporter, one for each pipeline."""
 
 from __future__ import annotations
 

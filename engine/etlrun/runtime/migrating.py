@@ -1,4 +1,4 @@
-"""What the tables that are there need before a changed pipeline can publish to them, and doing it."""
+"""`etlrun migrate`: the changes that existing tables need before a changed pipeline can publish to them."""
 
 from __future__ import annotations
 

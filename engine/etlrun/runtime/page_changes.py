@@ -1,4 +1,4 @@
-"""What a built page depends on, as values that are equal while nothing has changed: the project's files, and what its table holds."""
+"""The state of the inputs of a dashboard page - project files and published rows - to see whether it must be built again."""
 
 from __future__ import annotations
 

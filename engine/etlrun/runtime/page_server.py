@@ -1,4 +1,4 @@
-"""The server of `etlrun dashboard watch`: built pages, each in a frame of a page that loads it again when it was built again.
+"""The server of `etlrun dashboard watch`: it shows built pages in a frame, and reloads a page after each build.
 
 A built page may load nothing (its policy has no `connect-src`), and is served as it is; what asks the server is the page around it.
 """

@@ -1,4 +1,4 @@
-"""The cache of parts: what runs read of text files, kept in `parts` below the folder of runs, so that a new day costs a day.
+"""The cache of parts: rows read from text files, saved in `parts` below the folder of runs, so that a run reads only new files.
 
 A part has the name of all that it depends on: the file's path, size and times, what the source says of its records, and the program that
 reads. Nothing is ever changed in it. A part that is not whole, to the byte, is no part: its file is read again.

@@ -1,4 +1,4 @@
-"""Finds the expression of a step that an engine cannot compute, by computing its parts one after another."""
+"""Find the expression of a step that the engine cannot compute, by computing its parts one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build the Power BI project of a dashboard: where it reads its rows from, and the folder that it is written to."""
+"""Build the Power BI project of a dashboard: decides where Power BI reads the rows, and writes the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run pipelines of a project in the order of its graph: what is unchanged is left out, and a failure stops only what depends on it."""
+"""Run the pipelines of a project in dependency order: unchanged pipelines are skipped, and a failure stops only its dependents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True)
 class PipelineOutcome:
-    """What became of a pipeline, and why it ran or did not; the record of its run where it had one."""
+    """The result of a pipeline, why it ran or not, and the record of its run, if any."""
 
     pipeline: str
     status: Outcome
@@ -57,7 +57,7 @@ class Reasons:
         self.last = _last_runs(graph)
 
     def why(self, name: str) -> str:
-        """Why a pipeline must run; nothing where its last run did the same already. Raises RunFailure."""
+        """Why a pipeline must run; empty if it is up to date. Raises RunFailure."""
         if self.is_full:
             return "--full runs all pipelines"
         checked = self.graph.pipelines[name]

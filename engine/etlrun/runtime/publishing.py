@@ -1,4 +1,4 @@
-"""Hand every sink its staged relation; a failure names the sink's place in the specification."""
+"""Publish the staged relation of every sink; a failure has the place of the sink in the specification."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIGRATION = "etlrun-migrate"  # what the lock of a table that is being changed s
 
 
 def look_ahead(checked: Checked, record: Record) -> None:
-    """Ask every sink, before any work, whether it could publish. Raises RunFailure for one that could not."""
+    """Verify before any work that every sink can publish. Raises RunFailure."""
     for sink, use in checked.pipeline.sinks.items():
         foresee(checked, sink, use, record.run_id)
     _refuse_shared_tables(checked)
@@ -69,7 +69,7 @@ def planned_load(checked: Checked, sink: str, use: Use) -> Load | None:
 
 
 def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
-    """What publishing a sink would do, in one line. Raises RunFailure where it cannot be done."""
+    """One line about what publishing a sink will do. Raises RunFailure if it is not possible."""
     if checked.columns[use.value.from_].awaits_labels:
         return f"publishes to {use.value.place(sink)[1]}, whose columns are compared once the run knows the labels"
     columns = shown_columns(checked.columns[use.value.from_])

@@ -1,4 +1,4 @@
-"""A SELECT over published tables: read-only by construction, and with the same answer on every connection.
+"""`etlrun query`: a read-only SELECT over published tables, with the same result on every connection.
 
 The text is read by the grammar of `sql` steps, which holds nothing that writes. The columns that it names are copied from the tables, and the
 statement runs over the copies, in a DuckDB that opens nothing else.

@@ -13,7 +13,7 @@ STATUS_OF: dict[int, Status] = {3: "refused", 4: "stopped", 130: "interrupted", 
 
 @dataclass
 class Record:
-    """What is known of a run so far."""
+    """The record of a run."""
 
     pipeline: str
     file: str
@@ -44,7 +44,7 @@ class Record:
 
     @property
     def keeps_stage(self) -> bool:
-        """Whether the staged rows are still of use: to look at what a check refused, or to publish them later."""
+        """Whether the staged rows are kept: to inspect rows that failed a check, or to publish them later."""
         return self.status == "refused" or (self.status in ("failed", "interrupted") and bool(self.staged))
 
     def stop(self) -> None:

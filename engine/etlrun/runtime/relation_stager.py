@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RelationStager:
-    """What relations of one run are staged with: `targets` are to be staged, `staged` are."""
+    """Stages the relations of one run: `targets` must be staged, `staged` already are."""
 
     plan: Plan
     session: EngineSession

@@ -21,7 +21,7 @@ Parts = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Causes:
-    """What changed between two results: parts of the specification by name, and inputs in words; None where that is not known."""
+    """The changes between two results: parts of the specification by name, and inputs in words; None if they are not known."""
 
     specification: tuple[str, ...] | None
     inputs: tuple[str, ...] | None

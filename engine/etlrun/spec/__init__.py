@@ -1,1 +1,1 @@
-"""What a spec file says: located text, fields and their schema, kinds, project and pipeline."""
+"""Reading spec files: text with positions, fields and their JSON Schema, kinds, project and pipeline."""

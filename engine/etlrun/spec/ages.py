@@ -1,4 +1,4 @@
-"""Ages as a spec has them: `90 minutes`, `24 hours`, `1 day`, `2 weeks`, or short: `24h`, `40d`, `2w`."""
+"""Ages in a spec: `90 minutes`, `24 hours`, `1 day`, `2 weeks`, or short: `24h`, `40d`, `2w`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORT = {"h": "hour", "d": "day", "w": "week"}
 
 
 def read_age(text: str) -> timedelta | None:
-    """The age that a text says; None where it says none."""
+    """The age in a text; None if the text is not an age."""
     found = _AGE.fullmatch(text)
     return int(found[1]) * UNITS[found[2] or _SHORT[found[3]]] if found else None
 

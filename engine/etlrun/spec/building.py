@@ -1,4 +1,4 @@
-"""A valid mapping of YAML to the frozen value that its class describes, with every `$name` filled in."""
+"""Build frozen values from valid YAML mappings, with every `$name` replaced."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Built = TypeVar("Built")
 
 
 def build(annotation: Any, value: Any, where: Keys, origin: Origin) -> Any:
-    """Turn a valid YAML value into the value its annotation describes, with `$name` references filled in."""
+    """Turn a valid YAML value into the type of its annotation, with `$name` references replaced."""
     if annotation in _BUILDERS:
         return _BUILDERS[annotation](value, where, origin)
     outer, arguments = get_origin(annotation), get_args(annotation)
@@ -92,7 +92,7 @@ class Origin:
         return self.values[name] if name in self.values else self.unknown(name, where)
 
     def refuse(self, value: Any, filled: Any, wanted: str, where: Keys) -> None:
-        """Tell that what a `$name` stands for is not what is wanted at `where`."""
+        """Report that the value of a `$name` has the wrong type for `where`."""
         message = f"{wanted} is expected here, but `{value}` is `{filled}`"
         if self.unfit is None:
             raise SpecError([self.document.diagnose(where, "type-mismatch", message)])

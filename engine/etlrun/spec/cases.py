@@ -93,7 +93,7 @@ class Case(Described):
 
 @dataclass(frozen=True)
 class CaseFile(Described):
-    """A file of tests, valid in form; tests that are not are left out, and `mistakes` tells of them."""
+    """A file of tests; tests with mistakes of form are left out and reported in `mistakes`."""
 
     pipeline: str = key("the pipeline to test: its file name in pipelines/, without `.yaml`")
     tests: tuple[Case, ...] = key("the tests; each needs its own name")
@@ -103,7 +103,7 @@ class CaseFile(Described):
 
 
 def is_case_file(path: Path) -> bool:
-    """Whether a file holds tests, by its name."""
+    """Whether a file is a file of tests, by its name."""
     return path.name.endswith(SUFFIXES)
 
 
@@ -127,7 +127,7 @@ def _yaml_below(folder: Path) -> list[Path]:
 
 
 def read_cases(path: Path, project: Project) -> CaseFile:
-    """Read a file of tests. Raises SpecError for a file without tests that can be told apart."""
+    """Read a file of tests. Raises SpecError for a file without readable tests."""
     document = read_document(path, project.shown(path))
     found = located_mistakes(document, case_schema())
     mistakes = [mistake.diagnostic for mistake in found]

@@ -83,12 +83,12 @@ def day_path(template: str, day: datetime.date) -> str:
 
 
 def has_placeholder(template: str) -> bool:
-    """Whether a path holds `{date:...}`."""
+    """Whether a path contains `{date:...}`."""
     return bool(PLACEHOLDER.search(template))
 
 
 def check_template(template: str) -> None:
-    """Raises DatesError unless the placeholders of a path tell every day apart."""
+    """Raises DatesError unless the path is different for every day."""
     patterns = "".join(_pattern(found) for found in PLACEHOLDER.findall(template))
     missing = [word for word, digits in DIGITS.items() if digits not in patterns]
     if missing:

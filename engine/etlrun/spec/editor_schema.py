@@ -1,4 +1,4 @@
-"""Schemas for editors: what checks a file, and what its writer wants to see beside it: words, an example, where the reference says more."""
+"""JSON Schemas for editors: with validation, descriptions, examples and links to the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fill `${NAME}` in the texts of a project file from the environment."""
+"""Replace `${NAME}` in the texts of a project file by variables of the environment."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class TypeText(str):
 
 
 class Label(str):
-    """A text taken as written, whatever it looks like: `NO`, `012` and `2022-04` are themselves."""
+    """A text that is taken as it is written: `NO`, `012` and `2022-04` stay texts."""
 
 
 class Percent(float):
@@ -45,7 +45,7 @@ class Rows(tuple[Mapping[str, Any], ...]):
 
 
 class AnswerRow(dict[str, Any]):
-    """What a test lets a model answer, by output; null where nobody knows."""
+    """The answer of a model in a test, by output; null if no model knows the answer."""
 
 
 def key(

@@ -1,4 +1,4 @@
-"""Python functions that a spec names: found and looked at without importing or running anything."""
+"""Python functions of a spec: found and inspected without importing or running their code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFERENCE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)\Z")
 
 
 class FunctionMissing(ValueError):
-    """A reference that leads to no usable function; `str()` says why, and `fix` what to do."""
+    """A reference that is not to a usable function; `str()` says why, and `fix` what to do."""
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message)

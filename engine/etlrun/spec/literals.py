@@ -13,7 +13,7 @@ from etlrun.language.instant_text import read_instant
 
 
 class LiteralError(ValueError):
-    """A text that is no value of a type; `str()` says what is wanted."""
+    """A text that is not a value of a type; `str()` says what is expected."""
 
 
 def literal_of(text: str, kind: Type) -> exp.Expr:

@@ -1,4 +1,4 @@
-"""Text to located values: a strict YAML 1.2 reader that remembers where everything stands.
+"""A strict YAML 1.2 reader that keeps the position of every value.
 
 Plain scalars follow the YAML 1.2 core schema (`no`, `on` and `2022-04` are text, `012` is twelve); tags and merge keys are
 refused, a duplicate key is an error, aliases and depth are bounded. Positions live in a table beside the data.
@@ -28,7 +28,7 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of a document's text, by offsets; `end` is exclusive. `of` is the document where that is another file's."""
+    """A range of a document's text, by offsets; `end` is exclusive. `of` is the document if it is another file."""
 
     start: int
     end: int
@@ -48,7 +48,7 @@ class Document:
     shared: list[Document] = field(default_factory=list)  # other files of which parts were put in here
 
     def below(self, where: Keys) -> Document:
-        """The value that stands at `where` as a document of its own; its positions stay those of the file it was read from."""
+        """The value at `where` as a separate document; its positions are still those of the file."""
         found = Document(self.file, self.text, self.value)
         for part in where:
             found.value = found.value[part]
@@ -59,7 +59,7 @@ class Document:
         return found
 
     def put_positions(self, where: Keys, part: Document) -> None:
-        """Let what stands at `where` have the positions of `part`."""
+        """Give the value at `where` the positions of `part`."""
         _put(self.values, where, part.values)
         _put(self.keys, where, part.keys)
         _put(self.scalars, where, part.scalars)
@@ -70,7 +70,7 @@ class Document:
     def diagnose(
         self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
     ) -> Diagnostic:
-        """A diagnostic at the value that stands at `where`, or at the nearest place above it."""
+        """A diagnostic at the value at `where`, or at the nearest place above it."""
         return self.at_span(self.span_of(where), code, message, fix, severity)
 
     def diagnose_key(
@@ -80,7 +80,7 @@ class Document:
         return self.at_span(self.keys.get(where) or self.span_of(where), code, message, fix, severity)
 
     def diagnose_inside(self, where: Keys, start: int, end: int, code: str, message: str, fix: str = "") -> Diagnostic:
-        """A diagnostic at characters `start` to `end` of the scalar that stands at `where`."""
+        """A diagnostic at characters `start` to `end` of the scalar at `where`."""
         span = self.span_of(where)
         if where in self.scalars:
             document = span.of or self
@@ -126,7 +126,7 @@ def _put(table: dict[Keys, _Of], where: Keys, part: Mapping[Keys, _Of]) -> None:
 
 
 def read_document(path: Path, shown: str = "") -> Document:
-    """Read the YAML file at `path`. Raises SpecError for a file that is missing, unreadable or not our YAML."""
+    """Read the YAML file at `path`. Raises SpecError for a file that is missing, unreadable or not valid YAML."""
     return parse_document(read_text(path, shown), shown or str(path))
 
 
@@ -155,7 +155,7 @@ def _not_utf8(path: Path, shown: str, byte: int) -> Diagnostic:
 
 
 def parse_document(text: str, file: str) -> Document:
-    """Read YAML text. Raises SpecError with every mistake that can be told apart."""
+    """Read YAML text. Raises SpecError with every mistake that the reader can separate."""
     document = Document(file, text)
     reader = _Reader(document)
     try:

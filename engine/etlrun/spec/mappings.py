@@ -30,7 +30,7 @@ class Mapping:
 
     @property
     def file(self) -> str:
-        """Where it stands, as a path inside the project."""
+        """The path of its file inside the project."""
         return file_of_mapping(self.name)
 
     @cached_property
@@ -102,7 +102,7 @@ def _labels(document: Document) -> dict[str, object]:
 
 
 def _wrong_tags(document: Document) -> Iterator[Diagnostic]:
-    """Tags that there are not, and tags without any label."""
+    """Report unknown tags, and tags without any label."""
     if TAGS in document.value and document.value[TAGS] not in ("pii", ["pii"]):
         yield document.diagnose((TAGS,), "wrong-value", "`pii` is the only tag", "write `$tags: pii`")
     if set(document.value) == {TAGS}:

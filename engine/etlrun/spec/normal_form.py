@@ -1,4 +1,4 @@
-"""When two spellings are one question, and which keys are never put to a model.
+"""Decides which spellings are the same question, and which keys are never sent to a model.
 
 The normal form is for finding an answer again, and never replaces what the data says. Diacritics stay: `yêu tinh` (goblin)
 and `yêu tình` (love) are two keys. A key of several columns is one text, with `PART` between what each column holds.
@@ -33,7 +33,7 @@ _SPACES = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 
 
 def normal_form(text: str) -> str:
-    """The key under which the answer for `text` is kept.
+    """The key under which the answer for `text` is stored.
 
     `"  Sao   BĂNG! "` -> `"sao băng"`; composed and decomposed letters, letter case, compatibility forms, control characters,
     runs of spaces and punctuation at the edges make no difference. Texts that differ anywhere else are two keys: one of more than 120
@@ -81,12 +81,12 @@ def readable(text: str) -> str:
 
 
 def is_asked(normal: str) -> bool:
-    """Whether a key is asked: it says something, and holds nothing personal."""
+    """Whether models are asked about a key: it has some meaning, and nothing personal."""
     return says_something(normal) and not is_personal(normal)
 
 
 def says_something(normal: str) -> bool:
-    """Whether a key is worth asking: not empty, not one character, not digits only."""
+    """Whether a key has some meaning: more than one character, and not only digits."""
     bare = normal.replace(" ", "").replace("|", "")
     return len(bare) > 1 and not bare.isdigit()
 

@@ -1,4 +1,4 @@
-"""The columns a prompt declares: which answers each may hold, and the check that an answer is one of them."""
+"""The output columns of a prompt: their allowed answers, and the validation of answers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Output(ABC):
 
     @abstractmethod
     def wording(self) -> str:
-        """What the model is told about the column."""
+        """The description of the column for the model."""
 
     @property
     def domain(self) -> tuple[str, ...] | None:
@@ -135,7 +135,7 @@ class LabelsOutput(LabelOutput):
 
 
 def labels_in(text: str) -> tuple[str, ...]:
-    """The labels of an answer that may hold several."""
+    """The labels of an answer that may have several."""
     return tuple(label.strip() for label in text.split(SEPARATOR) if label.strip())
 
 

@@ -1,4 +1,4 @@
-"""Packages that are extras of etlrun: a kind that needs one which is missing says so in one line, with the command that installs it."""
+"""Optional packages: if a kind needs one that is missing, the message has the command that installs it."""
 
 from __future__ import annotations
 

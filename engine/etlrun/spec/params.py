@@ -1,4 +1,4 @@
-"""Params: the typed values a pipeline is run with, from its defaults and `--set NAME=VALUE`."""
+"""Params: the typed values of a run, from the defaults of the pipeline and `--set NAME=VALUE`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Param(Described):
 
 
 class ParamError(ValueError):
-    """A text that is no value of a param's type; `fix` says how one is written."""
+    """A text that is not a value of the type of a param; `fix` says how to write one."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)

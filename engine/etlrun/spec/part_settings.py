@@ -1,4 +1,4 @@
-"""What a profile says of the cache of parts: what was read of a file of text, kept for the runs to come."""
+"""The settings of a profile for the cache of parts: rows read from text files, saved for later runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARTS = "saves the rows that runs read from text files below `runs:`, so that la
 
 @dataclass(frozen=True)
 class PartSettings(Described):
-    """Keep what runs read of text files, so that a file is read once and a new day costs a day."""
+    """Save the rows that runs read from text files, so that each file is read only once."""
 
     keep: Label = key(
         "how long a part is kept after a run last used it: `40 days`, `40d`", default="40 days", example="40d"

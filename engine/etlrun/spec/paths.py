@@ -1,4 +1,4 @@
-"""Paths that a spec names: what is read by them is in the project's folder or below a root of the project file, what is written in the project's folder."""
+"""Paths in a spec: files are read from the project's folder or below a root of the project file, and written to the project's folder."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from etlrun.spec.unread import UnreadSource, UnreadStep
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One pipeline file, valid in form; names and types are the checker's business.
+    """One pipeline file with valid form; the checker verifies names and types.
 
     What is not valid is left out, or has a stand-in: `mistakes` are then told together with what the checker finds.
     """
@@ -47,7 +47,7 @@ class Pipeline:
     )  # what `$name` is in each step of a shared chain
 
     def values_at(self, where: Keys) -> Mapping[str, Value]:
-        """What `$name` stands for at a place of the file."""
+        """The values of `$name` at a place in the file."""
         return self.included.get(where[:3], self.values)
 
     @property
@@ -81,7 +81,7 @@ _DEPTH = {"sources": 2, "params": 2, "sinks": 2, "steps": 3, "checks": 3}  # how
 
 
 def _concerns_all(where: Keys) -> bool:
-    """Whether a mistake leaves nothing to go on with: a whole family that is missing or misspelled."""
+    """Whether the checker cannot continue after a mistake: a whole family is missing or misspelled."""
     if not where:
         return True
     if len(where) > 1:

@@ -22,7 +22,7 @@ def plugged_in(family: str) -> Iterator[tuple[str, str, type]]:
 
 
 def how_to_switch_on(family: str, name: str) -> str:
-    """What to do for a kind that an installed package has and the run does not use; nothing where there is none."""
+    """The fix for an unknown kind that an installed, but not enabled package has; empty if there is none."""
     for point in entry_points(group=f"etlrun.{family}", name=name):
         if point.dist is not None:
             names = (*(package.name for package in _switched_on()), point.dist.name)

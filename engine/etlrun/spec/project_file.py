@@ -1,4 +1,4 @@
-"""The project file: where things are, and what differs between a laptop and production.
+"""Reads the project file `etlrun.yaml`: folders, and the profiles for laptop, production and so on.
 
 ```yaml
 profile: dev

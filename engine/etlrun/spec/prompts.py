@@ -1,4 +1,4 @@
-"""Prompt files: what a model is asked, the answers it may give, examples, and canaries that show it is awake.
+"""Prompt files: the question for a model, its allowed answers, examples, and canaries that test the model.
 
 `prompts/NAME.md` opens with YAML between two lines of `---` and goes on with the instructions, in plain words:
 

@@ -1,4 +1,4 @@
-"""The tables that pipelines of one project publish, as the others of it see them."""
+"""The tables that the pipelines of a project publish, for the pipelines that read them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Publishers(Protocol):
 
 @dataclass(frozen=True)
 class NoPublishers:
-    """A pipeline without a project around it."""
+    """No other pipelines: for a pipeline outside of a project."""
 
     def names(self) -> tuple[str, ...]:
         return ()

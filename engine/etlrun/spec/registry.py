@@ -1,4 +1,4 @@
-"""Which kinds exist: every file of a kind's folder, and every plugin's entry point."""
+"""The registry of kinds: the files of each family's folder, and the entry points of plugins."""
 
 from __future__ import annotations
 

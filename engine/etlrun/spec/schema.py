@@ -1,4 +1,4 @@
-"""Located to valid values: the JSON Schema judges, and its findings are put in our words."""
+"""Validate values by JSON Schema, and turn its errors into diagnostics."""
 
 from __future__ import annotations
 

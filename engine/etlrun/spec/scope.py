@@ -1,4 +1,4 @@
-"""What one kind sees of its pipeline while it is checked and lowered: names, mappings, params, and where its mistakes go."""
+"""The context of one kind while it is checked and compiled: names, mappings and params, and the list for its mistakes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ At = str | Keys
 
 @dataclass
 class Scope:
-    """What one kind sees of its pipeline, and where its mistakes go.
+    """The context of one kind in its pipeline, and the list for its mistakes.
 
     `base` is the place of the kind in its file; `at` arguments are paths below it, in terms of fields.
     """

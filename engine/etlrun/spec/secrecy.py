@@ -1,4 +1,4 @@
-"""Secrets in a project file: where one is written out or would be shown, and which lines of the file nobody is shown."""
+"""Secrets in a project file: reports plain or visible secrets, and finds the lines that messages never show."""
 
 from __future__ import annotations
 
