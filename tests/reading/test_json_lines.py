@@ -161,7 +161,7 @@ def test_a_broken_record_is_kept_with_file_line_reason_and_text(tmp_path: Path) 
             "source": "views",
             "file": str(tmp_path / "1.json"),
             "line": 3,
-            "reason": '`seconds` is "12", and bigint is expected',
+            "reason": '`seconds` is "12", but bigint is expected',
             "raw": bad.decode(),
             "cut": False,
         }

@@ -90,7 +90,7 @@ def _plain(value: object) -> object:
     ("line", "reason"),
     [
         (b'{"a": [{"i": 1}, {"i": 1.5}]}', "`a[1].i` is 1.5, but int is expected"),
-        (b'{"o": {"t": [1, "2"]}}', '`o.t[1]` is "2", and bigint is expected'),
+        (b'{"o": {"t": [1, "2"]}}', '`o.t[1]` is "2", but bigint is expected'),
         (b'{"o": {"k-l": {"z": []}}}', "`o.k-l.z` is a list, but a text is expected"),
         (b'{"a": {"i": 1}}', "`a` is an object, but array<struct<s: string, i: int, e: decimal(10,2)>> is expected"),
         (b'{"a": [7]}', "`a[0]` is 7, but struct<s: string, i: int, e: decimal(10,2)> is expected"),
@@ -111,11 +111,11 @@ MAPS = fields(m="map<string, bigint>", n="map<int, struct<a: string>>")
     ("line", "reason"),
     [
         (b'{"m": {"a": 1, "a": 1}}', "the key `a` occurs twice"),
-        (b'{"m": {"a": 1.5}}', '`m["a"]` is 1.5, and bigint is expected'),
+        (b'{"m": {"a": 1.5}}', '`m["a"]` is 1.5, but bigint is expected'),
         (b'{"m": [1]}', "`m` is a list, but map<string, bigint> is expected"),
         (b'{"n": {"x": null}}', "`n[key]` is x, but int is expected"),
-        (b'{"n": {"1": null, "01": null}}', '`n[key]` is "01", and one spelling of each key is expected'),
-        (b'{"n": {"1": {"a": {}}}}', '`n["1"].a` is an object, and a text is expected'),
+        (b'{"n": {"1": null, "01": null}}', '`n[key]` is "01", but one spelling of each key is expected'),
+        (b'{"n": {"1": {"a": {}}}}', '`n["1"].a` is an object, but a text is expected'),
     ],
 )
 def test_a_map_keeps_each_key_once(tmp_path: Path, line: bytes, reason: str) -> None:

@@ -60,7 +60,7 @@ DT, TOWN = Column("dt", DATE, nullable=False), Column("town", STRING)
         ("data/dt=2024-01-01/DT=2024-01-02/a.csv", "its path has 2 folders `dt=...`"),
         ("data/dt=/a.csv", "the folder `dt=` has no value"),
         (f"data/dt={NULL}/a.csv", f"the folder `dt={NULL}`: `dt` has no value"),
-        ("data/dt=2024-13-01/a.csv", 'the folder `dt=2024-13-01`: `dt` is "2024-13-01", and date is expected'),
+        ("data/dt=2024-13-01/a.csv", 'the folder `dt=2024-13-01`: `dt` is "2024-13-01", but date is expected'),
         ("data/dt=%FF/a.csv", "the folder `dt=%FF`: not UTF-8 (byte 1)"),
     ],
 )

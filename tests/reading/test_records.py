@@ -52,7 +52,7 @@ def test_a_text_column_takes_a_number_as_it_is_spelled(spelled: bytes, text: str
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b'{"_source": {"contract": "A", "seconds": "12"}}', '`seconds` is "12", and bigint is expected'),
+        (b'{"_source": {"contract": "A", "seconds": "12"}}', '`seconds` is "12", but bigint is expected'),
         (b'{"_source": {"contract": "A", "seconds": 1.5}}', "`seconds` is 1.5, but bigint is expected"),
         (b'{"_source": {"contract": "A", "seconds": true}}', "`seconds` is true, but bigint is expected"),
         (b'{"_source": {"contract": "A", "seconds": 1e3}}', "`seconds` is 1e3, but bigint is expected"),

@@ -82,9 +82,9 @@ def test_quotes_hold_separators_quotes_and_line_ends(tmp_path: Path) -> None:
     [
         ("A,1", "fewer values than the header has (2 instead of 3)"),
         ("A,1,2,3", "more values than the header has (4 instead of 3)"),
-        ("A,1.5,2", '`units` is "1.5", and int is expected'),
-        ("A,x,2", '`units` is "x", and int is expected'),
-        ("A,1,1.234", '`price` is "1.234", and decimal(6,2) is expected'),
+        ("A,1.5,2", '`units` is "1.5", but int is expected'),
+        ("A,x,2", '`units` is "x", but int is expected'),
+        ("A,1,1.234", '`price` is "1.234", but decimal(6,2) is expected'),
         (",1,2", "`shop` has no value"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_text_that_must_be_readable_stops_the_run_and_is_shown_without_telepho
     with pytest.raises(RunFailure) as failure:
         given("fail").table(TEXTS)
     assert failure.value.message == (
-        '2 of 3 texts in `t` cannot be read, the first: `k` is "***", and bigint is expected in {"k": "***"}'
+        '2 of 3 texts in `t` cannot be read, the first: `k` is "***", but bigint is expected in {"k": "***"}'
     )
 
 

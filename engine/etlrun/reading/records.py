@@ -187,7 +187,7 @@ def _checked(value: Any, field: Field) -> Any:
     except MisfitError as misfit:
         place, found, kind = misfit.place, misfit.found if misfit.kind else value, misfit.kind or field.type
         raise BrokenRecordError(
-            f"`{field.name}{place}` is {shown_value(found)}, and {expectation(misfit, kind)}"
+            f"`{field.name}{place}` is {shown_value(found)}, but {expectation(misfit, kind)}"
         ) from None
 
 
@@ -204,7 +204,7 @@ def _checked_text(value: str | None, field: Field) -> Any:
         return from_text(value, field.type)
     except MisfitError as misfit:
         raise BrokenRecordError(
-            f"`{field.name}` is {shown_value(value)}, and {expectation(misfit, field.type)}"
+            f"`{field.name}` is {shown_value(value)}, but {expectation(misfit, field.type)}"
         ) from None
 
 

@@ -57,10 +57,10 @@ def judge_bad_rows(
         raise RunFailure("source", "too-many-bad-rows", f"`{name}`: {cause}{where}\n{shown}", fix)
     limit = f"more than the {source.max_bad_rows * 100:g}% that `max_bad_rows` allows"
     fix = f"correct the files, or allow more: `max_bad_rows: {_rounded_up(share)}`"
-    raise RunFailure("source", "too-many-bad-rows", f"{found}: {limit}\n{shown}", fix)
+    raise RunFailure("source", "too-many-bad-rows", f"{found}; this is {limit}\n{shown}", fix)
 
 
-_SAMPLE = re.compile(r"`([^`]+)` is \"(.*)\", and (\S+) is expected")
+_SAMPLE = re.compile(r"`([^`]+)` is \"(.*)\", but (\S+) is expected")
 
 
 def _column_at_fault(samples: Iterable[str]) -> tuple[str, str, list[str]] | None:

@@ -29,7 +29,7 @@ events: {id: int, payload: string}
 ->
 | id | payload                                                              | user | items              | why                               |
 | 1  | "{\\"user\\": {\\"id\\": 7}, \\"items\\": [{\\"sku\\": \\"A\\", \\"qty\\": 2}]}" | 7    | [{sku: A, qty: 2}] | null                              |
-| 2  | "{\\"user\\": {\\"id\\": \\"7\\"}}"                                        | null | null               | "`user` is \\"7\\", and bigint is expected" |
+| 2  | "{\\"user\\": {\\"id\\": \\"7\\"}}"                                        | null | null               | "`user` is \\"7\\", but bigint is expected" |
 | 3  | "{}"                                                                 | null | null               | null                              |
 | 4  | null                                                                 | null | null               | null                              |
 ```
