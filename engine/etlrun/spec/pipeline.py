@@ -1,4 +1,4 @@
-"""Valid values to the typed pipeline: one YAML file as frozen values, each with its place."""
+"""Build the typed pipeline from valid YAML: frozen values, each with its place in the file."""
 
 from __future__ import annotations
 
