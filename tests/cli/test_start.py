@@ -28,3 +28,10 @@ def test_a_check_loads_the_kinds_of_its_pipeline_only(tmp_path: Path) -> None:
     (tmp_path / "sold.yaml").write_text(PIPELINE)
     found = subprocess.run([sys.executable, "-c", LISTED], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["etlrun.sources.csv", "etlrun.steps.aggregate", "etlrun.steps.from_"]
+
+
+def test_a_file_without_mistakes_needs_no_library_that_explains_them(tmp_path: Path) -> None:
+    (tmp_path / "sold.yaml").write_text(PIPELINE)
+    asked = LISTED.partition("print(")[0] + "print('jsonschema' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"

@@ -16,6 +16,7 @@ from etlrun.private import refuse_open
 from etlrun.runtime.liveness import is_alive
 from etlrun.runtime.record import Record, Status
 from etlrun.runtime.run_folder import RECORD, RunFolder, sweep_unfinished
+from etlrun.spec.validity import is_allowed
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -146,7 +147,7 @@ def _read(path: Path) -> StoredRun | Unreadable:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         return Unreadable(path, f"it cannot be read: {error}")
-    wrong = next(_validator().iter_errors(found), None)
+    wrong = None if is_allowed(found, SCHEMA) else next(_validator().iter_errors(found), None)
     if wrong is not None:
         return Unreadable(path, f"{wrong.json_path}: {wrong.message[:200]}")
     if found["run_id"] != path.parent.name:

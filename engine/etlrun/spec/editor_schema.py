@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from jsonschema import Draft7Validator
 
 from etlrun.language.columns import NESTED, SCALARS
 from etlrun.language.type_texts import SPELLINGS
@@ -29,7 +27,7 @@ class Documented:
 
     def first(self, name: str, schema: Schema) -> Iterator[Any]:
         """The first example of a key that its schema allows, if there is one."""
-        is_valid = Draft7Validator(schema).is_valid
+        is_valid = _judge(schema)
         yield from [found for example in self.examples for found in _values_of(example, name) if is_valid(found)][:1]
 
 
@@ -72,7 +70,7 @@ def _kind(name: str, schema: Schema, reference: Documented) -> Schema:
     short = schema.get("x-short", "")
     own = Documented(f"{page}#{name}", (*payloads, *({short: payload} for payload in payloads if short)))
     found = _described(schema, own)
-    is_valid = Draft7Validator(found).is_valid
+    is_valid = _judge(found)
     return {**found, **_help(sentence.rstrip("."), own, [payload for payload in payloads if is_valid(payload)][:1])}
 
 
@@ -142,3 +140,9 @@ _FORMS: dict[str, Schema] = {
     }
 }
 """What the checker takes for text and then reads itself: an editor completes the usual words, and shows a misspelled one at once."""
+
+
+def _judge(schema: Schema) -> Callable[[Any], bool]:
+    from jsonschema import Draft7Validator  # a tenth of a second, for those who write files for editors
+
+    return Draft7Validator(schema).is_valid

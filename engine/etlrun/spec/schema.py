@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from typing import Any
-
-from jsonschema import Draft7Validator
-from jsonschema.validators import extend
+from typing import TYPE_CHECKING, Any
 
 from etlrun.diagnostics import Diagnostic
 from etlrun.spec.fields import Schema, schema_of_class
 from etlrun.spec.located import Document, Keys
 from etlrun.spec.registry import OnDemand
+from etlrun.spec.validity import is_allowed
 from etlrun.spec.wording import Mistake, explain
+
+if TYPE_CHECKING:
+    from jsonschema import Draft7Validator
 
 
 def kind_schema(kinds: Mapping[str, type]) -> Schema:
@@ -35,6 +36,8 @@ def find_mistakes(document: Document, schema: Schema) -> list[Diagnostic]:
 
 def located_mistakes(document: Document, schema: Schema) -> list[Mistake]:
     """What `find_mistakes` tells, each with the path of the value that is wrong."""
+    if is_allowed(document.value, schema):
+        return []
     errors = _validator(_Held(schema)).iter_errors(document.value)
     found = [mistake for error in errors for mistake in explain(document, error)]
     misplaced = {mistake.where for mistake in found if mistake.is_misplaced}
@@ -68,6 +71,9 @@ def _validator(held: _Held) -> Draft7Validator:
 @cache
 def _validator_class() -> type[Draft7Validator]:
     """A judge that leaves alone the schemas of kinds that a file does not use."""
+    from jsonschema import Draft7Validator  # a tenth of a second, for files with mistakes
+    from jsonschema.validators import extend
+
     cls: type[Draft7Validator] = extend(Draft7Validator, {"properties": _judge_those_given})  # type: ignore[no-untyped-call]
     return cls
 

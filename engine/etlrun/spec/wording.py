@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
-
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from etlrun.diagnostics import Diagnostic, closest, nearest
 from etlrun.spec.fields import Expr, Schema, schema_of
@@ -13,6 +11,9 @@ from etlrun.spec.located import Document, Keys, Span
 from etlrun.spec.other_tools import near_word, word_here
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.traps import VALUES
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _KINDS = {
     **{f"{kind}s": kind for kind in ("source", "step", "check", "sink", "connection", "model")},
