@@ -132,12 +132,26 @@ def test_labels_may_come_from_what_another_pivot_made(case: Case) -> None:
             "{from: currencies.code, at_most: 3}",
             f"the labels of `currencies.code` do not fit: `{'x' * 65}` cannot be the name of a column",
         ),
+        (
+            ["{label}"],
+            "{from: currencies.code, at_most: 3}",
+            "the labels of `currencies.code` do not fit: `{label}` cannot be the name of a column",
+        ),
     ],
-    ids=["none", "too-many", "letter-case", "space", "like-by", "blank", "long"],
+    ids=["none", "too-many", "letter-case", "space", "like-by", "blank", "long", "like-the-placeholder"],
 )
 def test_labels_that_cannot_be_columns_stop_the_run(values: list[str], word: str, why: str, case: Case) -> None:
     steps = pivot(labels="{from: currencies.code, at_most: 3}")
     assert failures(case, steps, codes(*values)) == [(word, f"unfit-labels: {why}")] * 2
+
+
+def test_a_conserved_sum_is_computed_beside_the_columns_of_labels(case: Case) -> None:
+    total = "        columns: {total: sum(amount)}\n"
+    check = "checks:\n  out:\n    - conserved: {left: sum(sales.amount), right: sum(total)}\n"
+    case_of = pivot(then=total) + check
+    for bench in case.benches(case_of, SALES + "    ->\n    | shop |\n"):
+        assert bench.verdict("out").detail == "both sides are 20"
+        assert "EUR" in bench.rows("out").names
 
 
 def test_a_label_named_like_a_column_that_a_later_step_makes_stops_the_run_there(case: Case) -> None:

@@ -11,17 +11,15 @@ from etlrun.compiler.found_labels import OpenPivot, open_pivots, with_labels
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.statement import query_statement, relation_statement
 from etlrun.contracts.engine import StatementError
+from etlrun.contracts.label_source import MOST
 from etlrun.contracts.relation import named, relation_table
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.expressions import call, column
 from etlrun.runtime.blame import blame
-from etlrun.spec.located import Keys
 
 if TYPE_CHECKING:
     import pyarrow
-
-    from etlrun.compiler.check import Checked
 
 SHOWN = 5
 FIX = "correct the rows, or list the labels: `labels: [...]`"
@@ -76,7 +74,8 @@ class _LabelReader:
         self.fetch = fetch
         self.dialect = dialect
         self.ready = ready
-        self.where = label_place(plan.checked, pivot)
+        ((_, at),) = pivot.use.value.reads()
+        self.where = plan.checked.scope(pivot.use.where).place(at)
 
     def read(self) -> list[str]:
         """The distinct labels, sorted. Raises RunFailure where there are none, or too many."""
@@ -99,7 +98,7 @@ class _LabelReader:
         message = (
             f"`{self.source.from_}` has {number:,} labels, and `at_most` is {self.source.at_most}: {shown} and others"
         )
-        return _failure(message, f"raise `at_most`, or {FIX}")
+        return _failure(message, FIX if self.source.at_most >= MOST else f"raise `at_most`, or {FIX}")
 
     def _values(self, query: exp.Select) -> list[Any]:
         statement = query_statement(self.plan, query, self.dialect, self.ready)
@@ -126,8 +125,3 @@ class _LabelReader:
 
 def _failure(message: str, fix: str) -> RunFailure:
     return RunFailure("source", "unfit-labels", without_personal(message), fix)
-
-
-def label_place(checked: Checked, pivot: OpenPivot) -> Keys:
-    """Where the pipeline names the column of the labels."""
-    return checked.scope(pivot.use.where).place(("pivot", "labels", "from"))

@@ -117,6 +117,11 @@ class Pivot:
     as_: str = key("a name for all new columns together: a column group", yaml="as", default="")
 
     @property
+    def awaits_labels(self) -> bool:
+        """Whether only a run will know the labels."""
+        return isinstance(self.labels, LabelSource) and self.labels.found is None
+
+    @property
     def other_column(self) -> str:
         return "" if self.other in ("fail", "drop") else self.other
 
@@ -194,7 +199,7 @@ class Aggregate(Step):
             fill = inside.tree(Columns(()), pivot.fill, "fill")
             if fill is not None and common_type((kind, type_of(fill))) != kind:
                 inside.error("fill", "type-mismatch", f"`fill` is {type_of(fill)}, but the value is {kind}")
-        if (len(labels) > 1 or LABEL in labels) and LABEL not in pivot.name:
+        if (len(labels) > 1 or pivot.awaits_labels) and LABEL not in pivot.name:
             inside.error("name", "column-exists", "every label would get the same column", "add `{label}` to the name")
             return result.with_group(Group(pivot.as_, (), ())) if pivot.as_ else result
         for name in self._names(pivot, labels, result, inside):
@@ -217,7 +222,7 @@ class Aggregate(Step):
                 message = f"the labels `{other}` and `{label}` give one column `{name}`: {why}"
                 scope.error(at, "column-exists", message, "leave one of them out")
                 continue
-            if label != LABEL:  # it is no name yet
+            if not pivot.awaits_labels:  # it is no name yet
                 scope.new_column(before, name, at)
             yield name
 
