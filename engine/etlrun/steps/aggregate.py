@@ -1,22 +1,24 @@
 """`aggregate` - one row for each group, with aggregates and, by `pivot`, one column for each label.
 
-The columns of a pivot are sorted by name and do not depend on the data; `fill` is the value if a group has no row with
-the label. Rows with a label that is not listed, or null, are in no column; the run counts them and warns with their
-labels. `other: fail` stops the run before it publishes, `other: drop` ignores these rows without a warning, and any
-other text is the name of a column for them.
+The columns of a pivot are sorted by name; `fill` is the value if a group has no row with the label. Rows with a label
+that is not listed, or null, are in no column; the run counts them and warns with their labels. `other: fail` stops the
+run before it publishes, `other: drop` ignores these rows without a warning, and any other text is the name of a column
+for them.
 
-Best, the labels are known before a run: write a list, or the name of a mapping (a label of a mapping may have no codes:
-`EUR: []`). Then `etlrun check` knows every column. A run names the labels that are missing, and `other: fail` stops at
-a new one. If you do not need columns, `by: [contract, type]` gives one row for each label, including new ones.
+It is best to know the labels before a run: write a list, or the name of a mapping (a label of a mapping may have no
+codes: `EUR: []`). Then the columns do not depend on the data, and `etlrun check` knows all of them. A run names the
+labels that are missing, and `other: fail` stops at a new one. If you do not need columns, `by: [contract, type]` gives
+one row for each label, including new ones.
 
 `labels: {from: currencies.code, at_most: 50}` takes the labels from a text column of a source or chain, as
-`dbt_utils.pivot` does. A run first reads its distinct values with a statement of its own, without nulls, and then goes on
-as if you had listed them. It stops if there is no label, if there are more than `at_most`, or if two of them would give
-one column. `etlrun check` and `etlrun plan` show one column in place of all, such as `in_{label}`. Later steps keep these
-columns, but cannot name one: to use the column of a label, list the labels. Such a relation can be published with
-`files`, or with `write: replace`, without a contract in `columns`. A table of a database must have the columns of the run:
-after a new label the run stops before it publishes, and `etlrun migrate` adds the column. A Delta or Iceberg table gets
-the new columns, with a warning. Labels become names of columns, so do not take them from a column with personal data.
+`dbt_utils.pivot` does. A run first reads its distinct values with a statement of its own, without nulls, and then goes
+on as if you had listed them. It stops if there is no label, if there are more than `at_most`, or if two of them would
+give one column. `etlrun check` and `etlrun plan` show one column in place of all, such as `in_{label}`. Later steps
+keep these columns, but cannot name one: to use the column of a label, list the labels. Such a relation can be published
+with `files`, or with `write: replace`, without a contract in `columns`. A table of a database must have the columns of
+the run: if a label is new or gone, the run stops before it publishes, and `etlrun migrate` adds or drops the column. A
+Delta or Iceberg table gets the new columns, with a warning. Labels become names of columns, so do not take them from a
+column with personal data.
 
 `as` gives the new columns a common name, a column group; it keeps the order of the mapping or list. Rows with null in
 `by` form one group. Without `by` there is exactly one row, even if there are no input rows.
