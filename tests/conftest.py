@@ -25,6 +25,7 @@ LONGEST = (
     "contracts/test_connection_contract.py",
     "runtime/test_enrichment.py",
     "runtime/test_interaction.py",
+    "stores/test_store_faults.py",
     "stores/test_store_kills.py",
     "mysql/test_kills.py",
     "mysql/test_locks.py",
