@@ -85,3 +85,18 @@ def test_a_source_reads_the_set_that_the_pointer_names(lake: Lake) -> None:
         assert "storage-failed" in failed.err or "storage-refused" in failed.err, failed.err
         assert lake.rows() == ["A,3", ",4"]
     lake.server.fail({})
+
+
+def test_an_object_that_a_killed_run_uploaded_and_did_not_move_is_removed_after_a_week(lake: Lake) -> None:
+    pipeline = lake.project.pipeline(SINKS.replace("BUCKET", lake.bucket))
+    lake.put("raw/a.json", lines(("A", 1)))
+    for key in (".etlrun-20220501T000000Z-00000a-0a1b2c3d/one.csv", ".etlrun-mine/one.csv"):
+        lake.put(f"out/{key}", "x")
+    assert lake.run(pipeline).code == 0
+    listed = lake.server.ask("GET", f"/{lake.bucket}?list-type=2&prefix=out/.").decode()
+    assert "<KeyCount>2<" in listed
+    lake.server.age(lake.bucket, 8 * 24 * 3600)
+    lake.put("raw/a.json", lines(("A", 2)))
+    assert lake.run(pipeline).code == 0
+    listed = lake.server.ask("GET", f"/{lake.bucket}?list-type=2&prefix=out/.").decode()
+    assert "<KeyCount>1<" in listed and ".etlrun-mine/one.csv" in listed

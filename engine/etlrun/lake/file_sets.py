@@ -31,6 +31,7 @@ from etlrun.stopping import finishing
 
 POINTER = "_etlrun/current.json"
 NAME = re.compile(r"_(\d{8}T\d{6}Z-\w+)-[0-9a-f]{6}")
+UNMOVED = re.compile(r"\.etlrun-(\d{8}T\d{6}Z-\w+)-[0-9a-f]{8}")  # what holds one object, until it gets its own name
 WEEK = timedelta(days=7)
 
 
@@ -131,12 +132,20 @@ def _added(folder: TableFolder, name: str, work: Path) -> list[dict[str, Any]]:
 
 def _remove_old(folder: TableFolder, kept: Sequence[str], before: Sequence[str]) -> None:
     """Remove the sets that are not kept, and what killed runs left a week ago."""
-    oldest = datetime.now(UTC) - WEEK
     for name in folder.names() - set(kept):
         found = NAME.fullmatch(name)
-        if found and (name in before or _is_older(folder, name, started(found[1]), oldest)):
+        if found and (name in before or _is_forgotten(folder, name, found[1])):
             folder.remove(name)
 
 
-def _is_older(folder: TableFolder, name: str, start: str, oldest: datetime) -> bool:
-    return start < format(oldest, "%Y%m%dT%H%M%SZ") and folder.written(name) < oldest.timestamp()
+def remove_forgotten_objects(folder: TableFolder) -> None:
+    """Remove the folders `UNMOVED` of runs that were killed a week ago or longer."""
+    for name in folder.names():
+        found = UNMOVED.fullmatch(name)
+        if found and _is_forgotten(folder, name, found[1]):
+            folder.remove(name)
+
+
+def _is_forgotten(folder: TableFolder, name: str, run: str) -> bool:
+    oldest = datetime.now(UTC) - WEEK
+    return started(run) < format(oldest, "%Y%m%dT%H%M%SZ") and folder.written(name) < oldest.timestamp()

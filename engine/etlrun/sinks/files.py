@@ -52,7 +52,7 @@ from etlrun.contracts.sink import (
 )
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.lake.file_sets import current, publish
+from etlrun.lake.file_sets import current, publish, remove_forgotten_objects
 from etlrun.lake.table_folder import StoreFolder, TableFolder, store_folder, table_folder
 from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
 from etlrun.language.duckdb_words import name, parquet, published_value, text
@@ -180,6 +180,7 @@ class Files(Sink):
     def _publish_object(self, publication: Publication) -> None:
         """Copy the file into the store under a name that nobody knows, then let the store give it its own at once."""
         folder, name_ = self._object(publication)
+        remove_forgotten_objects(folder)
         new = f".etlrun-{publication.run_id}-{uuid4().hex[:8]}"
         with folder.workspace(new) as work:
             self._written(folder.uri, lambda connection: self._copy(connection, publication, work / name_))
