@@ -202,8 +202,10 @@ def unfit(columns: Columns) -> Iterator[str]:
     for item in columns:
         if item.type.name == "decimal" and item.type.scale > MOST_SCALE:
             yield f"`{item.name}` is {item.type}, and MySQL has at most {MOST_SCALE} digits after the point"
-        if any(ord(character) > 0xFFFF for character in item.name) or item.name != item.name.rstrip(" "):
-            yield f"`{item.name}` cannot name a column in MySQL"
+        if item.name.endswith(" "):
+            yield f"`{item.name}` cannot name a column in MySQL: there a name does not end with a space"
+        if any(ord(character) > 0xFFFF for character in item.name):
+            yield f"`{item.name}` cannot name a column in MySQL: there a name has no emoji or other character beyond U+FFFF"
 
 
 def written(item: Column, load: Load, narrow: frozenset[str]) -> str:
