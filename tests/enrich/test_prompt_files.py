@@ -134,7 +134,9 @@ def test_a_file_without_front_matter_says_how_to_begin() -> None:
 
 
 def test_instructions_that_cost_too_much_are_refused() -> None:
-    assert [found[2] for found in mistakes(MANY + "x" * 20_001)] == ["wrong-value"]
+    ((*_, code, message),) = mistakes(MANY + "x" * 20_001)
+    assert code == "wrong-value"
+    assert message.startswith("the instructions, which are the text below the second `---`, have 20,0")
 
 
 def test_the_prompt_of_the_project_has_the_fourteen_categories() -> None:

@@ -124,7 +124,8 @@ def _end_of_head(text: str) -> tuple[int, int] | None:
 def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnostic]:
     """What only shows when the parts of a prompt are seen together."""
     if len(prompt.instructions) > MAX_INSTRUCTIONS:
-        message = f"the instructions are longer than {MAX_INSTRUCTIONS:,} characters"
+        length = f"{len(prompt.instructions):,} characters, and at most {MAX_INSTRUCTIONS:,} are possible"
+        message = f"the instructions, which are the text below the second `---`, have {length}"
         yield document.diagnose((), "wrong-value", message, "shorten them: every request contains them")
     examples = {normal_form(example.key) for example in prompt.examples}
     for index, canary in enumerate(prompt.canaries):
