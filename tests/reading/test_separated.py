@@ -128,6 +128,14 @@ def test_a_header_without_a_declared_column_is_refused(tmp_path: Path) -> None:
     assert "shop, unit, price" in caught.value.fix
 
 
+def test_a_name_that_only_looks_like_the_declared_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunFailure) as caught:
+        read_csv_files(
+            tmp_path, (Field("caf\u00e9", ("caf\u00e9",), parse_type("int"), False),), "cafe\u0301,s\n1,x\n".encode()
+        )
+    assert caught.value.fix.endswith('characters that look the same: `path: "cafe\\u0301"`')
+
+
 def test_files_may_lack_an_optional_column(tmp_path: Path) -> None:
     texts = (b"shop,units,price\nA,1,2\n", b'shop,units\nB,2\n"C,c",many\n"D,d",4\n', b"units,shop\n\n5,E\n")
     read_result, rows, broken = read(tmp_path, *texts, optional=frozenset({"price"}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -135,13 +137,24 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
             "source",
             "missing-column",
             f"{file.path}: the header has no {', '.join(f'`{name}`' for name in missing)}",
-            f"it has {found or 'no names at all'}; `path:` sets the name of a column in the file, and `optional: true` allows files without the column",
+            _spelled_otherwise(missing, names)
+            or f"it has {found or 'no names at all'}; `path:` sets the name of a column in the file, and `optional: true` allows files without the column",
         )
     double = next((item.keys[-1] for item in fields if names.count(item.keys[-1]) > 1), None)
     if double is not None:
         fix = f"give the columns different names; or name every column here, in the order of the file: `header: no, skip_lines: {how.skip + 1}`"
         raise RunFailure("source", "double-column", f"{file.path}: `{double}` occurs twice in the header", fix)
     return names
+
+
+def _spelled_otherwise(missing: Sequence[str], names: Sequence[str]) -> str:
+    """What to write for a name that looks like one of the header's, and is of other characters; nothing where there is none."""
+    composed = {unicodedata.normalize("NFC", name): name for name in names}
+    alike = [(name, composed[normal]) for name in missing if (normal := unicodedata.normalize("NFC", name)) in composed]
+    if not alike:
+        return ""
+    name, found = alike[0]
+    return f"the header spells `{name}` with other characters that look the same: `path: {json.dumps(found)}`"
 
 
 def _refuse_absences(order: ReadRequest, fields: Sequence[Field], headers: Mapping[str, tuple[str, ...]]) -> None:
