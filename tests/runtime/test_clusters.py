@@ -155,13 +155,13 @@ def test_executors_without_packages_are_named_and_auto_reads_on_the_driver(proje
         examined = project.run("doctor", "--profile", "cluster", **{**given, "PYSPARK_PYTHON": "/nowhere/python"})
     assert result.code == 0, result.err
     assert (
-        "`sales` is read on this machine: an executor cannot they can read files like this machine: the package pyarrow"
+        "`sales` is read on this machine: an executor cannot read files like this machine: the package pyarrow"
         in result.err
     )
     assert project.table("doubled") == expected
     assert examined.code == 1
     assert (
-        "executors: an executor cannot they can read files like this machine: the program /nowhere/python"
+        "executors: an executor cannot read files like this machine: the program /nowhere/python"
         in examined.out
     )
 
