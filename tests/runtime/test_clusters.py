@@ -160,10 +160,7 @@ def test_executors_without_packages_are_named_and_auto_reads_on_the_driver(proje
     )
     assert project.table("doubled") == expected
     assert examined.code == 1
-    assert (
-        "executors: an executor cannot read files like this machine: the program /nowhere/python"
-        in examined.out
-    )
+    assert "executors: an executor cannot read files like this machine: the program /nowhere/python" in examined.out
 
 
 def venv_without_packages(folder: Path) -> str:

@@ -88,7 +88,8 @@ class RowReader:
         """The rows at `where`, in the columns that some of them names; where there are none, in all."""
         given = [*self._rows(where)]
         labelled = (columns.of_label(name) for _, row in given for name in row if name not in columns)
-        columns = Columns((*columns, *{item.name: item for item in labelled if item is not None}.values()))
+        for item in {item.name: item for item in labelled if item is not None}.values():
+            columns = columns.with_column(item)
         read = [(place, self._row(place, row, columns)) for place, row in given]
         named = tuple(dict.fromkeys(name for _, row in read for name in row))
         shown = (
