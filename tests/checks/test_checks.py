@@ -169,7 +169,7 @@ def of_instants(check: str) -> str:
 def test_the_age_of_an_instant_is_that_from_instant_to_instant(case: Case) -> None:
     check = "freshness: {column: at, max_age: 2 hours, as_of: $now}"
     param = "params: {now: {type: timestamptz, default: '2022-04-30 17:15:00+02:00'}}\n"
-    verdict = "holds: the newest `at` is 2022-04-30 13:15:00, 2 hours before 2022-04-30 15:15:00"
+    verdict = "holds: the newest `at` is 2022-04-30 13:15:00 UTC, 2 hours before 2022-04-30 15:15:00 UTC"
     case.finds(param + of_instants(check), f"{INSTANTS}    ->\n    {verdict}\n")
 
 

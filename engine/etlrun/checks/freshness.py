@@ -46,7 +46,7 @@ from sqlglot import exp
 from etlrun.contracts.check import Check, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import NULL, TIMESTAMPTZ, Columns, Type
-from etlrun.language.expressions import call, column, type_of
+from etlrun.language.expressions import call, column, literal, type_of
 from etlrun.language.instant_text import EXAMPLE
 from etlrun.spec.ages import HOW, UNITS, allowed_at_most, read_age, shown_age
 from etlrun.spec.fields import Expr, Label, key
@@ -103,7 +103,9 @@ class Freshness(Check):
         return self.as_of is None
 
     def lower(self, relation: Input) -> exp.Query:
-        outputs = [named(call("max", column(self.column)), "newest")]
+        found = relation.columns.get(self.column)
+        zone = literal("UTC" if found is not None and found.type == TIMESTAMPTZ else "")
+        outputs = [named(call("max", column(self.column)), "newest"), named(call("max", zone), "zone")]
         if self.as_of is not None:
             tree = relation.scope.tree(Columns(()), self.as_of, "as_of")
             assert tree is not None, f"`{self.as_of}` was lowered without being checked"
@@ -119,8 +121,9 @@ class Freshness(Check):
             now = now.date() if isinstance(now, datetime) else now
         age = _clock(now) - _clock(newest)
         side = "before" if age >= timedelta() else "after"
-        now_shown = now if self.as_of is not None else "this run"
-        detail = f"the newest `{self.column}` is {newest}, {shown_age(age)} {side} {now_shown}"
+        zone = f" {row['zone']}" if row["zone"] else ""
+        now_shown = f"{now}{zone}" if self.as_of is not None else "this run"
+        detail = f"the newest `{self.column}` is {newest}{zone}, {shown_age(age)} {side} {now_shown}"
         most = read_age(self.max_age)
         assert most is not None, f"`{self.max_age}` was judged without being checked"
         if age > most:

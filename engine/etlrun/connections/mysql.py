@@ -10,6 +10,10 @@ bytes of an index; other strings become TEXT. All use the collation utf8mb4_bin.
 DELETE on the published tables and on tables whose names start with `_etlrun_`. The first run also needs CREATE, and
 CREATE VIEW for sinks with `publish: pointer`. View sinks need CREATE VIEW and DROP.
 
+A `timestamptz` column is stored as DATETIME(6) in UTC, a type without a time zone. A source reads such a column as
+`timestamp`; `to_utc_timestamp(at, 'UTC')` makes it an instant again. A column of the type TIMESTAMP is read as
+`timestamptz`; a publish refuses it and names the DATETIME(6) to change it to.
+
 A table of 100,000 rows or more is read over several connections at the same time. Each reads ranges of the primary key,
 and all of them see the same snapshot. This needs the right LOCK TABLES, for the moment in which the connections start.
 One connection is used if the account lacks this right, if the table has no primary key of numbers, strings, dates or
