@@ -18,10 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from clusters import MASTER, QUIET, WORKER, free_port, is_open, serving
+from object_server import object_server
 from projects import Project, wait_for
 
 HOSTS = ("127.0.0.1", "127.0.0.2")  # Spark runs a task a second time on another host only
 LONG = 120.0  # seconds that nothing here should take
+KEYS = {"LAKE_KEY": "key", "LAKE_SECRET": "secret"}  # to a store, which executors have of their own
 FILES, ROWS, SHOPS = 50, 2_000, 1_500
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # to start
 SPEC = """
@@ -40,6 +42,7 @@ sinks:
   dear:
     table: {from: dear, connection: warehouse, key: [units], write: replace}
 """
+TEXTS = SPEC.replace("parquet: {path: sales,", "csv: {path: s3://lake/sales/*.csv,")
 PROFILE = """
     engine:
       spark:
@@ -121,6 +124,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                         SPARK_LOCAL_IP=host,
                         SPARK_LOCAL_DIRS=str(folder / "local"),
                         JAVA_TOOL_OPTIONS=QUICK,
+                        **KEYS,
                     )
                 ).pid
             )
@@ -238,3 +242,34 @@ def test_tasks_that_run_twice_at_once_change_no_row(project: Project, cluster: C
         _, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, err
     assert published(project) == wanted
+
+
+def test_an_executor_that_is_killed_while_it_reads_objects_changes_no_row(
+    project: Project, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    settings = (
+        (project.folder / "etlrun.yaml").read_text().replace("      spark:\n", "      spark:\n        read: tasks\n")
+    )
+    project.pipeline(TEXTS)
+    with object_server() as server:
+        server.make_bucket("lake")
+        store = f"{{endpoint: '{server.url}', region: us-east-1, access_key: '${{LAKE_KEY}}', secret_key: '${{LAKE_SECRET}}'}}"
+        project.write("etlrun.yaml", f"storage: {{s3://lake: {{s3: {store}}}}}\n{settings}")
+        for number in range(FILES):
+            rows = range(number * ROWS, (number + 1) * ROWS)
+            text = "".join(f"shop {row % SHOPS},{row},{row / 4}\n" for row in rows)
+            server.put("lake", f"sales/{number:03}.csv", f"shop,units,price\n{text}".encode())
+        wanted = expected(project)
+        server.log()
+        server.fail({"sales/0": "slow"})
+        with running(project, "cluster") as process:
+            wait_for(lambda: any(asked.startswith("GET /lake/sales/") for asked in server.log()), LONG)
+            os.kill(cluster.executors()[0], signal.SIGKILL)
+            server.fail({})
+            _, err = process.communicate(timeout=LONG)
+    assert process.returncode == 0, err
+    assert published(project) == wanted
+    removed = [event for event in events(project) if event["Event"] == "SparkListenerExecutorRemoved"]
+    assert len(removed) == 1
