@@ -66,11 +66,12 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
             raise
         return found  # by another process, meanwhile
     remove_abandoned(folder, publication, application, {file.path.split("/")[0] for file in files})
-    remove_forgotten(folder, lambda: _known(folder))
+    remove_forgotten(folder, lambda: known(folder))
     return committed
 
 
-def _known(folder: TableFolder) -> Known | None:
+def known(folder: TableFolder) -> Known | None:
+    """What the log of the table knows; None where the table is not there. Raises RunFailure."""
     table = open_delta(folder)
     if table is None:
         return None

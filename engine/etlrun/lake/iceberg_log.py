@@ -59,9 +59,9 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
         if found is None:
             raise
         return replace(found, place=_place(location))  # by another process, meanwhile
-    known = _known(place)
-    remove_abandoned(folder, publication, application, known.current if known else ())
-    remove_forgotten(folder, lambda: known)
+    there = known(place)
+    remove_abandoned(folder, publication, application, there.current if there else ())
+    remove_forgotten(folder, lambda: there)
     return committed
 
 
@@ -185,7 +185,8 @@ def _verify(place: CatalogTable, snapshot: int, write: Write, paths: set[str]) -
         )
 
 
-def _known(place: CatalogTable) -> Known | None:
+def known(place: CatalogTable) -> Known | None:
+    """What the log of the table knows; None where the table is not there. Raises RunFailure."""
     from datetime import UTC, datetime
 
     table = place.load()

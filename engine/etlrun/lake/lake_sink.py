@@ -20,6 +20,7 @@ from etlrun.spec.scope import HIDDEN, Scope
 from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
+    from etlrun.lake.forgotten import Known
     from etlrun.lake.snapshot import Snapshot
 
 HOW = "write `column = value` for columns of `partition_by`, joined by `and`"
@@ -49,6 +50,12 @@ class LakeSink(Sink):
         self, root: Path, open_database: Callable[[str], Database], stores: Stores, scratch: Path
     ) -> Snapshot | None:
         """What readers of the table see now; None where it is not there. Raises RunFailure."""
+        raise NotImplementedError
+
+    def known(
+        self, root: Path, open_database: Callable[[str], Database], stores: Stores, scratch: Path
+    ) -> Known | None:
+        """What the log of the table knows of runs; None where the table is not there. Raises RunFailure."""
         raise NotImplementedError
 
     def verify_place(self, columns: Columns, scope: Scope) -> None:

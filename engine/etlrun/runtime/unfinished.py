@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
+from etlrun.lake.lake_sink import LakeSink
 from etlrun.runtime.basis import Ledgers
 from etlrun.runtime.record import Record, Status
 from etlrun.runtime.resume import resume
 from etlrun.runtime.run import RunOptions, run_pipeline, spec_hash
 from etlrun.runtime.run_records import StoredRun, stored_runs
+from etlrun.storage.stores import open_stores
+from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter
 
 BROKEN_OFF: tuple[Status, ...] = ("failed", "interrupted", "killed")
@@ -47,16 +52,28 @@ def find_half_appended(checked: Checked) -> StoredRun | None:
         if record.status == "done":
             return None
         is_open = record.status in BROKEN_OFF and bool(record.staged) and record.spec_hash == spec_hash(checked)
-        if is_open and _has_appended(checked, record):
+        if is_open and _has_appended(checked, stored):
             return stored
     return None
 
 
-def _has_appended(checked: Checked, record: Record) -> bool:
-    """Whether rows of a run are in a table: as its record says, or a ledger where it was killed between the two."""
-    appending = {sink: use for sink, use in checked.pipeline.sinks.items() if use.value.appends()}
+def _has_appended(checked: Checked, stored: StoredRun) -> bool:
+    """Whether rows of a run are in a table: as its record says, or the table's ledger or log where it was killed between the two."""
+    appending = {sink: use.value for sink, use in checked.pipeline.sinks.items() if use.value.appends()}
+    record = stored.record
     if any(sink in record.sinks and "appended_by" not in record.sinks[sink] for sink in appending):
         return True
     ledgers = Ledgers()
-    places = [(use.value.place(sink)[0], use.value.table_name(sink)) for sink, use in appending.items()]
-    return any(table and record.run_id in ledgers.runs_of(checked, connection, table) for connection, table in places)
+    places = [(value.place(sink)[0], value.table_name(sink)) for sink, value in appending.items()]
+    if any(table and record.run_id in ledgers.runs_of(checked, connection, table) for connection, table in places):
+        return True
+    tables = [value for value in appending.values() if isinstance(value, LakeSink)]
+    return any(record.run_id in _runs_of(checked, table, stored.folder.path) for table in tables)
+
+
+def _runs_of(checked: Checked, sink: LakeSink, scratch: Path) -> set[str]:
+    """The runs that the log of a table of a lake names."""
+    stores = open_stores(checked.project, checked.profile, filled)
+    reader = database_reader(checked.project, checked.profile)
+    known = sink.known(checked.project.root, reader, stores, scratch)
+    return {run for run, _ in known.runs} if known else set()

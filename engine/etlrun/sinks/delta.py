@@ -47,6 +47,7 @@ from etlrun.spec.urls import is_url
 from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
+    from etlrun.lake.forgotten import Known
     from etlrun.lake.snapshot import Snapshot
     from etlrun.lake.table_folder import TableFolder
 
@@ -109,6 +110,14 @@ class Delta(LakeSink):
         folder = table_folder(root, self.path, stores, scratch)
         table = open_delta(folder)
         return None if table is None else read_snapshot(folder, table)
+
+    def known(
+        self, root: Path, open_database: Callable[[str], Database], stores: Stores, scratch: Path
+    ) -> Known | None:
+        from etlrun.lake.delta_log import known
+        from etlrun.lake.table_folder import table_folder
+
+        return known(table_folder(root, self.path, stores, scratch))
 
     def _folder(self, publication: Publication) -> TableFolder:
         from etlrun.lake.table_folder import table_folder

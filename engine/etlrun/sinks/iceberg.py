@@ -45,6 +45,7 @@ from etlrun.spec.scope import Scope
 from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
+    from etlrun.lake.forgotten import Known
     from etlrun.lake.iceberg_catalog import CatalogTable
     from etlrun.lake.snapshot import Snapshot
 
@@ -98,6 +99,14 @@ class Iceberg(LakeSink):
         place = catalog_table(open_database(self.connection), self.table, stores, scratch)
         table = place.load()
         return None if table is None else read_iceberg(place, table, None)
+
+    def known(
+        self, root: Path, open_database: Callable[[str], Database], stores: Stores, scratch: Path
+    ) -> Known | None:
+        from etlrun.lake.iceberg_catalog import catalog_table
+        from etlrun.lake.iceberg_log import known
+
+        return known(catalog_table(open_database(self.connection), self.table, stores, scratch))
 
     def _table(self, publication: Publication) -> CatalogTable:
         from etlrun.lake.iceberg_catalog import catalog_table
