@@ -1,1 +1,1 @@
-"""From files to rows: which files there are, what each record says, and what becomes of broken ones."""
+"""Reads files into rows: finds the files, parses each record, and keeps broken records apart."""

@@ -1,7 +1,7 @@
-"""What became of every record that was read: rows + broken + blank = records, for a slice, a file, a source.
+"""Row counts of a read (its account): rows + broken + blank = records, for a slice, a file or a source.
 
-The accounts of slices that follow each other make the account of both, whichever are put together first: lines are counted from where a
-slice starts, and become those of the file once the line ends before it are known.
+The accounts of neighbouring slices can be added, in any grouping. Line numbers in a slice count from its own start; they become line
+numbers of the file once the number of line ends before the slice is known.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class SliceCounts:
 
 
 def merge(accounts: Iterable[FileAccount]) -> tuple[FileAccount, ...]:
-    """An account for each file, from those of its slices; the slices of a file follow each other in order."""
+    """Add the accounts of slices to one account per file. The slices of a file come in order."""
     return tuple(reduce(_followed_by, slices) for _, slices in groupby(accounts, key=lambda account: account.path))
 
 
 def _followed_by(first: FileAccount, second: FileAccount) -> FileAccount:
-    """The account of two slices that follow each other."""
+    """The account of two neighbouring slices together."""
     before = first.line_ends
     samples = (*first.samples, *((line + before, reason) for line, reason in second.samples))
     lines, at = second.longest
@@ -91,7 +91,7 @@ def _followed_by(first: FileAccount, second: FileAccount) -> FileAccount:
 
 
 def account_of(found: dict[str, Any]) -> FileAccount:
-    """An account from JSON, as `asdict` makes it. Raises ValueError, KeyError or TypeError where it is none."""
+    """Read an account from JSON that `asdict` made. Raises ValueError, KeyError or TypeError if the JSON is not an account."""
     samples = tuple((line, reason) for line, reason in found["samples"])
     lines, at = found["longest"]
     return FileAccount(**{**found, "samples": samples, "longest": (lines, at), "lacking": tuple(found["lacking"])})
@@ -100,7 +100,7 @@ def account_of(found: dict[str, Any]) -> FileAccount:
 def read_result(
     source: str, files: tuple[InputFiles, ...], accounts: tuple[FileAccount, ...], notices: Iterable[str]
 ) -> ReadResult:
-    """What reading a source gave: the files with its rows, and the sum of its accounts."""
+    """The result of reading a source: the files with its rows, and the sum of its accounts."""
     reasons: Counter[str] = sum((Counter(account.reasons) for account in accounts), Counter())
     samples = sorted((account.path, *sample) for account in accounts for sample in account.samples)
     return ReadResult(
@@ -131,7 +131,7 @@ def _long_records(source: str, accounts: Sequence[FileAccount]) -> tuple[str, ..
 
 
 def left_out(source: str, accounts: Sequence[FileAccount], written: int, limit: int) -> tuple[str, ...]:
-    """A line about broken records that a full quarantine has not."""
+    """A notice about broken records that did not fit into a full quarantine."""
     count = sum(account.broken for account in accounts)
     if written == count:
         return ()
@@ -142,6 +142,6 @@ def left_out(source: str, accounts: Sequence[FileAccount], written: int, limit: 
 
 
 def _general(reason: str) -> str:
-    """A reason without the values in it, to count by."""
+    """A reason without the values in it, so that equal reasons can be counted."""
     words = [word for word in reason.split(", and ")[-1:] if word]
     return words[0].split(" (")[0]

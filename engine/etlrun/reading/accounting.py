@@ -1,4 +1,4 @@
-"""The account of a source while it is read: what every thread finds in the slices of its files, and in the end the sum."""
+"""Collects the account of a source while threads read the slices of its files, and adds it up at the end."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from etlrun.reading.quarantine import BrokenRecord, Quarantine, Spools, Way
 
 @dataclass
 class Accounting:
-    """Counts the records of the slices of one request, and writes the broken ones down."""
+    """Counts the records in all slices of one request, and keeps the broken ones for the quarantine."""
 
     request: ReadRequest
     spools: Spools
     slice_counts: list[SliceCounts] = field(default_factory=list)
 
     def open(self, slices: Sequence[InputFile], lacking: tuple[str, ...] = ()) -> list[SliceCounts]:
-        """Counts, from zero, for each slice of files of the request, which have not the columns `lacking`."""
+        """Start a counter for each slice. `lacking` are the columns that its files do not have."""
         places = {file.path: index for index, file in reversed([*enumerate(self.request.inventory.files)])}
         opened = [SliceCounts(piece, (places[piece.path], piece.start), lacking) for piece in slices]
         self.slice_counts += opened
         return opened
 
     def add_broken(self, counts: SliceCounts, way: Way, broken: BrokenRecord) -> None:
-        """Count a broken record; those of one slice and way come in order, from one thread at a time."""
+        """Count a broken record. Those of one slice and stage (framed or judged) come in order, from one thread at a time."""
         counts.add_broken(broken)
         if self.request.quarantine is not None:
             self.spools.add(counts.place, way, broken.as_json(self.request.name))
 
     def accounts(self, rows: int) -> tuple[FileAccount, ...]:
-        """An account for each file, in order. There are `rows`; every record is a row, broken or blank, or this raises."""
+        """The account of each file, in order. Raises if rows + broken + blank is not the number of records, where `rows` is the sum of rows."""
         self.slice_counts.sort(key=lambda counts: counts.place)
         accounts = merge(counts.account() for counts in self.slice_counts)
         if sum(account.rows for account in accounts) != rows:
@@ -44,7 +44,7 @@ class Accounting:
         return accounts
 
     def broken(self) -> Iterator[bytes]:
-        """The broken records that were kept, in order, as lines of a quarantine: all that it has room for, and more."""
+        """The broken records that were kept, in order, as lines of a quarantine: at least as many as fit into it."""
         line_ends, path = 0, ""
         for counts in self.slice_counts:
             line_ends = line_ends if counts.file.path == path else 0
@@ -59,7 +59,7 @@ class Accounting:
 def sum_up(
     request: ReadRequest, files: tuple[InputFiles, ...], accounts: tuple[FileAccount, ...], broken: Iterable[bytes]
 ) -> ReadResult:
-    """What reading a source gave, with its quarantine written; `broken` are the lines for it, in order."""
+    """Write `broken`, lines in order, to the quarantine, and return the result of reading the source."""
     full: tuple[str, ...] = ()
     if request.quarantine is not None:
         with closing(Quarantine(request.quarantine, request.quarantine_limit)) as quarantine:

@@ -1,4 +1,4 @@
-"""Compressed text files: the endings that are read, and how each one is opened."""
+"""Compressed text files: the file name endings that are supported, and how each is opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any, Protocol
 
 
 class ByteStream(Protocol):
-    """What gives bytes, at most so many at a time, and none at its end."""
+    """A stream of bytes: `read` returns at most the given number, and no bytes at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -26,7 +26,7 @@ class Compression:
 
 
 def _bz2(file: IO[bytes]) -> Any:
-    """Python's own reader ends without a word where what follows a stream is no other one."""
+    """Open a bzip2 file. Python's own reader silently ignores bytes after a stream that are not another stream."""
     import pyarrow as pa
 
     return pa.CompressedInputStream(file, "bz2")
@@ -56,11 +56,11 @@ UNREAD_ENDINGS = {
     ".7z": "7z",
     ".Z": "compress",
 }  # compressions that are known by name only
-DAMAGE = (EOFError, zlib.error, OSError)  # what a compressed stream raises where it is cut or damaged
+DAMAGE = (EOFError, zlib.error, OSError)  # what reading a truncated or damaged file raises
 
 
 def compression_of(path: str) -> Compression | None:
-    """The compression that a file's name stands for."""
+    """The compression that the ending of a file name means."""
     return next((known for known in COMPRESSIONS if path.endswith(known.ending)), None)
 
 
@@ -71,6 +71,6 @@ def without_ending(path: str) -> str:
 
 
 def open_text(file: IO[bytes], path: str) -> ByteStream:
-    """The text of an open file, decompressed as its path says. Its `read` raises one of DAMAGE for a file that is cut or damaged."""
+    """Open the text of a file, decompressed by the ending of its path. Its `read` raises one of DAMAGE if the file is truncated or damaged."""
     known = compression_of(path)
     return known.open(file) if known else file

@@ -1,6 +1,6 @@
-"""The elements of a file that is one JSON array, each a record, found without reading the whole; and a file that is one record.
+"""Splits a file that is one JSON array into its elements, without loading all of it; or takes a whole file as one record.
 
-Only brackets, commas and quotes are looked at here; what an element says is judged like a line.
+Only brackets, commas and quotes matter here. Each element is then parsed like a line of JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SPACE = b" \t\r\n"
 
 
 def frame_elements(stream: ByteStream) -> Iterator[Records | LongLine]:
-    """The elements of the array, in groups. Raises FramingError for a text that is not one array."""
+    """The elements of the array, in groups. Raises FramingError if the text is not one array."""
     array = _Array()
     while chunk := stream.read(CHUNK):
         yield from_raws(array.feed(chunk))
@@ -37,12 +37,12 @@ def frame_document(stream: ByteStream) -> Iterator[Records | LongLine]:
 
 
 class _Array:
-    """Follows the brackets of a text; `rest` is what of it is not an element yet."""
+    """Follows the brackets of a text. `rest` is the text after the last complete element."""
 
     def __init__(self) -> None:
         self.rest = b""
         self.line = 1  # where `rest` starts
-        self.seen = 0  # bytes of `rest` that were looked at
+        self.seen = 0  # bytes of `rest` that were scanned
         self.depth = -1  # of brackets inside the array; -1 in front of it
         self.is_over = False
 
@@ -59,7 +59,7 @@ class _Array:
             raise self._failure(f"an element is longer than {MAX_LINE // 1_000_000} MB", "split it")
 
     def finish(self) -> None:
-        """Raises FramingError where the array is not whole."""
+        """Raises FramingError if the array is not complete."""
         if self.depth < 0 and self.rest.strip(_SPACE):
             self._start()
         if not self.is_over and (self.depth >= 0 or self.rest.strip(_SPACE)):
@@ -80,7 +80,7 @@ class _Array:
         start = 0
         for found in _TOKEN.finditer(self.rest, self.seen):
             token = found[0]
-            if token == b'"':  # a text that is not closed yet
+            if token == b'"':  # a string that is not closed yet
                 self.seen = found.start()
                 break
             self.seen = found.end()

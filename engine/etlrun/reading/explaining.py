@@ -1,4 +1,4 @@
-"""What a file is that does not hold the records it should, told by its first bytes."""
+"""Explains, from its first bytes, what a file contains that does not contain the expected records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BINARY = (
 
 
 def first_bytes(found: InputFile) -> bytes:
-    """The first bytes of a file's text; none where it cannot be read."""
+    """The first bytes of a file's text; empty if it cannot be read."""
     try:
         with open(found.at, "rb") as file:
             return open_text(file, found.path).read(LOOKED_AT)
@@ -32,13 +32,13 @@ def first_bytes(found: InputFile) -> bytes:
 
 
 def explain_known(head: bytes) -> tuple[str, str] | None:
-    """The compression that the first bytes of a file name and that is not read, and what to do."""
+    """Name the unsupported compression that the first bytes of a file show, and what to do."""
     known = next((name for magic, name in BINARY if head.startswith(magic)), "")
     return (f"the file is compressed with {known}", UNREAD_FIX) if known else None
 
 
 def explain_bytes(head: bytes) -> tuple[str, str] | None:
-    """What bytes are that are no text, and what to do."""
+    """Name the format of bytes that are not text, and what to do."""
     known = explain_known(head)
     if known:
         return known
@@ -50,7 +50,7 @@ def explain_bytes(head: bytes) -> tuple[str, str] | None:
 
 
 def explain_json(head: bytes) -> tuple[str, str] | None:
-    """What a file is that should hold one JSON object in each line, and what to do."""
+    """Name what a file contains in place of one JSON object in each line, and what to do."""
     text = head.removeprefix(BOM).decode("utf-8", errors="replace").lstrip(" \t\r\n")
     line = text.splitlines()[0] if text else ""
     if re.match(r"\[\s*[{\]]", text):
@@ -73,7 +73,7 @@ def _is_json(line: str) -> bool:
 
 
 def _starts_object(text: str) -> bool:
-    """Whether a text starts with an object that goes over several lines, as far as it is there."""
+    """Whether a text, which may be cut off, starts with an object that spans several lines."""
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except RecursionError:

@@ -1,6 +1,6 @@
-"""Objects of a store, copied into a folder of the run, where the one reader of files reads them; whatever is said of one names its URL.
+"""Downloads objects of a store into a folder of the run, so that they are read like files. Messages still name their URLs.
 
-An object whose part an earlier run left is not asked for: its listing says that it is the same.
+An object is not downloaded if an earlier run kept its part and the listing shows that the object is unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAMES = "urls.txt"
 
 @dataclass
 class Fetching:
-    """Copies of the objects of an inventory on their way into `folder`. `done` of `size` bytes are there."""
+    """Downloads the objects of an inventory into `folder`. `done` of `size` bytes have arrived."""
 
     inventory: Inventory
     folder: Path
@@ -34,7 +34,7 @@ class Fetching:
 
     @property
     def files(self) -> list[InputFile]:
-        """What is in a store, and has no part."""
+        """The objects to download: those without a kept part."""
         return [file for file in self.inventory.files if is_url(file.at) and file.part is None]
 
     @property
@@ -42,7 +42,7 @@ class Fetching:
         return sum(file.size for file in self.files)
 
     def fetch(self) -> Inventory:
-        """The inventory, with a copy of each object. Raises RunFailure."""
+        """Download each object; returns the inventory with the paths of the copies. Raises RunFailure."""
         remote = self.files
         if not remote:
             return self.inventory
@@ -80,7 +80,7 @@ class Fetching:
         return not self.stopped.is_set()
 
     def _make_room(self) -> None:
-        """Raises RunFailure where the disk has no room for the copies."""
+        """Raises RunFailure if the disk has not enough space for the copies."""
         import shutil
 
         self.folder.mkdir(parents=True)
@@ -93,7 +93,7 @@ class Fetching:
 
 
 def with_parts(inventory: Inventory, parts: PartStore, folder: Path) -> Inventory:
-    """The inventory, its objects with the parts that earlier runs left of them, linked into new folders below `folder`."""
+    """The inventory with the parts that earlier runs kept of its objects, linked into new folders below `folder`."""
 
     def known(number: int, file: InputFile) -> InputFile:
         part = parts.find(file, folder / f"cached-{number}") if is_url(file.at) else None

@@ -1,7 +1,7 @@
-"""Slices of files: what several threads, or several machines, read at once; together they give what the whole files give.
+"""Splits files into slices that several threads or machines read in parallel. Together they give the same rows as the whole files.
 
-A slice is a file, or the lines of it that start in a range of its bytes. A file is cut only where every line is a record and LF ends it:
-never one that is compressed, whose lines end in CR, or in which a quoted value may hold a line end.
+A slice is a file, or the lines that start in a range of its bytes. A file is split only if every line is a record that ends in LF:
+never if it is compressed, if its lines end in CR, or if a quoted value may contain a line end.
 """
 
 from __future__ import annotations
@@ -37,5 +37,5 @@ def _can_be_cut(file: InputFile) -> bool:
         with open(file.at, "rb") as stream:
             head = stream.read(len(BOM) + LOOKED_AT + 1)
     except OSError:
-        return False  # who reads it says what is wrong with it
+        return False  # the reader reports what is wrong with it
     return not ends_lines_in_cr(head.removeprefix(BOM))

@@ -1,6 +1,6 @@
-"""The files at a path: the file itself, those of a folder, or those whose names fit the `*` that the spec writes.
+"""Finds the files at a path: the file itself, those of a folder, or those that match the `*` in the path of the spec.
 
-No other character of a path is a pattern, and none of the project's own folder is.
+Only `*` is a pattern, and only in the path of the spec: not in the path of the project's folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file below a path: its size in bytes, when it changed last (ns since 1970), and its device and inode; none of an object of a store."""
+    """A file below a path: its size in bytes, its time of change (ns since 1970), and its device and inode (0 for objects of a store)."""
 
     path: str
     size: int
@@ -29,13 +29,13 @@ class FoundFile:
 
 @dataclass
 class FileFinder:
-    """Looks for files, in `places` only. Used once for a source: it knows the folders it has been in."""
+    """Looks for files, in `places` only. Use a new one for each source: it remembers the folders that it has listed."""
 
     places: Places
     _inside: dict[str, bool] = field(default_factory=dict)
 
     def find(self, path: str) -> Iterator[FoundFile | Trouble]:
-        """What is at `path`, which starts at the project's folder; nothing where nothing is there."""
+        """The files at `path`, which is relative to the project's folder; empty if there are none."""
         start = str(self.places.project / fixed_part(path))
         if not self.places.holds(start):
             yield self._outside(start)
@@ -55,7 +55,7 @@ class FileFinder:
         yield from self._fitting(start, [part for part in rest.split("/") if part not in ("", ".")])
 
     def _fitting(self, folder: str, parts: list[str]) -> Iterator[FoundFile | Trouble]:
-        """What fits the parts of a path, each of which may hold `*`, below a folder."""
+        """The files below a folder that match the parts of a path; each part may contain `*`."""
         if not parts:
             yield from self._at(folder, ())
             return
@@ -80,7 +80,7 @@ class FileFinder:
                 yield from self._fitting(os.path.join(folder, name), rest)
 
     def _at(self, path: str, above: tuple[str, ...]) -> Iterator[FoundFile | Trouble]:
-        """The file at `path`, or the files of the folder that it is; `above` are the folders on the way, without their links."""
+        """The file at `path`, or all files if it is a folder. `above` are the parent folders with links resolved."""
         try:
             status = os.stat(path)
         except OSError as error:
@@ -111,7 +111,7 @@ class FileFinder:
             yield from self._at(os.path.join(folder, name), above)
 
     def _is_inside(self, path: str) -> bool:
-        """Whether a path leads to one of the places; its folder is looked at once for all its files."""
+        """Whether a path is inside one of the places. The result is kept per folder."""
         if os.path.islink(path):
             return self.places.holds(path)
         folder = os.path.dirname(path)
@@ -124,33 +124,33 @@ class FileFinder:
 
 
 def fixed_part(path: str) -> str:
-    """The part of a path in front of the folder or file whose name holds a `*` or a day."""
+    """The part of a path before the first folder or file name that contains `*` or a day."""
     found = re.search(r"\*|\{date:", path)
     return path[: path.rfind("/", 0, found.start()) + 1] if found else path
 
 
 def leads_up(path: str) -> bool:
-    """Whether a path goes up again behind a `*` or a day."""
+    """Whether a path has `..` after a `*` or a day."""
     return ".." in path[len(fixed_part(path)) :].split("/")
 
 
 def is_utf8(path: str) -> bool:
-    """Whether a path is text; names on disk are bytes."""
+    """Whether a path is valid UTF-8; names on disk are bytes."""
     return not re.search(r"[\ud800-\udfff]", path)
 
 
 def shown_path(path: str) -> str:
-    """A path as text that can be printed, whatever bytes it is of."""
+    """A path as printable text, even if its bytes are not valid UTF-8."""
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
 def is_marker(name: str) -> bool:
-    """Whether a file of that name is no data by the custom of Hadoop and Spark: `_SUCCESS`, `.part.crc`."""
+    """Whether Hadoop and Spark take a file of this name for a marker, not for data: `_SUCCESS`, `.part.crc`."""
     return name.startswith(("_", ".")) or name.endswith(".crc")
 
 
 def _closed_folder(path: str) -> str:
-    """A folder on the way that is closed to us: whatever it holds cannot be known, not even that it holds nothing."""
+    """A folder on the path that we may not read. We cannot know what it contains, or whether it is empty."""
     folder = path.rstrip("/") or "/"
     while True:
         if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):

@@ -1,4 +1,4 @@
-"""What tells one reader of files from another: its own code, that of the source's kind, and the libraries that read for it."""
+"""The fingerprint of a reader of files: a digest of its code, the code of the source's kind, and the versions of the libraries that it uses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LIBRARIES = ("duckdb", "pyarrow")
 
 
 def reader_fingerprint(kind: type, *more: Path) -> str:
-    """A SHA-256 over all code that decides what a file of a source of the class `kind` holds; `more` are files that take part."""
+    """SHA-256 of all code that affects the rows of a source of the class `kind`; `more` are additional files to include."""
     return _digest_of((*_own_code(), *_code_of(kind), *more), tuple(library_versions().items()))
 
 
 def library_versions() -> dict[str, str]:
-    """Python's minor version, and the versions of the libraries that read. Raises ImportError where one is missing."""
+    """Python's minor version, and the versions of the libraries used for reading. Raises ImportError if one is missing."""
     return {"Python": ".".join(platform.python_version_tuple()[:2]), **{name: version(name) for name in LIBRARIES}}
 
 
@@ -42,7 +42,7 @@ def _own_code() -> Iterator[Path]:
 
 
 def _code_of(kind: type) -> Iterator[Path]:
-    """The code of a kind that a plugin adds: all of its package."""
+    """The code of a kind that comes from a plugin: its whole package."""
     tops = {base.__module__.partition(".")[0] for base in kind.__mro__} - {"builtins", "abc", "typing", "etlrun"}
     for top in sorted(tops):
         module = sys.modules[top]

@@ -1,4 +1,4 @@
-"""Columns whose values are in the names of folders, such as `dt=2024-01-01`: what the path of a file says of each."""
+"""Partition columns: reads their values from folder names such as `dt=2024-01-01`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from etlrun.language.columns import Column
 from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, decoded, read_texts
 
-NULL = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows without a value
+NULL = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows in which the column is null
 PLAIN = "a column of an array, struct or map cannot be read from a folder name"
 
 

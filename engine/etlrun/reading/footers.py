@@ -1,4 +1,4 @@
-"""Parquet files: their footers say how every declared column is read; the engine reads the rows itself."""
+"""Decides from the footers of Parquet files how each declared column is read. The engine reads the rows itself."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Layout = tuple[FileColumn, ...]  # of the declared columns, in their order
 
 
 def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResult:
-    """Find out how every file of `order` holds the columns `wanted`; files that hold them alike are read together.
+    """Find out how each file of `order` stores the columns `wanted`. Files that store them alike are read together.
 
-    Raises RunFailure with every file that does not fit.
+    Raises RunFailure that lists every file that does not fit.
     """
     layouts: dict[Layout, list[InputFile]] = {}
     rows: dict[str, int] = {}
@@ -67,7 +67,7 @@ def _opened(file: InputFile) -> pyarrow.parquet.ParquetFile:
 def _layout(
     footer: pyarrow.parquet.ParquetFile, wanted: Sequence[WantedColumn]
 ) -> tuple[Layout, list[tuple[str, str]]]:
-    """How a file holds the columns, and what is wrong with it, each with its fix."""
+    """How a file stores the columns, and its problems, each with a fix."""
     schema = FileSchema(footer)
     layout, wrong = [], []
     for item in wanted:
@@ -90,7 +90,7 @@ def _refuse(problems: Sequence[tuple[str, str]]) -> None:
 
 
 def _absences(name: str, wanted: Sequence[WantedColumn], layouts: dict[Layout, list[InputFile]]) -> Iterator[str]:
-    """A line for each column that some files lack. Raises RunFailure for one that all of them lack."""
+    """A notice for each column that some files do not have. Raises RunFailure for a column that no file has."""
     total = sum(map(len, layouts.values()))
     for index, item in enumerate(wanted):
         lacking = [file.path for layout, files in layouts.items() if layout[index] == ABSENT for file in files]

@@ -1,4 +1,4 @@
-"""Slices of files cut into records, each by a thread, as batches for a statement; a record that is no text is broken at once."""
+"""Splits slices of files into records in threads, as batches for a DuckDB statement. A record that is not UTF-8 is broken at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FramedSlices:
-    """The records of slices, framed alike; `more` gives them more columns, and with `has_header` the first record of a file is none."""
+    """The records of slices. `more` adds columns to them. With `has_header`, the first record of a file is a header, not a row."""
 
     accounting: Accounting
     framer: Framer
@@ -39,7 +39,7 @@ class FramedSlices:
         return pa.schema([*of_record, *self.more.fields])
 
     def batches(self, slice_counts: Sequence[SliceCounts]) -> Iterator[pyarrow.RecordBatch]:
-        """The records of all slices; the column `file` is the place of a slice in `slice_counts`."""
+        """The records of all slices. The column `file` is the index of the slice in `slice_counts`."""
         schema = self.schema()
         slices = (self._batches_of(index, counts, schema) for index, counts in enumerate(slice_counts))
         return side_by_side(slices, self.accounting.request.limits.at_once)
@@ -55,7 +55,7 @@ class FramedSlices:
             )
 
     def _records(self, counts: SliceCounts) -> Iterator[Records]:
-        """The records of a slice that are text."""
+        """The records of a slice that are valid UTF-8."""
         is_header = self.has_header and not counts.file.start
         for found in records_in(counts.file, self.framer, self._progress, counts.add_line_ends):
             if isinstance(found, LongLine):

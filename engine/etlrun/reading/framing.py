@@ -1,6 +1,6 @@
-"""From blocks of lines to records: the texts that the engine judges together, and the bytes that are judged one by one.
+"""Turns blocks of lines into records: texts that the engine parses in bulk, and bytes that are parsed one by one.
 
-A record knows the line it starts in, so that every verdict has its place. Which way a record goes never changes what it says.
+Each record keeps the number of its first line, for messages. Both ways give the same values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from etlrun.reading.lines import Block, LongLine, blocks
 if TYPE_CHECKING:
     import pyarrow
 
-MANY_LINES = 5  # of one record; more of them are worth a notice
+MANY_LINES = 5  # of one record; a notice names records with more
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Raw:
 class Records:
     """Records that are text, as an Arrow array, with the line that each starts in; and those that are not UTF-8.
 
-    `plain` holds the same texts, with LF between them, where each is one line that may be split with others.
+    `plain` holds the same texts, separated by LF, if each is one line that can be split in bulk.
     """
 
     texts: pyarrow.Array
     lines: pyarrow.Array
     undecodable: tuple[Raw, ...] = ()
-    long: tuple[Raw, ...] = ()  # without their data: those that have many lines
+    long: tuple[Raw, ...] = ()  # the records of many lines, without their data
     plain: bytes = b""
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Records:
 
 
 class MoreColumns(Protocol):
-    """What gives records more columns: their names and types, and the columns of some records."""
+    """Adds columns to records: their names and types, and their values for a group of records."""
 
     @property
     def fields(self) -> list[tuple[str, pyarrow.DataType]]: ...
@@ -60,7 +60,7 @@ class MoreColumns(Protocol):
 
 
 class FramingError(ValueError):
-    """A text that cannot be cut into records at all: the line, and what to do."""
+    """A text that cannot be split into records at all: the line, and what to do."""
 
     def __init__(self, line: int, message: str, fix: str) -> None:
         super().__init__(message)
@@ -72,7 +72,7 @@ Framer = Callable[[ByteStream], Iterator[Records | LongLine]]
 
 
 def frame_lines(stream: ByteStream, skip: int = 0) -> Iterator[Records | LongLine]:
-    """Every line is a record, but for the first `skip`."""
+    """Take every line as a record, except the first `skip`."""
     for block in blocks(stream, skip):
         yield block if isinstance(block, LongLine) else lines_of(block)
 
@@ -91,7 +91,7 @@ def lines_of(block: Block) -> Records:
 
 
 def from_raws(raws: Iterable[Raw]) -> Records:
-    """Records one by one."""
+    """Collect single records."""
     texts: list[bytes] = []
     lines: list[int] = []
     undecodable: list[Raw] = []
@@ -110,13 +110,13 @@ def from_raws(raws: Iterable[Raw]) -> Records:
 
 
 def without_first(records: Records) -> Records:
-    """The records without the first one, which is a header that was read already."""
+    """The records without the first one, which is the header."""
     plain = records.plain.partition(b"\n")[2]
     return Records(records.texts.slice(1), records.lines.slice(1), records.undecodable, records.long, plain)
 
 
 def as_one_text(data: bytes | memoryview) -> pyarrow.Array:
-    """An Arrow array of one text that lies on `data`; nobody has looked whether it is UTF-8."""
+    """An Arrow array of one text that shares the memory of `data`. It is not checked to be UTF-8."""
     import pyarrow as pa
 
     ends = pa.py_buffer(struct.pack("=2q", 0, len(data)))
@@ -131,7 +131,7 @@ def any_matches(texts: pyarrow.Array, patterns: Iterable[str]) -> bool:
 
 
 def _split(data: bytes) -> pyarrow.Array | None:
-    """The lines as an Arrow array, at the cost of one copy; None where they are not all UTF-8."""
+    """The lines as an Arrow array, made with one copy; None if some are not UTF-8."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,6 +1,6 @@
-"""The files of a source: which days are there, missing or empty, and what must not be read.
+"""Lists the files of a source before it is read: which days exist, are missing or empty, and which files cannot be read.
 
-Everything here looks at names, sizes and first bytes only; a wrong file stops the run before any job starts.
+Only names, sizes and first bytes are read here, so that a wrong file stops the run before any job starts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from etlrun.spec.dates import day_path
 from etlrun.spec.urls import is_url, read_url
 from etlrun.storage.stores import Stores
 
-FEW = 5  # days that a fix lists
+FEW = 5  # at most so many days are listed in a fix
 MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"PK\x03\x04", "zip"),
@@ -37,7 +37,7 @@ MAGIC = (
 
 
 def take_inventory(wanted: Wanted, stores: Stores | None = None) -> Inventory:
-    """Look for the files that `wanted` describes; `stores` are asked for URLs."""
+    """Find the files that `wanted` describes. URLs are looked up in `stores`."""
     taken = time.time_ns()
     return replace(_found(_finder(wanted, stores), wanted), taken=taken)
 
@@ -64,7 +64,7 @@ def _finder(wanted: Wanted, stores: Stores | None) -> FileFinder | ObjectFinder:
 
 
 def _look(finder: FileFinder | ObjectFinder, path: str, day: datetime.date | None) -> Inventory:
-    """What a path holds, and what stands in the way of knowing it."""
+    """The files at a path, and what prevents listing them."""
     files, troubles = [], []
     for found in finder.find(path):
         if isinstance(found, Trouble):
@@ -75,7 +75,7 @@ def _look(finder: FileFinder | ObjectFinder, path: str, day: datetime.date | Non
 
 
 def _no_day(wanted: Wanted, day: datetime.date, refused: tuple[datetime.date, ...]) -> Trouble:
-    """A day without a file; the fix is one for all `refused` ones."""
+    """The mistake of a day without a file. Its fix covers all `refused` days."""
     allowed = f"[{', '.join(map(str, refused))}]" if len(refused) <= FEW else "warn"
     it = "it" if len(refused) == 1 else "them"
     return Trouble(
@@ -118,7 +118,7 @@ def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
 
 
 def _partitioned(inventory: Inventory, wanted: Wanted) -> tuple[Inventory, list[Trouble]]:
-    """The files with the values that their folders have, and those whose folders have none."""
+    """The files with the partition values of their folders, and the mistakes of files without them."""
     files, troubles = [], []
     for file in inventory.files if wanted.partitions else ():
         path = "/".join(read_url(file.path).parts) if is_url(file.path) else file.path
@@ -131,7 +131,7 @@ def _partitioned(inventory: Inventory, wanted: Wanted) -> tuple[Inventory, list[
 
 
 def trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
-    """What the first bytes of a file say against reading it."""
+    """The reason, from its first bytes, why a file cannot be read."""
     try:
         with open(file.at, "rb") as stream:
             head = stream.read(16)
@@ -158,7 +158,7 @@ def trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
 
 
 def _foreign_text(file: InputFile, head: bytes, found: str) -> Iterator[Trouble]:
-    """A file that is no plain text, by its first bytes or by its name."""
+    """The mistake of a file that, by its first bytes or its name, is not plain text."""
     known = next((known for known in COMPRESSIONS if known.name == found), None)
     ending = next((name for ending, name in UNREAD_ENDINGS.items() if file.path.endswith(ending)), "")
     explained = explain_known(head)

@@ -1,4 +1,4 @@
-"""Columns that are values inside a JSON text: their paths, their types, and those that stay JSON text."""
+"""Columns that are read from inside a JSON text: their paths and types."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class JsonColumn(DeclaredColumn):
         return Field(name, (*record, *self.json_path(name)), column.type, self.is_required, self.raw)
 
     def verify(self, column: Column, at: tuple[str | int, ...], scope: Scope) -> None:
-        """Report a type that no JSON value has, and a path that is none."""
+        """Report a type that JSON values cannot have, and a path that is not valid."""
         if holds(column.type, "binary"):
             scope.error(at, "type-mismatch", f"a JSON value cannot be read as {column.type}", "declare it as string")
         if self.raw and column.type != STRING:
@@ -43,7 +43,7 @@ class JsonColumn(DeclaredColumn):
 
 
 def verify_path(text: str, at: At, scope: Scope) -> None:
-    """Report a text that is no path."""
+    """Report a path that is not valid."""
     try:
         read_path(text)
     except PathError as error:

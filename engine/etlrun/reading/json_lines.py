@@ -1,4 +1,4 @@
-"""JSON to Parquet: one object a line, the elements of one array, or one document a file."""
+"""Reads JSON files into Parquet: one object per line, one array per file, or one document per file."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
 
 
 def _needs_the_judge(item: Field) -> bool:
-    """DuckDB says of no map which keys are there twice, and its shapes have no positions."""
+    """Whether only the exact reader can read a column: DuckDB does not report duplicate keys of a map, and its shapes have no array positions."""
     return item.raw or not item.path or holds(item.type, "map") or any(isinstance(part, int) for part in item.path)
 
 
 def _overlap(fields: Sequence[Field]) -> bool:
-    """Whether a value is read whole and by its parts, or as two types, or keys differ in case alone: a shape of DuckDB has neither."""
+    """Whether a value is read both whole and in parts, or as two types, or keys differ only in case. DuckDB's JSON shapes cannot express this."""
     known: dict[Path, Type] = {}
     for item in fields:
         if known.setdefault(item.path, item.type) != item.type:

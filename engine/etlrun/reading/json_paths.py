@@ -1,4 +1,4 @@
-"""Paths into JSON values: `device.mac`, `items[0].sku`, `$` for the whole, `['a.b']` for a key that holds a dot."""
+"""Paths into JSON values: `device.mac`, `items[0].sku`, `$` for the whole value, `['a.b']` for a key that contains a dot."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _STEP = re.compile(r"(?P<dot>\.)?(?P<name>[^.\[\]$][^.\[\]]*)|\[(?P<position>[0-
 
 
 class PathError(ValueError):
-    """A text that is no path; `str()` says why, `fix` how one is written."""
+    """A text that is not a valid path. `str()` is the reason, `fix` shows how a path is written."""
 
     fix = "write it as `device.mac`, `items[0].sku`, `['a.b']` for a key with a dot, or `$` for the whole record"
 
 
 def read_path(text: str) -> Path:
-    """The keys and positions that lead to a value; none for the whole. Positions count from 0. Raises PathError."""
+    """The keys and positions that lead to a value; empty for the whole value. Positions count from 0. Raises PathError."""
     rest = text.removeprefix("$")
     found: list[str | int] = []
     at = 0

@@ -1,4 +1,4 @@
-"""The type that a JSON column needs to hold all the values that were seen of it."""
+"""Infers the type that can hold all values that were seen of a JSON column."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from etlrun.language.type_texts import TypeTextError, parse_type
 from etlrun.reading.record_values import JsonNumber
 
-MOST_FIELDS = 40  # of a struct that somebody would still read
+MOST_FIELDS = 40  # a struct with more fields is not readable in a specification
 
 
 @dataclass
@@ -33,7 +33,7 @@ class JsonShape:
             self.scalars.add(_scalar_type(value))
 
     def type_text(self) -> str:
-        """The type, such as `array<struct<name string>>`; empty where no type holds all values."""
+        """The type, such as `array<struct<name string>>`; empty if no type can hold all values."""
         text = self._written()
         try:
             parse_type(text)

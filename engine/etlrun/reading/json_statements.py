@@ -1,4 +1,4 @@
-"""The statements by which DuckDB takes JSON lines: typed values where they are beyond doubt, the raw line where they are not."""
+"""The statements with which DuckDB reads JSON lines: typed values where they are certain, the raw line for the exact reader where not."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from etlrun.reading.spellings import doubtful, leaf_shape, unsure_json, value_of
 
 
 def strict_statement(columns: Columns, fields: Sequence[Field], target: Path) -> str:
-    """One pass over all records; one in which a declared key is absent or twice stays open."""
+    """One pass over all records. A record in which a declared key is missing or repeated is left to the second pass."""
     parsed = f"TRY(json_transform_strict(l, {_shape_text(fields)}))"
     return _copy(f"SELECT * FROM {INCOMING}", parsed, "false", columns, fields, target)
 
 
 def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], target: Path) -> str:
-    """One pass over the records that the strict statement left open in `left`: those stay open in which more is wrong than an absent key."""
+    """One pass over the records in `left`, which the strict statement did not read. It reads those whose only flaw is a missing key."""
     constants = (f"{name(item.name)} AS {constant_name(item)}" for item in columns.items[len(fields) :])
     of_record = (f"{name(RAW)} AS l", f"{name(LINE)} AS line", f"{name(FILE)} AS file", f"false AS {TAME}")
     records = f"SELECT {', '.join((*of_record, *constants))} FROM {parquet_in(left)} WHERE {name(RAW)} IS NOT NULL"
@@ -31,7 +31,7 @@ def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], tar
 
 
 def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Sequence[Field], target: Path) -> str:
-    """The UNNEST keeps DuckDB from parsing a record once for every use of it."""
+    """The COPY statement. The UNNEST keeps DuckDB from parsing a record again for every use of it."""
     leaves = ", ".join(f"{_member(item.keys)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
     typed = ", ".join(
         f"{value_of(name(f'v{index}'), item.type)} AS {name(f't{index}')}" for index, item in enumerate(fields)
@@ -46,14 +46,14 @@ def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Seque
     )
 
 
-# Whether a record may nest deeper than it should; one that is short cannot.
+# Whether a record may nest too deeply; a short one cannot.
 _NESTS = f"CASE WHEN strlen(l) > {2 * MAX_NESTING} THEN strlen(l) - strlen(replace(replace(l, '{{', ''), '[', '')) > {MAX_NESTING} ELSE false END"
 
 
 def _more_than_absent(fields: Sequence[Field]) -> Iterator[str]:
-    """What must not be the case in a line whose absent keys are nulls; DuckDB's lenient reader would pass over all of it."""
+    """What a line with missing keys must not contain, because DuckDB's lenient reader would ignore it."""
     yield "NOT starts_with(ltrim(l), '{')"
-    yield "contains(l, '\\u')"  # a key could be spelled by escapes
+    yield "contains(l, '\\u')"  # a key could be written with escapes
     for path in dict.fromkeys(item.keys[:-1] for item in fields if len(item.keys) > 1):
         yield f"{_member(path)} IS NULL"
     for index, item in enumerate(fields):

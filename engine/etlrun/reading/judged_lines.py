@@ -1,4 +1,4 @@
-"""Lines that only a kind's own code can read: `judge` decides each of them, one after another."""
+"""Reads lines that only a kind's own Python code can parse: its `judge` parses them one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _NoColumns:
-    """No columns besides the text of a record and its place."""
+    """Adds no columns: only the text of a record and its place are kept."""
 
     @property
     def fields(self) -> list[tuple[str, pyarrow.DataType]]:
@@ -31,7 +31,7 @@ class _NoColumns:
 
 
 def read_lines(request: ReadRequest, columns: Columns, judge: Judge, framer: Framer = frame_lines) -> ReadResult:
-    """Read the files of `request`: each record is a row, blank, or broken, as `judge` says. Raises RunFailure for a file that is damaged."""
+    """Read the files of `request`: `judge` decides whether each record is a row, blank or broken. Raises RunFailure if a file is damaged."""
     count = len(columns) - len(request.inventory.files[0].constants) if request.inventory.files else len(columns)
     nulls = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns.items[:count]}
     every = f"SELECT *, true AS doubt FROM {INCOMING}"

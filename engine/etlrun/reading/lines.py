@@ -1,7 +1,7 @@
-"""The lines of a text file, in blocks: the one definition of where a line ends.
+"""Splits a text file into lines, in blocks. This is the only definition of where a line ends.
 
-A line ends in LF or CR LF; in CR too where the first MiB of the text holds CR and no LF. The mark of a UTF-8 file (BOM) is no part of
-its first line. A line has at most MAX_LINE bytes: of a longer one only the head is kept, so that memory has a bound.
+A line ends in LF or CR LF, and also in CR if the first MiB of the text contains CR but no LF. A UTF-8 byte order mark (BOM) is not part
+of the first line. A line has at most MAX_LINE bytes: of a longer one only the start is kept, so that memory is bounded.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from etlrun.reading.compression import ByteStream, open_text
 
 BOM = b"\xef\xbb\xbf"
 CHUNK = 1 << 22
-LOOKED_AT = 1 << 20  # bytes that say whether CR alone ends a line
+LOOKED_AT = 1 << 20  # first bytes, which decide whether CR alone ends a line
 MAX_LINE = 64_000_000
 HEAD = 1 << 16  # bytes that are kept of a line that is too long
-_AT_ONCE = 1 << 16  # bytes of a line that are looked at together where it crosses the edge of a slice
+_AT_ONCE = 1 << 16  # bytes read at a time of a line that crosses the end of a slice
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines that follow each other, without the LF of the last one. `line` is the number of the first, from 1."""
+    """Consecutive whole lines, without the LF of the last one. `line` is the number of the first, from 1."""
 
     data: bytes
     line: int
 
     @property
     def after(self) -> int:
-        """The number of the line that follows."""
+        """The number of the line after this block."""
         return self.line + self.data.count(b"\n") + 1
 
     def plain(self) -> bytes:
@@ -49,7 +49,7 @@ class LongLine:
 
 
 def blocks(stream: ByteStream, skip: int = 0) -> Iterator[Block | LongLine]:
-    """Everything that a text holds, in order, without its first `skip` lines."""
+    """All lines of a text in order, without its first `skip` lines."""
     for block in _blocks(stream):
         if not skip:
             yield block
@@ -99,12 +99,12 @@ def _blocks(stream: ByteStream) -> Iterator[Block | LongLine]:
 
 
 def ends_lines_in_cr(head: bytes) -> bool:
-    """Whether CR alone ends a line of a text that starts so, after its mark."""
+    """Whether CR alone ends a line in a text that starts with these bytes, its byte order mark removed."""
     return b"\r" in head[:LOOKED_AT] and b"\n" not in head[: LOOKED_AT + 1]
 
 
 class LinesBetween:
-    """A stream of the lines that start in the bytes from `start` up to `end` of a file, in which LF ends a line; it counts their ends."""
+    """A stream of the lines that start between the bytes `start` and `end` of a file with LF line ends. It counts the line ends."""
 
     def __init__(self, stream: IO[bytes], start: int, end: int) -> None:
         self.stream = stream
@@ -122,7 +122,7 @@ class LinesBetween:
             return b""
         left = self.end - self.at
         data = self.stream.read(min(size, left if left > 0 else _AT_ONCE))
-        if left <= 0:  # the last line goes on behind the slice
+        if left <= 0:  # the last line continues after the end of the slice
             after = data.find(b"\n") + 1
             self.is_over = after > 0 or not data
             data = data[:after] if after else data
@@ -134,7 +134,7 @@ class LinesBetween:
 
 
 def raw_lines(path: str) -> Iterator[bytes]:
-    """Each line of a file without its end; of a line that is too long its head. Raises one of DAMAGE."""
+    """Each line of a file without its line end; of a line that is too long, its start. Raises one of DAMAGE."""
     with open(path, "rb") as file:
         for block in blocks(open_text(file, path)):
             if isinstance(block, LongLine):
@@ -144,7 +144,7 @@ def raw_lines(path: str) -> Iterator[bytes]:
 
 
 def _chunks(stream: ByteStream) -> Iterator[bytes]:
-    """Chunks of CHUNK bytes each, the last one aside, however few a stream gives at a time."""
+    """Chunks of exactly CHUNK bytes (the last may be shorter), even if the stream returns fewer at a time."""
     parts: list[bytes] = []
     size = 0
     while part := stream.read(CHUNK - size):

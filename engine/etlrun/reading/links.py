@@ -1,4 +1,4 @@
-"""Files under names of our own: links in the run's folder, so that no name of a file means anything to an engine."""
+"""Links files into the run's folder under simple names, so that no special character of a file name reaches an engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etlrun.reading.fetching import origin
 
 
 def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...], ...]:
-    """Link `files` into `folder`, and those that share their constants into one folder in it; gives these constants. Raises RunFailure."""
+    """Link `files` into `folder`, with one subfolder for each set of equal constants; returns these constants. Raises RunFailure."""
     groups = {constants: number for number, constants in enumerate(dict.fromkeys(file.constants for file in files))}
     folders = {key: folder / f"{GROUP}={number}" if key else folder for key, number in groups.items()}
     for inside in folders.values():
@@ -39,11 +39,11 @@ def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...
 
 
 def as_damaged_file(error: StatementError, error_text: str, folders: Iterable[str]) -> StatementError:
-    """An error of the engine as one of a damaged file, where `error_text` names the link to that file in one of the `folders`."""
+    """The failure of a damaged file, if the engine's `error_text` names the link to it in one of the `folders`."""
     if error.condition != "engine":
         return error
     for folder in folders:
-        shown = "/".join(folder.split("/")[-3:])  # what stands before it may be spelled as a URI
+        shown = "/".join(folder.split("/")[-3:])  # the path before it may be written as a URI
         found = re.search(rf"{re.escape(shown)}/((?:{GROUP}=[0-9]+/)?[0-9]+\.parquet)", error_text)
         if found:
             file = origin(os.path.realpath(os.path.join(folder, found.group(1))))

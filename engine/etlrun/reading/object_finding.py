@@ -1,7 +1,7 @@
-"""The objects of a store at a URL, by the same rules as files at a path: the object itself, those of a folder, or those whose names fit the `*`.
+"""Finds the objects of a store at a URL, by the same rules as files at a path: the object itself, those of a folder, or those that match `*`.
 
-Objects are listed, never asked for one by one. Up to a few URLs, as of a few days, each have a listing of the folder that they name; of many,
-the folder that they share is listed once.
+Objects are listed, never requested one by one. For a few URLs (one for each day, for example), each folder is listed; for many, the folder
+that they share is listed once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OUTSIDE_URLS = "no store under `storage`, `data` or `roots` in etlrun.yaml match
 
 @dataclass
 class ObjectFinder:
-    """Looks for the objects of one source at `paths`, in `places` only. Used once: it keeps what it listed."""
+    """Looks for the objects of one source at `paths`, in `places` only. Use it for one source: it remembers its listings."""
 
     places: Places
     stores: Stores
@@ -34,7 +34,7 @@ class ObjectFinder:
     _names: dict[Url, list[StoredObject]] = field(default_factory=dict)
 
     def find(self, path: str) -> Iterator[FoundFile | Trouble]:
-        """What is at `path`; nothing where nothing is there."""
+        """The objects at `path`; empty if there are none."""
         start = read_url(fixed_part(path))
         if not self.places.holds_url(start):
             yield Trouble("path-outside", path, OUTSIDE_URLS, fix_of_url(start))
@@ -48,13 +48,13 @@ class ObjectFinder:
             yield FoundFile(str(each.url), each.size, each.modified) if _can_be_named(each.url) else _bad_name(each.url)
 
     def _at_folder(self, path: str, start: Url) -> list[StoredObject]:
-        """The objects below `start` that fit the rest of `path`."""
+        """The objects below `start` that match the rest of `path`."""
         parts = [part for part in path[len(fixed_part(path)) :].split("/") if part]
         fits = [re.compile(".*".join(map(re.escape, part.split("*"))), re.DOTALL) for part in parts]
         return [found for found in self._all_below(start) if _fits(found.url.parts[len(start.parts) :], parts, fits)]
 
     def _at(self, url: Url) -> list[StoredObject]:
-        """The object at a URL, also with the ending of a compression, and those of the folder that it is."""
+        """The object at a URL, also with the ending of a compression; or the objects below the URL if it is a folder."""
         names = (
             {url.parts[-1] + ending for ending in ("", *(known.ending for known in COMPRESSIONS))} if url.key else {""}
         )
@@ -85,20 +85,20 @@ class ObjectFinder:
         return [found for found in self._below[listed] if found.url.key.startswith(start)]
 
     def _shared_folder(self) -> Url:
-        """The deepest folder that holds what is at any of the paths."""
+        """The deepest folder that contains all the paths."""
         folders = [read_url(fixed_part(path) if "*" in path else path).parts for path in self.paths]
         first = read_url(fixed_part(self.paths[0]))
         return Url(first.scheme, first.authority, "/".join(os.path.commonprefix(folders)))
 
     def _checked(self, folder: Url, listed: list[StoredObject]) -> list[StoredObject]:
-        """What was listed. Raises StoreError where it is nothing because the bucket is not there."""
+        """The listed objects. Raises StoreError if there are none because the bucket does not exist."""
         if not listed:
             self.stores.of(folder).refuse_missing(folder)
         return listed
 
 
 def _fits(names: Sequence[str], parts: Sequence[str], fits: Sequence[re.Pattern[str]]) -> bool:
-    """Whether the names of a key fit the parts of a path; those that lie deeper are of a folder that fits, and no markers."""
+    """Whether a key matches the parts of a path. A deeper key matches if one of its folders does and no deeper name is a marker."""
     if len(names) < len(parts):
         return False
     for name, part, pattern in zip(names, parts, fits, strict=False):
@@ -110,7 +110,7 @@ def _fits(names: Sequence[str], parts: Sequence[str], fits: Sequence[re.Pattern[
 
 
 def _can_be_named(url: Url) -> bool:
-    """Whether a key is the same for every program that asks for it: some join `//`, and go up at `..`."""
+    """Whether every program requests the same object by this key. Some replace `//` by `/`, and resolve `..`."""
     return not any(part in ("", ".", "..") for part in url.parts) and not re.search(r"[\x00-\x1f\x7f]", url.key)
 
 

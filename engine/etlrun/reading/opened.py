@@ -1,4 +1,4 @@
-"""A text file, opened: its records, or why it cannot be read. A file that changes meanwhile is a failure."""
+"""Opens a text file and yields its records, or fails with the reason. A file that changes while it is read is a failure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def records_in(
     progress: Callable[[int], None] = lambda size: None,
     line_ends: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Records | LongLine]:
-    """The records of a file or of a slice of it, in order. Raises RunFailure where it is damaged, or changed since it was found.
+    """The records of a file or a slice, in order. Raises RunFailure if the file is damaged, or has changed since it was found.
 
-    `progress` hears of every piece that is read, `line_ends` how many line ends are in a slice.
+    `progress` is called with the bytes of every piece that is read, `line_ends` with the number of line ends in a slice.
     """
     try:
         stream = open(file.at, "rb")  # noqa: SIM115 - closed below
@@ -29,7 +29,7 @@ def records_in(
         raise _unreadable(file, error) from error
     with stream:
         try:
-            text = _text_of(stream, file)  # a name for it, since some close the file when they are gone
+            text = _text_of(stream, file)  # in a variable: some streams close the file when they are deleted
             before = stream.tell()
             for found in framer(text):
                 yield found
@@ -56,7 +56,7 @@ def _text_of(stream: IO[bytes], file: InputFile) -> ByteStream:
 
 
 def refuse_changed(files: Iterable[InputFile]) -> None:
-    """Raises RunFailure for a file that is not as it was found."""
+    """Raises RunFailure if a file has changed since it was found."""
     for file in files:
         try:
             now = os.stat(file.at)
@@ -71,7 +71,7 @@ def _refuse_changed(file: InputFile, now: os.stat_result) -> None:
 
 
 def changed(path: str) -> RunFailure:
-    """The failure of a file that did not stay as it was found."""
+    """The failure of a file that has changed since it was found."""
     return RunFailure(
         "source",
         "changed-file",

@@ -1,7 +1,7 @@
-"""How the declared columns are read from one Parquet file: where each stands, its type there, and what its values must pass through.
+"""Decides how each declared column is read from one Parquet file: its path and type there, and the changes that its values need.
 
-A value comes out as it was written or not at all: a type that cannot hold every value of the file's is refused here, or value by
-value where only some do not fit.
+No value is changed silently: a declared type that cannot hold all values of the type in the file is refused here, or each value is
+checked if only some may not fit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WantedColumn:
-    """A declared column: the names that may lead to it in a file, whether it is the clock in UTC of instants, and whether files may lack it."""
+    """A declared column: its path in a file, whether it is a UTC clock time of instants, and whether it may be absent from a file."""
 
     column: Column
     place: tuple[str, ...]
@@ -33,7 +33,7 @@ class WantedColumn:
 
     @property
     def is_instant(self) -> bool:
-        """Whether its times in a file are instants."""
+        """Whether the times in the file are instants (points in time, not clock times)."""
         return self.is_clock_of_instants or self.column.type == TIMESTAMPTZ
 
 
@@ -62,14 +62,14 @@ class FileSchema:
             return FileColumn(place, read, tuple(self._null_changes(wanted, place, found)))
         kind = type_of_arrow(_without_zone(found))
         if kind == TIMESTAMP and wanted.column.type == TIMESTAMPTZ:
-            kind = TIMESTAMPTZ  # `_time_changes` refuses a clock without a zone
+            kind = TIMESTAMPTZ  # `_time_changes` refuses a clock time without a zone
         if kind is None:
             raise Misfit(f"`{name}` is {found}, which is not supported")
         changes = (*self._time_changes(wanted, place, found), *_widening(name, kind, wanted.column.type))
         return FileColumn(place, kind, (*changes, *self._null_changes(wanted, place, found)))
 
     def _find(self, place: tuple[str, ...]) -> tuple[tuple[str, ...], pyarrow.DataType | None]:
-        """The names in the file, in its spelling, and the type there; None where there is none."""
+        """The path as the file spells it, and the type there; None if the file has no such column."""
         whole = self._members.get(".".join(place).lower())
         if whole is not None and len(place) > 1:
             place = (".".join(place),)
@@ -125,7 +125,7 @@ class FileSchema:
             raise Misfit(f"`{name}` is {found}: such times cannot be inside arrays, structs or maps")
 
     def _null_changes(self, wanted: WantedColumn, place: tuple[str, ...], found: pyarrow.DataType) -> Iterator[Change]:
-        """A column that must have values is looked at value by value, unless the footer counts no null."""
+        """Every value of a `not null` column is checked, unless the footer says that there are no nulls."""
         if wanted.column.nullable:
             return
         counted = self._nulls(place) if not (_is_struct(found) or _is_list(found)) else None
@@ -138,7 +138,7 @@ class FileSchema:
             yield "required"
 
     def _nulls(self, place: tuple[str, ...]) -> int | None:
-        """The nulls that the file's statistics count; None where they do not."""
+        """The number of nulls in the file's statistics; None if they do not have it."""
         footer = self.footer.metadata
         index = next(
             (at for at in range(footer.num_columns) if self.footer.schema.column(at).path == ".".join(place)), None
@@ -159,7 +159,7 @@ class FileSchema:
         )
 
     def _is_julian(self, mark: str, major: int, minor: int) -> bool:
-        """Whether Spark wrote the file by the calendar that ends in 1582: it says so, or its version is before this one."""
+        """Whether Spark wrote the file with the Julian calendar before 1582: the footer says so, or names an old version of Spark."""
         file_metadata = self.footer.metadata.metadata or {}
         version = file_metadata.get(b"org.apache.spark.version", b"").decode("ascii", "replace").split(".")
         numbers = [int(part) for part in version[:2] if part.isdigit()]
@@ -171,7 +171,7 @@ def _declared(wanted: WantedColumn) -> str:
 
 
 def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:
-    """What lets `declared` hold the values of `kind`. Raises Misfit where it cannot hold all of them."""
+    """The change after which `declared` can hold the values of `kind`. Raises Misfit if it cannot hold all of them."""
     if fits(kind, declared):
         return
     if kind.name == "bigint" and declared.name == "double":

@@ -1,4 +1,4 @@
-"""Nested columns of Parquet files: which members are read, and as what. Of a struct only those that are declared are."""
+"""Nested columns of Parquet files: which members are read, and with which types. Only declared members of a struct are read."""
 
 from __future__ import annotations
 

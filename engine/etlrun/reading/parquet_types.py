@@ -1,4 +1,4 @@
-"""Which declared types hold every value of a Parquet file's types, and what is said where they do not."""
+"""Which declared types can hold every value of a type in a Parquet file, and the message if they cannot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXACT_INTEGERS = {"double": ("tinyint", "smallint", "int"), "float": ("tinyint",
 
 
 class Misfit(Exception):
-    """A column of a file that is not as declared; `str()` says how, `fix` what to declare."""
+    """A column of a file differs from its declaration. `str()` is the difference, `fix` what to declare."""
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class Misfit(Exception):
 
 
 def fits(kind: Type, declared: Type) -> bool:
-    """Whether `declared` holds every value of `kind`, without a look at them; of a struct some members may be left out."""
+    """Whether `declared` can hold every value of `kind`, by the types alone. Members of a struct may be left out."""
     if kind.element is not None and declared.element is not None:
         return fits(kind.element, declared.element)
     if kind.entry is not None and declared.entry is not None:

@@ -1,7 +1,7 @@
-"""Text files as parts, one of each file: those that earlier runs left are taken over, the others are read, several at once.
+"""Reads text files one by one into parts: parts that earlier runs kept are reused, the other files are read, several at once.
 
-A part is what reading its file alone gives, so the sum of parts is what reading all files at once gives: the same rows, accounts and
-quarantine. What needs a look at several files is judged before (a column that no file has), or after, over the sum.
+A part is the result of reading its file alone. All parts together are the same as reading all files at once: the same rows, accounts and
+quarantine. Checks over several files run before (a column that no file has), or after, over the sum.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ BROKEN = "broken.jsonl"
 
 @dataclass
 class PartReader:
-    """Reads the files of one request, or takes over what `store` has of them."""
+    """Reads the files of one request, or reuses their parts from `store`."""
 
     request: ReadRequest
     columns: Columns
     connection: duckdb.DuckDBPyConnection
     store: PartStore
-    parts: list[tuple[int, FilePart]] = field(default_factory=list)  # each with the place of its file in the request
+    parts: list[tuple[int, FilePart]] = field(default_factory=list)  # each with the index of its file in the request
     numbers: Iterator[int] = field(default_factory=count)
     bytes: int = 0
 
     def read(self, files: Sequence[InputFile], form: Form) -> None:
-        """Read files of one form. Raises RunFailure for the first that is cut, damaged, not readable or not at rest."""
+        """Read files of the same form. Raises RunFailure for the first that is truncated, damaged, not readable or changing."""
         places = {file.path: index for index, file in reversed([*enumerate(self.request.inventory.files)])}
         with ThreadPoolExecutor(self.request.limits.at_once) as pool:
             waiting = [pool.submit(self._part_of, file, form) for file in files]

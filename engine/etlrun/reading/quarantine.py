@@ -1,7 +1,7 @@
-"""Broken records, written down: one JSON object a line with source, file, line, reason and raw text, readable by the owner only.
+"""Writes broken records to a file: one JSON object per line with source, file, line, reason and raw text, readable by its owner only.
 
-Threads find them in any order: they lie in spools, one for each slice and way of finding them, until all slices are read. Then they go
-into the quarantine in the order of their files and lines, up to its limit.
+Threads find them in any order. They wait in spools, one for each slice and stage (framed or judged), until all slices are read. Then they
+are written in the order of their files and lines, up to the limit of the quarantine.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import IO, Any, Literal
 from etlrun.contracts.source import LIMIT
 
 LARGEST_LINE = 10_000_000  # bytes of one record as a line: each of its bytes may need six, `\\xff` or `\u0000`
-MAX_RAW = 1_000_000  # bytes of one record that are kept; its lines say where the rest is
+MAX_RAW = 1_000_000  # bytes that are kept of one record; the line numbers show where the rest is
 IN_MEMORY = 1_000_000  # bytes of a spool
-Way = Literal["framed", "judged"]  # whether a record broke when it was framed, or when it was judged
-Place = tuple[int, int]  # of a slice: the place of its file in the order, and the byte where it starts
+Way = Literal["framed", "judged"]  # whether a record was found broken when it was framed, or when it was judged
+Place = tuple[int, int]  # of a slice: the index of its file in the order, and the byte where it starts
 WAYS: tuple[Way, ...] = ("framed", "judged")
 
 
@@ -29,7 +29,7 @@ WAYS: tuple[Way, ...] = ("framed", "judged")
 class BrokenRecord:
     """A record that could not be read: its file, the line it starts in, from 1, and how many lines and bytes it has.
 
-    `raw` may be the head of a record that is larger than `size` says.
+    `raw` may be only the start of a record of `size` bytes.
     """
 
     file: str
@@ -40,7 +40,7 @@ class BrokenRecord:
     size: int = 0
 
     def as_json(self, source: str) -> bytes:
-        """Its line in a quarantine."""
+        """The line of this record in a quarantine."""
         size = max(self.size, len(self.raw))
         found: dict[str, Any] = {
             "source": source,
@@ -59,7 +59,7 @@ class BrokenRecord:
 class Spools:
     """The broken records of the slices of one source, by the slice's place in the order.
 
-    Of what the limit leaves out only the first record is kept, at which the quarantine ends whichever thread was ahead.
+    Of the records beyond the limit only the first is kept. So the quarantine ends at the same record, whichever thread was faster.
     """
 
     folder: Path
@@ -68,10 +68,10 @@ class Spools:
     _bytes: Counter[tuple[Place, Way]] = field(default_factory=Counter)
     _in_memory: Counter[tuple[Place, Way]] = field(default_factory=Counter)
     _total: int = 0
-    _full: set[tuple[Place, Way]] = field(default_factory=set)  # what the limit closed
+    _full: set[tuple[Place, Way]] = field(default_factory=set)  # those that have reached the limit
 
     def add(self, place: Place, way: Way, line: bytes) -> None:
-        """Keep a line of a quarantine; those of one place and way come in order, from one thread at a time."""
+        """Keep a line of a quarantine. Those of one place and stage come in order, from one thread at a time."""
         key = place, way
         if key in self._full or any(place > other for other, _ in self._full):
             return
@@ -88,14 +88,14 @@ class Spools:
             self._in_memory[key] = 0
 
     def _leaves_out(self, key: tuple[Place, Way], size: int) -> bool:
-        """Whether what lies before a line, by what is known yet, leaves it no room."""
+        """Whether the records before a line, as far as they are known, already fill the quarantine."""
         if self._total + size <= self.limit:
             return False
         before = sum(found for (place, _), found in list(self._bytes.items()) if place < key[0])
         return before + self._bytes[key] + size > self.limit
 
     def lines(self, place: Place, line_ends: int) -> Iterator[bytes]:
-        """The lines of one place, in order; `line_ends` are in the slices of the file before it."""
+        """The lines of one place, in order. `line_ends` is the number of line ends in the earlier slices of the file."""
         ways = [self._read((place, way)) for way in WAYS if (place, way) in self._bytes]
         if len(ways) == 1 and not line_ends:
             yield from ways[0]
@@ -116,7 +116,7 @@ class Spools:
 
 @dataclass
 class Quarantine:
-    """The file of broken records of one source. It takes lines, in order, up to `limit` bytes, and appears with the first of them."""
+    """The file of broken records of one source. It takes lines, in order, up to `limit` bytes, and is created with the first of them."""
 
     path: Path
     limit: int = LIMIT
@@ -142,7 +142,7 @@ class Quarantine:
 
 
 def further_on(line: bytes, line_ends: int) -> bytes:
-    """A line of a quarantine, of a slice before which `line_ends` are in its file."""
+    """A line of a quarantine with its line number moved by `line_ends`, the number of line ends before its slice."""
     if not line_ends:
         return line
     found = json.loads(line)

@@ -1,9 +1,9 @@
-"""Separated values: where a record ends, and the values that it holds.
+"""Splits separated values into records, and records into values.
 
 A value that starts with a quote ends with the next quote that is not doubled, before a separator or the end of the record; it may hold
-separators and line ends. In any other value a quote is itself, and a line end is a mistake. A record goes on in the next line only
-where its first line has an odd number of quotes and leaves one open, and only if the whole is well formed within `max_lines` lines.
-Otherwise that first line alone is a broken record and the next line starts a record of its own: one stray quote costs one line.
+separators and line ends. In any other value a quote is a plain character, and a line end is a mistake. A record continues in the next line
+only if its first line has an odd number of quotes and leaves one open, and only if the whole is well formed within `max_lines` lines.
+Otherwise that first line alone is a broken record, and the next line starts a new record: one stray quote costs one line.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def split_record(text: str, separator: str) -> list[str]:
 
 
 def _closing(text: str, start: int) -> int:
-    """Where the quote stands that ends a value, -1 where it is not there."""
+    """The position of the quote that ends a value; -1 if there is none."""
     while True:
         end = text.find(QUOTE, start)
         if end < 0 or not text.startswith(QUOTE, end + 1):
@@ -56,7 +56,7 @@ def _closing(text: str, start: int) -> int:
 
 
 class RecordFramer:
-    """Joins the lines of a file, without its first `skip` ones, to records. The first record, which may be a header, comes first."""
+    """Joins the lines of a file, without its first `skip` ones, into records. The first record, which may be a header, comes first."""
 
     def __init__(self, separator: str, max_lines: int, skip: int = 0) -> None:
         self.separator = separator
@@ -68,10 +68,10 @@ class RecordFramer:
         )
         self._odd = re.compile(self._inside.encode())
         value = f'(?:"[^"\\n]*"|[^"{one}\\n]*)'
-        self._neat = rf"\A{value}(?:[{one}\n]{value})*\z"  # one pass shows that no quote is odd in most files
+        self._neat = rf"\A{value}(?:[{one}\n]{value})*\z"  # in most files, one pass shows that no quote is odd
 
     def __call__(self, stream: ByteStream) -> Iterator[Records | LongLine]:
-        waiting: list[bytes] = []  # the lines, with their CR, of a record that may go on in the next block
+        waiting: list[bytes] = []  # the lines, with their CR, of a record that may continue in the next block
         first = 1
         is_begun = False
         for block in blocks(stream, self.skip):
@@ -98,7 +98,7 @@ class RecordFramer:
             yield from_raws(self.joined(waiting, first, None))
 
     def is_plain(self, block: Block, records: Records) -> bool:
-        """Whether every record is one line, and no quote is inside a value."""
+        """Whether every record is one line, and no value has a quote inside."""
         if b"\r" in records.plain:
             return False
         if b'"' not in block.data:
@@ -113,7 +113,7 @@ class RecordFramer:
         return not _has_odd(records) and not pc.match_substring_regex(whole, self._inside)[0].as_py()
 
     def sorted(self, raws: Iterable[Raw]) -> Iterator[Records]:
-        """The records one by one, those apart that are plain."""
+        """The records one by one, as two groups: plain ones and others."""
         plain: list[Raw] = []
         other: list[Raw] = []
         for raw in raws:
@@ -126,7 +126,7 @@ class RecordFramer:
         yield from_raws(other)
 
     def joined(self, lines: Sequence[bytes], first: int, undecided: list[bytes] | None) -> Iterator[Raw]:
-        """The records of `lines`; those lines at the end for which more must be known go to `undecided`, unless nothing follows."""
+        """The records of `lines`. Last lines whose record may continue in the next block go to `undecided`, unless `undecided` is None: the file ends."""
         index = 0
         while index < len(lines):
             count = 1
@@ -140,7 +140,7 @@ class RecordFramer:
             index += count
 
     def count(self, lines: Sequence[bytes], index: int, *, is_last: bool) -> int:
-        """How many lines the record that starts at `index` has; 0 where that is not known yet."""
+        """How many lines the record that starts at `index` has; 0 if that is not known yet."""
         scan = _Scan(self.separator.encode())
         scan.feed(_without_end(lines[index]))
         if not scan.is_open:

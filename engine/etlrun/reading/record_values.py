@@ -1,6 +1,6 @@
-"""The typed value of a column, from a value of a JSON record or from a text: the definition that every faster reader must agree with.
+"""Converts a JSON value or a text to the typed value of a column. This is the reference that every faster reader must agree with.
 
-A text column takes a number or a truth value as its own text, and no other column takes a value of another kind.
+A text column takes a number or a boolean as it is written; no other column takes a value of another JSON type.
 Every function here raises MisfitError for a value that does not fit.
 """
 
@@ -23,24 +23,24 @@ RANGES = {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}
 
 
 class BrokenRecordError(ValueError):
-    """A record that cannot be read; `str()` is the reason, which any file and terminal takes."""
+    """A record that cannot be read. `str()` is the reason, safe to write to any file or terminal."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason.encode("utf-8", errors="backslashreplace").decode("utf-8"))
 
 
 class JsonNumber(str):
-    """A number of a JSON text, as it is spelled."""
+    """A number of a JSON text, as it is written."""
 
 
 class JsonObject(dict[str, Any]):
-    """A JSON object that remembers the keys that stand in it more than once."""
+    """A JSON object that remembers its duplicate keys."""
 
     twice: frozenset[str] = frozenset()
 
 
 def member_of(found: JsonObject, name: str) -> Any:
-    """The value of a key; None where it is absent. Raises BrokenRecordError where it is there twice or only in other case."""
+    """The value of a key; None if it is missing. Raises BrokenRecordError if it is a duplicate, or differs in case."""
     if name in found.twice:
         raise BrokenRecordError(f"the key `{name}` occurs twice")
     if name not in found:
@@ -56,14 +56,14 @@ def expectation(misfit: MisfitError, kind: Type) -> str:
 
 
 class MisfitError(ValueError):
-    """A value of another kind than the column's, or one inside it: `place` leads there, `found` is that value and `kind` its type."""
+    """A value, or one inside it, does not fit the column's type. `place` is the path to it, `found` the value and `kind` its type."""
 
     place = ""
     found: Any = None
     kind: Type | None = None
 
     def inside(self, place: str, found: Any, kind: Type) -> MisfitError:
-        """The same misfit, seen from the value around it."""
+        """The same error, with the path from the enclosing value."""
         if self.kind is None:
             self.found, self.kind = found, kind
         self.place = place + self.place
@@ -123,7 +123,7 @@ def _struct(value: Any, kind: Type) -> dict[str, Any]:
 
 
 def _map(value: Any, kind: Type) -> list[tuple[Any, Any]]:
-    """The members in the order of the text, as Arrow takes a map."""
+    """The entries in the order of the text, in the form of an Arrow map."""
     if not isinstance(value, JsonObject):
         raise MisfitError
     if value.twice:
@@ -133,14 +133,14 @@ def _map(value: Any, kind: Type) -> list[tuple[Any, Any]]:
     found: dict[Any, Any] = {}
     for name, item in value.items():
         read = _inside(JsonNumber(name) if key.name in RANGES else name, key, "[key]")
-        if read in found:  # `1` and `01` are one number
+        if read in found:  # `1` and `01` are the same number
             raise MisfitError("one spelling of each key").inside("[key]", name, key)
         found[read] = _inside(item, inner, f"[{shown_value(name)}]")
     return list(found.items())
 
 
 def _inside(value: Any, kind: Type, place: str) -> Any:
-    """A value inside another; `place` leads to it from there."""
+    """Convert a value inside another; `place` is its path from there."""
     if value is None:
         return None
     try:
@@ -164,7 +164,7 @@ def from_text(value: Any, kind: Type) -> Any:
 
 
 def _other_moment(value: str, kind: Type) -> str:
-    """What a column of moments needs where a text is one of the other kind."""
+    """The type that fits if a text is a timestamp where an instant is expected, or the reverse."""
     if kind.name == "timestamp" and OFFSET.fullmatch(value):
         return "a timestamp without an offset"
     return (
@@ -175,7 +175,7 @@ def _other_moment(value: str, kind: Type) -> str:
 
 
 def _fitting(found: Decimal, kind: Type) -> Decimal:
-    """A decimal that its type holds with all its digits."""
+    """A decimal, if its type can hold all its digits."""
     if found == 0:
         return Decimal(0)
     _, digits, exponent = _EXACT.normalize(found).as_tuple()

@@ -1,7 +1,7 @@
-"""Read one record exactly: the typed values of its declared columns, or why it is broken.
+"""Parses one record exactly: the typed values of its declared columns, or the reason why it is broken.
 
-This is the definition that every faster reader must agree with. Values come out as Python values that Arrow takes for the
-column's type.
+This is the reference that every faster reader must agree with. Values are Python values that Arrow accepts for the column's
+type.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_NESTING = 500
 
 @dataclass(frozen=True)
 class Field:
-    """A declared column, and the keys and positions that lead to its value; with `raw` it is the JSON text of that value."""
+    """A declared column and the path (keys and positions) to its value. With `raw`, the column is the JSON text of that value."""
 
     name: str
     path: Path
@@ -44,17 +44,17 @@ class Field:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The path of a value that stands in objects only."""
+        """The path of a value that is inside objects only, not in arrays."""
         return tuple(map(str, self.path))
 
 
 def read_line(raw: bytes, fields: Sequence[Field]) -> tuple[Any, ...] | None:
-    """The values of one JSON record, or None where it is blank. Raises BrokenRecordError."""
+    """The values of one JSON record, or None if it is blank. Raises BrokenRecordError."""
     return read_text(decoded(raw), fields)
 
 
 def decoded(raw: bytes) -> str:
-    """The text of a record. Raises BrokenRecordError where it is not UTF-8."""
+    """The text of a record. Raises BrokenRecordError if it is not UTF-8."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -62,7 +62,7 @@ def decoded(raw: bytes) -> str:
 
 
 def read_text(text: str, fields: Sequence[Field]) -> tuple[Any, ...] | None:
-    """The values of one JSON record that is text. Like `read_line`."""
+    """Like `read_line`, for a record that is already text."""
     text = text.strip(" \t\r\n")
     if not text:
         return None
@@ -72,7 +72,7 @@ def read_text(text: str, fields: Sequence[Field]) -> tuple[Any, ...] | None:
 
 
 def read_value(text: str | None, fields: Sequence[Field]) -> tuple[Any, ...]:
-    """The values of one JSON text that is a value itself; null and JSON `null` have none. Raises BrokenRecordError."""
+    """The values inside one JSON text of any type; none for null and JSON `null`. Raises BrokenRecordError."""
     if text is None or text.strip(" \t\r\n") == "null":
         return tuple(_checked(None, field) for field in fields)
     found = read_text(text, fields)
@@ -97,7 +97,7 @@ def read_texts(values: Sequence[str | None], fields: Sequence[Field]) -> tuple[A
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """A JSON object, its numbers as they are spelled (`JsonNumber`). Raises BrokenRecordError."""
+    """A JSON object with its numbers as they are written (`JsonNumber`). Raises BrokenRecordError."""
     found = _parse(text)
     if not isinstance(found, JsonObject):
         raise BrokenRecordError(f"{json_kind(found)} instead of an object")
@@ -116,7 +116,7 @@ def _parse(text: str) -> Any:
 
 
 def nesting(text: str) -> int:
-    """How deep brackets nest in a text; an upper bound of it where that is no more than MAX_NESTING."""
+    """How deep brackets nest in a text; or an upper bound, if that is at most MAX_NESTING."""
     brackets = text.count("{") + text.count("[")
     if brackets <= MAX_NESTING:
         return brackets
@@ -159,7 +159,7 @@ def _follow(found: Any, field: Field) -> Any:
 
 
 def _as_text(value: Any, field: Field) -> str:
-    """A value as JSON text without blanks, its numbers as they are spelled."""
+    """A value as JSON text without blanks, with its numbers as they were written."""
     text = _written(value)
     try:
         text.encode("utf-8")

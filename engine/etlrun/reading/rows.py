@@ -1,4 +1,4 @@
-"""Rows one by one into a Parquet file."""
+"""Writes rows one by one into a Parquet file, and defines the columns with which DuckDB leaves records to the exact reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 50_000
 RAW, FILE, LINE = "__etlrun_raw", "__etlrun_file", "__etlrun_line"
 INCOMING = "__etlrun_incoming"  # the relation of all records, with the columns `l` (text), `line`, `file` (its index) and those of `constant_name`
 SETTLED = "settled.parquet"  # the rows that the judge read
-# Arrow would take more, and silently: 3.5 as the int 3, a moment as its date, the number 3 as 1970-01-04.
+# Arrow would silently accept more: 3.5 as the int 3, a timestamp as its date, the number 3 as 1970-01-04.
 TAKEN: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "tinyint": (int,),
@@ -41,11 +41,11 @@ TAKEN: dict[str, tuple[type, ...]] = {
 }
 OTHERS = {(bool, name) for name, taken in TAKEN.items() if int in taken} | {
     (datetime.datetime, "date")
-}  # subclasses of those in Python, other values in SQL
+}  # subclasses of those in Python, but different types in SQL
 
 
 def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
-    """What reading wrote into `folders`: the rows of DuckDB, among which some are left open, and those that the judge settled."""
+    """The files that reading wrote into `folders`: the rows of DuckDB (with records that it left open), and the rows of the judge."""
     paths = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
     settled = tuple(str(path) for path in paths if path.name == SETTLED)
     taken = tuple(str(path) for path in paths if path.name != SETTLED)
@@ -54,9 +54,9 @@ def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
 
 
 def copy_statement(values: Mapping[str, str], columns: Columns, records: str, target: Path) -> str:
-    """Write `records` into the folder `target`: typed `values` by column, and of those whose `doubt` is true the record itself.
+    """Write `records` into the folder `target`: the typed `values` of each column; if `doubt` is true, the record itself in their place.
 
-    `records` has the columns of INCOMING and `doubt`; a column without a value has that of the file.
+    `records` has the columns of INCOMING and `doubt`. A column not in `values` has the value of the file.
     """
     typed = [f"{values.get(item.name) or constant_name(item)} AS {name(item.name)}" for item in columns]
     kept = [
@@ -75,7 +75,7 @@ def constant_name(column: Column) -> str:
 
 
 def with_constants(records: str, columns: Sequence[Column], files: Sequence[InputFile]) -> str:
-    """The rows of `records`, whose column `file` is a place in `files`, with the values of `columns` that these files have."""
+    """The rows of `records`, whose column `file` is an index in `files`, with the values of `columns` that these files have."""
     texts = (_texts([file.constants[index] for file in files]) for index in range(len(columns)))
     values = (
         f"CAST({found} AS {type_name(item.type)}[])[file::BIGINT + 1] AS {constant_name(item)}"
@@ -90,14 +90,14 @@ def _texts(values: Iterable[object]) -> str:
 
 
 def constant_text(value: object) -> str | None:
-    """A value of a file as text that each engine casts to its type; None for null."""
+    """A constant value of a file as text, which each engine casts to its type; None for null."""
     if value is None:
         return None
     return str(value).lower() if isinstance(value, bool) else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 class RowWriter:
-    """Collects tuples of values in the order of `columns`; the file appears with the first of them.
+    """Collects tuples of values in the order of `columns`. The file is created with the first of them.
 
     Raises pyarrow.ArrowTypeError or ArrowInvalid for a value of another type than its column's, at the latest when it ends.
     """
@@ -151,7 +151,7 @@ def _refuse_other_types(column: Column, values: tuple[Any, ...]) -> None:
 
 
 def together(files: Iterable[ParquetFiles]) -> tuple[ParquetFiles, ...]:
-    """The same files, those of one marker as one."""
+    """Put files with the same marker together."""
     found: dict[str, list[str]] = {}
     for each in files:
         found.setdefault(each.marker, []).extend(each.paths)

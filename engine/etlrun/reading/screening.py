@@ -1,4 +1,4 @@
-"""Many JSON records looked at together: where none of them can hold what DuckDB reads otherwise, none is looked at alone."""
+"""Checks many JSON records at once for texts that DuckDB reads differently. If none matches, single records need no check."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ TAME = "is_tame"
 
 @dataclass(frozen=True)
 class Screen:
-    """Gives a column that is true in all records of a group in whose text no pattern matches. It saves work and decides nothing."""
+    """Adds a column that is true for all records of a group if no pattern matches in their text. It saves work, and never changes a result."""
 
     patterns: tuple[str, ...]
 
     @property
     def fields(self) -> list[tuple[str, pyarrow.DataType]]:
-        """The column it gives."""
+        """The column that it adds."""
         import pyarrow as pa
 
         return [(TAME, pa.bool_())]
 
     def columns(self, records: Records) -> list[pyarrow.Array]:
-        """The column, as long as there are texts."""
+        """The column, with a value for each text."""
         import pyarrow as pa
 
         is_tame = bool(records.plain) and not any_matches(as_one_text(records.plain), self.patterns)

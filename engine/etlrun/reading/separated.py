@@ -1,4 +1,4 @@
-"""Separated values to Parquet: the header of every file, and its records."""
+"""Reads files of separated values (CSV) into Parquet: the header of every file, and its records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from etlrun.reading.text_reader import text_reader
 
 @dataclass(frozen=True)
 class Separated:
-    """How values are separated, whether a file names them after its first `skip` lines, how many lines a record may have, and which columns it may lack."""
+    """The separator, whether a header follows the first `skip` lines, the most lines of a record, and the columns that may be absent."""
 
     separator: str
     has_header: bool
@@ -39,14 +39,14 @@ class Separated:
     skip: int = 0
 
     def framer(self) -> RecordFramer:
-        """What cuts a file into records, the header among them."""
+        """The framer that splits a file into records, including the header."""
         return RecordFramer(self.separator, self.max_lines, self.skip)
 
 
 def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field], how: Separated) -> ReadResult:
     """Read the files of `order` into Parquet below its folder.
 
-    Raises RunFailure for a file that lacks a declared column, is cut or cannot be read.
+    Raises RunFailure for a file that lacks a declared column, is truncated or cannot be read.
     """
     files = order.inventory.files
     headers = {file.path: _header(file, fields, how) for file in files}
@@ -93,7 +93,7 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
 
 
 def _statement(columns: Columns, fields: Sequence[Field], lacking: Collection[str], target: Path) -> str:
-    """The statement by which DuckDB takes the values: typed where they are beyond doubt, the record where they are not.
+    """The statement with which DuckDB reads the values: typed where they are certain, the record for the exact reader where not.
 
     It is one pass over all records, whose columns `v0`, `v1`, ... are the values of the fields where `is_split` is true.
 
@@ -114,7 +114,7 @@ def _shown(separator: str) -> str:
 
 
 def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[str, ...]:
-    """The names of a file's values. Raises RunFailure where a declared column is not among them."""
+    """The names in a file's header. Raises RunFailure if a declared column is not among them."""
     if not how.has_header:
         return tuple(item.name for item in fields)
     if file.part is not None:
@@ -148,7 +148,7 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
 
 
 def _spelled_otherwise(missing: Sequence[str], names: Sequence[str]) -> str:
-    """What to write for a name that looks like one of the header's, and is of other characters; nothing where there is none."""
+    """What to write for a name that looks like a name in the header but has other characters; empty if there is none."""
     composed = {unicodedata.normalize("NFC", name): name for name in names}
     alike = [(name, composed[normal]) for name in missing if (normal := unicodedata.normalize("NFC", name)) in composed]
     if not alike:
@@ -158,7 +158,7 @@ def _spelled_otherwise(missing: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _refuse_absences(order: ReadRequest, fields: Sequence[Field], headers: Mapping[str, tuple[str, ...]]) -> None:
-    """Raises RunFailure for a column that all files lack."""
+    """Raises RunFailure for a column that no file has."""
     known = [frozenset(header) for header in headers.values()]
     for item in fields:
         column = item.keys[-1]
@@ -166,7 +166,7 @@ def _refuse_absences(order: ReadRequest, fields: Sequence[Field], headers: Mappi
         refuse_absence(order.name, column, lacking, order.files or len(known))
 
 
-SHOWN = 50  # names of a header in a message
+SHOWN = 50  # at most so many names of a header are shown in a message
 OTHER_SEPARATORS = (";", "\t", "|", ",")
 
 

@@ -1,4 +1,4 @@
-"""Several iterators pulled by several threads at once, as one iterator."""
+"""Merges several iterators into one; each is read by a thread."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Item = TypeVar("Item")
 
 
 def side_by_side(sources: Iterable[Iterator[Item]], threads: int) -> Iterator[Item]:
-    """The items of all `sources`; those of one are in order. At most `threads` items wait.
+    """The items of all `sources`; those of one source stay in order. At most `threads` items are buffered.
 
-    Raises the RunFailure or OSError that one after the other would raise: that of the first source that has one.
+    Raises the same RunFailure or OSError as reading the sources in order: that of the first source that fails.
     """
     waiting = enumerate(sources)
     failures: dict[int, RunFailure | OSError] = {}

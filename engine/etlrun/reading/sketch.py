@@ -1,4 +1,4 @@
-"""A look at a data file: its format, its columns and their types."""
+"""Inspects a data file for `etlrun new`: its format, its columns and their types."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, parse_object, read_texts
 from etlrun.spec.scope import is_column_name
 
-LINES = 5_000  # of a text file that are looked at
-LONGEST_DOCUMENT = 64 << 20  # bytes of a file that is looked at as one record
+LINES = 5_000  # of a text file that are inspected
+LONGEST_DOCUMENT = 64 << 20  # bytes of a file that is inspected as one record
 PARTITION = re.compile(r"([A-Za-z_]\w*)=(.+)")  # the name of a folder
 DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(\d{2})\2(\d{2})(?!\d)")
 SEPARATORS = (",", ";", "\t", "|")
@@ -33,7 +33,7 @@ GUESSES = ("bigint", "double", "boolean", "date", "timestamp")
 
 @dataclass(frozen=True)
 class SketchColumn:
-    """A column of a file, and where its values are; without a type it is read as JSON text."""
+    """A column of a file, and the path of its values. Without a type it is read as JSON text."""
 
     name: str
     type: str
@@ -44,7 +44,7 @@ class SketchColumn:
         return self.type.startswith(("array", "struct", "map"))
 
     def element_fields(self) -> dict[str, str]:
-        """What a row of the exploded array holds: a name and an expression for each value that is no list or object; nothing for other types."""
+        """The columns after exploding an array: a name and an expression for each value that is not a list or object; empty for other types."""
         element = parse_type(self.type).element if self.is_nested else None
         if element is None:
             return {}
@@ -70,7 +70,7 @@ class Sketch:
 
 
 def sketch_source(file: Path, root: Path) -> Sketch:
-    """Look at `file`, whose path is written relative to the project's folder `root`. Raises RunFailure for a file that says nothing."""
+    """Inspect `file`; its path is written relative to the project's folder `root`. Raises RunFailure if the columns cannot be found."""
     if file.is_dir() and not any(file.glob("*.parquet")):
         file = min(file.rglob("*=*/*.parquet"), default=file)
     kind = _kind_of(file)
@@ -86,7 +86,7 @@ def sketch_source(file: Path, root: Path) -> Sketch:
 
 
 def with_unique_names(columns: Iterable[SketchColumn]) -> tuple[SketchColumn, ...]:
-    """The columns with names that a relation may have, in which case does not count: of equal ones the later have a number."""
+    """Make names unique without regard to case, as a relation needs: later equal names get a number."""
     named: list[SketchColumn] = []
     taken: set[str] = set()
     for place, column in enumerate(columns, 1):
@@ -163,7 +163,7 @@ def _beginning(file: Path, lines: int) -> str:
 
 
 def _separator(file: Path) -> str:
-    """What stands between the values of a CSV file: what parts its first line into the most of them."""
+    """The separator of a CSV file: the one that splits its first line into the most values."""
     header = _beginning(file, 1)
     return max(SEPARATORS, key=lambda separator: len(next(csv.reader([header], delimiter=separator), [])))
 
@@ -209,7 +209,7 @@ def _records(file: Path) -> Iterator[str]:
 
 
 def _written(path: tuple[str, ...]) -> str:
-    """A path as a specification has it; nothing where a key cannot be written."""
+    """A path as it is written in a specification; empty if a key cannot be written."""
     if any(not key or "'" in key for key in path):
         return ""
     return "".join(f"['{key}']" if set(key) & set(".[]$") else f".{key}" for key in path).removeprefix(".")
@@ -263,14 +263,14 @@ def _leaves(value: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tup
 
 
 def _common_object(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The object that holds the columns, where the others only wrap it: `_source` of a search index."""
+    """The object that contains the columns, if the outer objects only wrap it, such as `_source` of a search index."""
     outer = {path[:1] for path in paths if len(path) > 1}
     wrapping = all(path[0].startswith("_") for path in paths if len(path) == 1)
     return next(iter(outer)) if len(outer) == 1 and wrapping else ()
 
 
 def _unlike(columns: list[SketchColumn]) -> list[SketchColumn]:
-    """The columns with a name of their own each: the path's keys joined, where two end alike."""
+    """The columns with different names: where two paths end in the same key, the names are all keys of the path, joined."""
     names = [column.name.lower() for column in columns]
     return [
         replace(column, name=column.path.replace(".", "_")) if names.count(column.name.lower()) > 1 else column

@@ -1,4 +1,4 @@
-"""The pipeline that reads a file that was looked at: what a person starts to edit."""
+"""Writes a first pipeline for a file that was inspected, for the user to edit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from etlrun.reading.sketch import Sketch, SketchColumn
 
 
 def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> str:
-    """The text of a pipeline that reads what was sketched and publishes it; editors find its schema at the path `schema`, unless it is empty."""
+    """The text of a pipeline that reads the inspected file and publishes it. `schema` is the path of the JSON Schema for editors; it may be empty."""
     lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
     lines += [f"pipeline: {name}", f"description: {json.dumps(f'The rows of {sketch.path}.', ensure_ascii=False)}", ""]
     if sketch.month:
@@ -36,7 +36,7 @@ def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> s
 
 
 def _declared(column: SketchColumn, sketch: Sketch) -> str:
-    """A column as its source declares it."""
+    """The declaration of a column in its source."""
     if not column.type:
         return f"{{path: {_scalar(column.path)}, type: string, raw: true}}        # its JSON text"
     is_renamed = column.path != column.name and sketch.has_header
@@ -44,9 +44,9 @@ def _declared(column: SketchColumn, sketch: Sketch) -> str:
 
 
 def _flattening(columns: tuple[SketchColumn, ...]) -> list[str]:
-    """The steps that make a table of columns of which some hold lists or objects.
+    """The steps that turn columns with lists or objects into a flat table.
 
-    If there is no other column, the table has one row for each element of a list.
+    If there are no other columns, the table has one row for each element of a list.
     """
     nested = [column.name for column in columns if column.is_nested]
     if len(nested) < len(columns):
@@ -61,7 +61,7 @@ def _flattening(columns: tuple[SketchColumn, ...]) -> list[str]:
 
 
 def _scalar(text: str) -> str:
-    """A YAML scalar, quoted where it must be."""
+    """A YAML scalar, quoted if necessary."""
     plain = re.fullmatch(r"[A-Za-z_./$][\w ./${}:-]*", text) and ": " not in text and not text.endswith((":", " "))
     words = ("true", "false", "null", "yes", "no", "on", "off")
     needs_quotes = not plain or text.lower() in words or text.startswith("{")

@@ -1,7 +1,7 @@
-"""Reading a text source in tasks on other machines: what a task needs, the groups of files that each reads, and what it gives back.
+"""Describes how a text source is read in tasks on other machines: what a task needs, which files each reads, and what it returns.
 
-A job travels to the machines pickled, and holds no secret: settings of stores are as the project file has them, with `${NAME}` for what
-each machine fills in from its own environment. An answer comes back as JSON.
+A job is sent to the machines pickled, and contains no secret: settings of stores are as in the project file, with `${NAME}` for values that
+each machine reads from its own environment. An answer comes back as JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Group = tuple[InputFile, ...]
 
 @dataclass(frozen=True)
 class SliceJob:
-    """All that tasks need to read a source: task N reads the files, or the slice of a file, in `groups[N]`.
+    """Everything that tasks need to read a source. Task N reads the files, or the slice of a file, in `groups[N]`.
 
     Rows and broken records go into a new folder for each attempt below `folder`. `storages` and `environment` open the stores of URLs.
     """
@@ -39,23 +39,23 @@ class SliceJob:
     files: int  # of the whole source
     folder: str
     keeps_broken: bool
-    keeps_parts: bool  # each group is one file then
+    keeps_parts: bool  # then each group is one file
     memory: str
     storages: Mapping[Url, Use]
     environment: Callable[[str], str]
 
     def payload(self) -> bytes:
-        """The job for its way to a machine: what tells its reader stands before it, and can be read without the kind of its source."""
+        """The pickled job. The fingerprint of its reader comes first, and can be read without loading the kind of its source."""
         return pickle.dumps((this_reader(), reader_fingerprint(type(self.source)), pickle.dumps(self)))
 
 
 @dataclass(frozen=True)
 class SliceAnswer:
-    """What became of one task.
+    """The result of one task.
 
-    It has read its files, or found `troubles` in them, or it failed, perhaps before it `began` to read; or its machine has another reader:
-    `mismatch` says in which way. `broken` is the file of its broken records, `digests` are those of objects that it fetched, and `header`
-    are the names in its only file, where the driver keeps a part of it.
+    It has read its files, or found `troubles` in them, or failed, perhaps before it `began` to read; or its machine has a different reader:
+    `mismatch` is the difference. `broken` is the file of its broken records, `digests` are those of downloaded objects, and `header`
+    are the names in its only file, if the driver keeps a part of it.
     """
 
     host: str
@@ -74,17 +74,17 @@ class SliceAnswer:
 
 
 def probe() -> bytes:
-    """A payload whose tasks read nothing, and tell whether their machines could."""
+    """A payload whose tasks read nothing, and only answer whether their machines could read."""
     return pickle.dumps((this_reader(), "", b""))
 
 
 def this_reader() -> dict[str, str]:
-    """What tells this machine's reader from another's, by the name of what may differ. Raises ImportError where a package is missing."""
+    """The fingerprint and the library versions of this machine's reader, by name. Raises ImportError if a package is missing."""
     return {**library_versions(), "etlrun": reader_fingerprint(object)}
 
 
 def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
-    """The first thing in which another machine's reader is not as `expected`."""
+    """The first difference between another machine's reader and the `expected` one."""
     wrong = next((name for name, version in expected.items() if found.get(name) != version), "")
     if wrong == "etlrun":
         return "etlrun has another version there"
@@ -92,7 +92,7 @@ def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 
 def answer_of(text: str) -> SliceAnswer:
-    """An answer from its JSON."""
+    """Read an answer from JSON."""
     found: dict[str, Any] = json.loads(text)
     files = found.get("files", ())
     read = {
@@ -106,7 +106,7 @@ def answer_of(text: str) -> SliceAnswer:
 
 
 def groups_of(pieces: Iterable[InputFile], size: int) -> tuple[Group, ...]:
-    """Neighbours together, up to about `size` bytes, so that many small files are few tasks; a slice of a file stays alone."""
+    """Group neighbouring files up to about `size` bytes, so that many small files need few tasks. A slice of a file is a group by itself."""
     return tuple(_groups_of(pieces, size))
 
 
@@ -126,7 +126,7 @@ def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
 
 
 def worker_mismatch(host: str, difference: str) -> RunFailure:
-    """The failure of a machine on which a source would not be read as it is here."""
+    """The failure of a machine whose reader differs from the one here."""
     fix = (
         "install the same versions of etlrun and its packages there, or set `packages:` to an archive from `etlrun pack`; "
         "or set `read: driver` in the profile's engine"
@@ -135,13 +135,13 @@ def worker_mismatch(host: str, difference: str) -> RunFailure:
 
 
 def not_shared(message: str) -> RunFailure:
-    """The failure of a path that one machine sees and another does not."""
+    """The failure of a path that exists on one machine but not on another."""
     fix = "put sources and `runs:` on a disk that all machines of the cluster share; or set `read: driver` in the profile's engine"
     return RunFailure("engine", "not-shared", message, fix)
 
 
 def first_failure(answers: Sequence[SliceAnswer]) -> RunFailure | None:
-    """The failure that reading all files in order raises: what is seen before any file is read comes first."""
+    """The failure that reading all files in order would raise: problems seen before reading come first."""
     failed = [answer for answer in answers if answer.failure is not None]
     if not failed:
         return None

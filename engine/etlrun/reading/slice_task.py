@@ -1,4 +1,4 @@
-"""One task of a job, at work on another machine: it reads its files with the one reader, and gives its account. It raises nothing that a user can cause."""
+"""Runs one task of a job on another machine: reads its files and returns the account. What a user can cause is returned, not raised."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OTHER_KIND = "the package of this source has another version there"
 
 
 def answer(payload: bytes, number: int) -> str:
-    """What task `number` of the job in `payload` gives, as JSON."""
+    """Run task `number` of the job in `payload`; returns its answer as JSON."""
     host = platform.node()
     reader, fingerprint, packed = pickle.loads(payload)
     try:
@@ -42,7 +42,7 @@ def answer(payload: bytes, number: int) -> str:
             return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     except ImportError as error:
         return SliceAnswer(host, mismatch=f"the package {error.name} is missing there").as_json()
-    except AttributeError:  # the module of the kind is there, and has no such class
+    except AttributeError:  # the module of the kind exists, but has no such class
         return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     try:
         with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
@@ -57,7 +57,7 @@ def answer(payload: bytes, number: int) -> str:
 
 
 def _local_disk() -> str | None:
-    """The first of the folders that the cluster gives to an executor; None where it gives none."""
+    """The first of the folders that the cluster gives to an executor; None if it gives none."""
     return os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
 
 
@@ -77,7 +77,7 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
         folder / BROKEN if job.keeps_broken else None,
         lambda *news: None,
         _no_database,
-        quarantine_limit=job.source.quarantine_limit + LARGEST_LINE,  # the record at which it is full is there
+        quarantine_limit=job.source.quarantine_limit + LARGEST_LINE,  # it already has the record at which it is full
         files=job.files,
         limits=ReadLimits(1, job.memory),
         parts=parts,
@@ -107,7 +107,7 @@ def _answer(
 
 @dataclass
 class _OnlyPart:
-    """Keeps the part of the one file that a task reads, for the driver to take over."""
+    """Keeps the part of the one file that a task reads, for the driver to store."""
 
     part: FilePart | None = None
 
@@ -119,21 +119,21 @@ class _OnlyPart:
 
 
 def _refuse_unseen(files: Iterable[InputFile], host: str) -> None:
-    """Raises RunFailure for a file that the run found, and that is not to be seen on this machine."""
+    """Raises RunFailure for a file that the run found but that does not exist on this machine."""
     for file in files:
         if not is_url(file.path) and not os.path.exists(file.path):
             raise not_shared(f"{file.path} does not exist on {host}, where a task reads it")
 
 
 def _troubles_in(inventory: Inventory, job: SliceJob) -> tuple[Trouble, ...]:
-    """What the first bytes of fetched files say against reading them; those of other files were looked at before."""
+    """The reasons, from their first bytes, why downloaded files cannot be read. Other files were checked before."""
     return tuple(
         trouble for file in inventory.files if is_url(file.path) for trouble in trouble_in(file, job.source.form)
     )
 
 
 def _new_folder(folder: Path, number: int, host: str) -> Path:
-    """A folder that no other attempt writes to. Raises RunFailure where the job's folder cannot be written, or is not there any more."""
+    """A new folder for this attempt. Raises RunFailure if the job's folder cannot be written, or no longer exists."""
     attempt = folder / f"task-{number:06}-{secrets.token_hex(4)}"
     try:
         attempt.mkdir(mode=0o700)

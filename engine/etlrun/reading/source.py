@@ -1,4 +1,4 @@
-"""What every source of files says: the path and its days, the declared columns, and how to take what is missing or broken."""
+"""The keys that all sources of files share: the path and its days, the declared columns, and what to do about missing or broken data."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class DeclaredColumn(PartitionColumn):
     )
 
     def keys(self, name: str) -> tuple[str, ...]:
-        """The keys that lead to the value inside a record."""
+        """The path of keys to the value inside a record."""
         return tuple(self.path.split(".")) if self.path else (name,)
 
 
@@ -78,7 +78,7 @@ class OptionalColumn(DeclaredColumn):
     optional: bool = key("`true`: files may lack the column; it is null for them", default=False)
 
     def verify_optional(self, name: str, scope: Scope) -> None:
-        """Report a column that may be absent and must have values."""
+        """Report a column that is both optional and `not null`."""
         if self.optional and self.is_required:
             message = f"`{name}` is both `optional` and `not null`"
             fix = "remove one of them: the column is null for files that lack it"
@@ -163,12 +163,12 @@ class FileSource(Source):
         return bool(self.max_age)
 
     def wanted(self, places: Places) -> Wanted:
-        """The files this source is about; `places` are the folders where they may be."""
+        """The files that this source reads; `places` are the folders where they may be."""
         absences = (self.allowed(self.missing), self.allowed(self.empty))
         return Wanted(places, self.path, self.days(), *absences, self.form, self._folder_columns())
 
     def _folder_columns(self) -> tuple[Column, ...]:
-        """The columns of `partitions`, which the checker has taken."""
+        """The columns of `partitions`, which the checker has accepted."""
         return tuple(
             Column(name, parse_type(declared.type_text), not declared.is_required)
             for name, declared in self.partitions.items()
@@ -188,13 +188,13 @@ class FileSource(Source):
         return iter(found[len(others) :])
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
-        """Report a type that files of this kind cannot hold."""
+        """Report a type that files of this kind cannot contain."""
 
     def days(self) -> tuple[datetime.date, ...]:
         return calendar(self.dates) if self.dates is not None else ()
 
     def allowed(self, absence: Absence) -> Days:
-        """The days that `missing` or `empty` lets pass."""
+        """The days that `missing` or `empty` accepts."""
         if isinstance(absence, str):
             return (
                 Days(absence != "fail")
@@ -259,7 +259,7 @@ class FileSource(Source):
 
 
 def verify_url(path: str, scope: Scope) -> None:
-    """Report to `scope` a key `path` that is no URL of a store from which the project reads."""
+    """Report to `scope` a `path` that is not a URL of a store from which the project reads."""
     try:
         whole, start = read_url(path), read_url(fixed_part(path))
     except UrlError as error:
@@ -285,11 +285,11 @@ class TextSource(FileSource):
     )
 
     def is_cut(self) -> bool:
-        """Whether every line of its files is a record, so that several tasks may read one file."""
+        """Whether every line of its files is a record, so that several tasks can read one file."""
         return False
 
     def explain(self, head: bytes) -> tuple[str, str] | None:
-        """What a file of many broken records is instead, told by its first bytes, and what to do."""
+        """Explain, from its first bytes, what a file with many broken records really contains, and what to do."""
         return None
 
 
@@ -298,7 +298,7 @@ def _day(text: str) -> datetime.date:
 
 
 def declared_fields(source: TextSource, columns: Columns, record: tuple[str, ...] = ()) -> tuple[Field, ...]:
-    """The declared columns of a text source, each with the keys that lead to its value below `record`."""
+    """The declared columns of a text source, each with the path of keys to its value below `record`."""
     found = []
     for name, declared in source.columns.items():
         column = columns.get(name)

@@ -1,4 +1,4 @@
-"""How DuckDB takes a JSON or CSV value of each type, and which spellings it must leave to `records`."""
+"""How DuckDB converts a JSON or CSV value to each type, and which spellings it must leave to `records`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.reading.record_values import DATE, RANGES, TIMESTAMP
 from etlrun.reading.records import Field
 
-# A number in a text column keeps its spelling, which DuckDB does not; a text that looks like such a number is asked about too.
+# A number in a text column keeps its spelling, which DuckDB does not; a text that looks like such a number is also checked.
 _RESPELT = text(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
@@ -19,7 +19,7 @@ Shape = str | list["Shape"] | dict[str, "Shape"]
 
 
 def leaf_shape(kind: Type) -> Shape:
-    """The type under which DuckDB's JSON reader hands a value over: text unescaped, everything else as it is spelled."""
+    """The type with which DuckDB's JSON reader returns a value: text unescaped, everything else as it is written."""
     if kind.element is not None:
         return [leaf_shape(kind.element)]
     if kind.fields:
@@ -28,12 +28,12 @@ def leaf_shape(kind: Type) -> Shape:
 
 
 def unsure_json(fields: Sequence[Field]) -> tuple[str, ...]:
-    """Patterns of what DuckDB's reader takes in a JSON text though it is no JSON, or for another number.
+    """Patterns of texts that DuckDB accepts although they are not JSON, or that it reads as a different number.
 
-    It passes over a comma before a closing bracket and over `nan` and `inf` in any case, gives -0 as 0, and reads a number with a
-    fraction or an exponent as a double, of which 15 digits are certain. The key of a decimal may be spelled with a backslash.
+    DuckDB accepts a comma before a closing bracket and `nan` and `inf` in any case, returns -0 as 0, and reads a number with a
+    fraction or an exponent as a double, of which 15 digits are certain. The key of a decimal may be written with a backslash.
 
-    Each starts with one certain character: RE2 finds that many times faster than the first of several.
+    Each pattern starts with one fixed character, which RE2 finds many times faster than one of several.
     """
     keys = "|".join(sorted({re.escape(item.keys[-1]) for item in fields if item.type.name == "decimal"}))
     decimals: tuple[str, ...] = (rf'"(?:{keys})"\s*:\s*-?{_UNCERTAIN}', _ESCAPED_KEY) if keys else ()
@@ -43,7 +43,7 @@ def unsure_json(fields: Sequence[Field]) -> tuple[str, ...]:
 
 
 def holds(kind: Type, name: str) -> bool:
-    """Whether a type is one of that name, or holds one at any depth."""
+    """Whether a type has that name, or contains one that has, at any depth."""
     return kind.name == name or any(holds(inner, name) for inner in kind.inner)
 
 
@@ -59,7 +59,7 @@ def doubtful(value: str, typed: str, item: Field) -> str:
 
 
 def value_of(value: str, kind: Type) -> str:
-    """The typed value; null where it is doubtful."""
+    """The typed value; null if it is doubtful."""
     if kind.name == "string":
         return value
     if kind.element is not None:
@@ -74,7 +74,7 @@ def value_of(value: str, kind: Type) -> str:
 
 
 def _cast(spelled: str, kind: Type) -> str:
-    """A text as a value; a float by way of double, as the exact reader rounds it; an instant where its offset is `Z` or such as `+07:00`."""
+    """Cast a text: a float by way of double, as the exact reader rounds it; an instant only with an offset such as `Z` or `+07:00`."""
     if kind.name == "timestamptz":
         offset = f"CAST(left(right({spelled}, 6), 3) AS INTEGER) * 3600 + CAST((left(right({spelled}, 6), 1) || right({spelled}, 2)) AS INTEGER) * 60"
         return (
@@ -113,17 +113,17 @@ def _misfits(value: str, typed: str, kind: Type) -> str:
 
 
 def _item(kind: Type) -> str:
-    """The name of an element: another one at each level, so that none hides the one around it."""
+    """The name of an element: a different one at each level, so that none hides an outer one."""
     return f"item{str(kind).count('<')}"
 
 
 def _may_be_nested(value: str) -> str:
-    """Whether a text starts with `[` or `{`; the order of texts says so faster than a search."""
+    """Whether a text starts with `[` or `{`. Comparing texts is faster than a search."""
     return f"(({value} >= '[' AND {value} < '\\') OR ({value} >= '{{' AND {value} < '|'))"
 
 
 def _may_be_respelt(value: str) -> str:
-    """Whether a text may be a number of the JSON text that DuckDB spelled anew; all of these sort before `:`."""
+    """Whether a text may be a JSON number that DuckDB has rewritten; all of these sort before `:`."""
     may_be = " OR ".join(f"contains({value}, {text(part)})" for part in (".", "e+", "e-"))
     return f"(({may_be}) AND regexp_full_match({value}, {_RESPELT}))"
 
@@ -137,7 +137,7 @@ def doubtful_text(value: str, typed: str, item: Field) -> str:
 
 
 def value_of_text(value: str, kind: Type) -> str:
-    """The typed value of a text; null where it is doubtful."""
+    """The typed value of a text; null if it is doubtful."""
     return value if kind.name == "string" else _cast(value, kind)
 
 

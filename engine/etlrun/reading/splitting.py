@@ -1,7 +1,6 @@
-"""Separated values, many records at a time: Arrow splits those that are plain, and says which it did not split.
+"""Splits many records of separated values at a time: Arrow splits the plain ones, and marks those that it did not split.
 
-A record is plain where its quotes stand around values. Arrow lets others pass, so they never come here; it counts lines where they end
-with the text, takes an empty one for a record, and passes over a BOM.
+A record is plain if it has quotes only around values. Arrow would also accept others, so they are never given to it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Splitter:
-    """Splits records of `width` values and gives those at `positions`, empty ones as null, then whether each record was split."""
+    """Splits records of `width` values; returns those at `positions`, with null for empty ones, and whether each record was split."""
 
     separator: str
     width: int
@@ -29,7 +28,7 @@ class Splitter:
 
     @property
     def fields(self) -> list[tuple[str, pyarrow.DataType]]:
-        """The columns it gives."""
+        """The columns that it adds."""
         import pyarrow as pa
 
         return [*((f"v{index}", pa.string()) for index in range(len(self.positions))), ("is_split", pa.bool_())]
@@ -46,9 +45,9 @@ class Splitter:
         return found
 
     def of_lines(self, lines: str) -> str:
-        """The lines of tame files, in which no quote is, with the columns.
+        """The lines of tame files without quotes, with the columns.
 
-        Empty values become null in one pass over the list: a condition a column makes DuckDB plan for minutes where columns are thousands.
+        Empty values become null in one pass over the list: with one condition per column, DuckDB needs minutes to plan thousands of columns.
         """
         values = [f"v[{position + 1}] AS v{index}" for index, position in enumerate(self.positions)]
         split = f"list_transform(string_split(l, {text(self.separator)}), lambda value: nullif(value, ''))"

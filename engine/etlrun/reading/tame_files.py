@@ -1,8 +1,8 @@
-"""Files in which DuckDB finds the same lines as `lines` does: one cheap look at their bytes shows it, and they are not cut here.
+"""Finds tame files: those that DuckDB splits into the same lines as `lines` does. A fast scan of their bytes shows it.
 
-A file is tame where it is plain UTF-8 text without a mark at its start, whose lines end in LF, are short, and hold no zero byte, not the
-byte that DuckDB is given as a separator so that it takes lines whole, and none of the bytes that have a meaning for its kind. A look saves
-work and decides nothing: what it refuses is framed by `framing`.
+A file is tame if it is plain UTF-8 text without a byte order mark, and its lines end in LF, are short, and contain no zero byte, none of
+the bytes with a meaning for its kind, and not the byte that DuckDB gets as a separator (so that it takes whole lines). The scan saves work
+and never changes a result: other files are framed by `framing`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from etlrun.stopping import safe_point
 if TYPE_CHECKING:
     import pyarrow
 
-SLICE = 1 << 26  # bytes of a file that one thread looks at
-WINDOW = 1 << 19  # bytes of which some must be a line end: no line is longer than two windows
+SLICE = 1 << 26  # bytes of a file that one thread scans
+WINDOW = 1 << 19  # every window of so many bytes must contain a line end: no line is longer than two windows
 LONGEST = 2 * WINDOW
-SEPARATOR = "\x01"  # DuckDB takes `\\0` for a backslash and a zero, both of which a text may hold
+SEPARATOR = "\x01"  # DuckDB takes `\\0` for a backslash and a zero, both of which a text may contain
 NUMBERED = "__etlrun_numbered"  # the relation of lines with their numbers
 
 
 @dataclass(frozen=True)
 class LineRules:
-    """What tells lines of a kind of text: the bytes that none may hold, and patterns that match where lines need a closer look."""
+    """The rules for tame lines of a kind of text: bytes that must not occur, and patterns that match if lines need a closer check."""
 
     meaningful: bytes = b""
     patterns: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class TameFile:
 
 
 def find_tame(files: Sequence[InputFile], rules: LineRules, threads: int) -> list[TameFile]:
-    """Those of `files` that are tame, in order; `threads` look at them."""
+    """The tame ones of `files`, in order, scanned by `threads` threads."""
     looked = [
         file for file in files if file.end is None and compression_of(file.path) is None and can_be_named(file.at)
     ]
@@ -102,18 +102,18 @@ def numbered_schema() -> pyarrow.Schema:
 
 
 def _look_at(path: str, start: int, rules: LineRules) -> tuple[int, bool] | None:
-    """The number of lines that start in a slice of a file, and whether a pattern matches in them; None where they are not tame."""
+    """The number of lines that start in a slice of a file, and whether a pattern matches in them; None if they are not tame."""
     try:
         with open(path, "rb") as stream:
             if not start and stream.read(len(BOM)) == BOM:
                 return None
             return _Look(stream, start, rules).result()
     except OSError:
-        return None  # the framer says what is wrong with it
+        return None  # the framer reports what is wrong with it
 
 
 class _Look:
-    """Looks at the lines that start in one slice, chunk after chunk in one buffer."""
+    """Scans the lines that start in one slice, chunk by chunk in one buffer."""
 
     def __init__(self, stream: IO[bytes], start: int, rules: LineRules) -> None:
         self.stream = stream
@@ -130,7 +130,7 @@ class _Look:
             with memoryview(self.buffer) as view:
                 count = self.stream.readinto(view[size:])  # type: ignore[attr-defined]
             size += count
-            if not count:  # what is left is a line without an end
+            if not count:  # the rest is a line without a line end
                 if size > WINDOW or not self._is_tame(size):
                     return None
                 return lines + bool(size), self.is_matched
@@ -153,7 +153,7 @@ class _Look:
         return self.stream.tell()
 
     def _end_of_lines(self, size: int, limit: int) -> int:
-        """Where the lines end that start below `limit`, as far as they are in the first `size` bytes of the buffer."""
+        """The end of the lines that start before `limit`, within the first `size` bytes of the buffer."""
         found = self.buffer.find(b"\n", limit - 1, size) if size > limit else -1
         return (found if found >= 0 else self.buffer.rfind(b"\n", 0, size)) + 1
 

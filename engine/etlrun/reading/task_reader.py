@@ -1,7 +1,7 @@
-"""Read a text source in tasks on other machines, where its bytes are: this machine handles accounts, and no record.
+"""Reads a text source in tasks on other machines, close to its data. This machine handles only accounts, no records.
 
-The sum of what tasks give is what this process would have read: the same rows, account and quarantine. A task that is run again writes into a
-folder of its own, and only what an account names is read.
+All tasks together give what this process would have read: the same rows, account and quarantine. A task that is run again writes into a
+new folder, and only files that an answer names are used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RunTasks = Callable[[bytes, int], list[str]]  # the answers of all tasks of a pa
 
 
 class TroublesInTasks(Exception):
-    """What tasks found wrong with files before they read them."""
+    """Problems that tasks found in files before they read them."""
 
     def __init__(self, troubles: Sequence[Trouble]) -> None:
         super().__init__(troubles)
@@ -47,7 +47,7 @@ class TroublesInTasks(Exception):
 
 @dataclass(frozen=True)
 class _Piece:
-    """What became of neighbouring files, or of a slice of one: rows, accounts, and the file of broken records, which may be absent."""
+    """The result for neighbouring files, or a slice of one: rows, accounts, and the file of broken records, which may be absent."""
 
     files: Group
     rows: tuple[ParquetFiles, ...]
@@ -57,7 +57,7 @@ class _Piece:
 
 @dataclass
 class TaskReader:
-    """Reads the files of one request in tasks, each with that much `memory`."""
+    """Reads the files of one request in tasks; `memory` is the memory of each task."""
 
     request: ReadRequest
     source: TextSource
@@ -76,12 +76,12 @@ class TaskReader:
         return self._sum([*taken, *map(self._piece, groups, answers)])
 
     def inventory(self) -> Inventory:
-        """The inventory of the request, with the digests of what was fetched."""
+        """The inventory of the request, with the digests of downloaded objects."""
         files = (replace(file, sha256=self.digests.get(file.path, "")) for file in self.request.inventory.files)
         return replace(self.request.inventory, files=tuple(files))
 
     def _taken_over(self) -> Iterator[_Piece]:
-        """What earlier runs read."""
+        """The files that earlier runs have read, and their parts."""
         if self.request.parts is None:
             return
         for number, file in enumerate(self.request.inventory.files):
@@ -94,7 +94,7 @@ class TaskReader:
             yield _Piece((file,), part.files, (part.account,), part.quarantine)
 
     def _groups(self, taken: Collection[str]) -> tuple[Group, ...]:
-        """What each task reads. A file whose part is kept for later runs is read whole, and alone."""
+        """The files of each task. A file whose part is kept for later runs is read whole, and by its own task."""
         files = [file for file in self.request.inventory.files if file.path not in taken]
         if self.request.parts is not None:
             return tuple((file,) for file in files)
@@ -116,7 +116,7 @@ class TaskReader:
         )
 
     def _piece(self, files: Group, answer: SliceAnswer) -> _Piece:
-        """What a task has read; it is kept for later runs where the profile says so. Raises RunFailure where this machine does not see it."""
+        """The result of a task; it is kept for later runs if the profile says so. Raises RunFailure if this machine cannot see its files."""
         broken = Path(answer.broken or self.request.folder / "no-broken-record")
         written = [path for each in answer.files for path in each.paths]
         unseen = next((path for path in (*written, answer.broken) if path and not os.path.exists(path)), "")

@@ -1,7 +1,7 @@
-"""Text files to Parquet, for every kind of text: DuckDB takes the records it is sure of, the kind's own judge decides the others.
+"""Reads text files of every kind into Parquet: DuckDB reads the records of which it is certain, the kind's exact reader (judge) the others.
 
-The bytes of a file are cut into records by `lines` and a framer, the same for both ways. A judge is the definition of what a record
-says; the statement takes a record only where it is certain to say the same. So no verdict depends on what else is in a file.
+The bytes of a file are split into records by `lines` and a framer, the same for both ways. The judge is the reference for the values of a
+record; the statement reads a record only if its result is certainly the same. So no result depends on the other records of a file.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-Judge = Callable[
-    [str], tuple[Any, ...] | None
-]  # the values of a record, None where it is blank; raises BrokenRecordError
-FRAMED = "__etlrun_framed"  # the relation of the records that are cut here
-Statement = Callable[[Path], str]  # from INCOMING, or from what another statement left open, into a new folder
+Judge = Callable[[str], tuple[Any, ...] | None]  # the values of a record, None if it is blank; raises BrokenRecordError
+FRAMED = "__etlrun_framed"  # the relation of the records that are split here
+Statement = Callable[
+    [Path], str
+]  # reads from INCOMING, or from the records that another statement left open, into a new folder
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a kind of text is read: how it is framed, what a record says, and the statement that takes records beyond doubt.
+    """How a kind of text is read: the framer, the exact reader (`judge`), and the DuckDB statement for the records that are certain.
 
-    `more` gives INCOMING more columns. `again` takes what the first statement left open, where that is much. `rules` tell the files in
-    which every line is a record. The framer leaves out the first `skip` lines of a file; `has_header` says that the first record after them
-    is none; `header` are the names in it, and `lacking` those of columns that it has not.
+    `more` adds columns to INCOMING. `again` reads the records that the first statement left open, if they are many. `rules` find the files in
+    which every line is a record. The framer leaves out the first `skip` lines of a file. With `has_header`, the first record after them is a
+    header; `header` are the names in it, and `lacking` the declared columns that are not in it.
     """
 
     framer: Framer
@@ -66,7 +66,7 @@ class Form:
 
 @dataclass
 class TextReader:
-    """Reads the files of one order, in groups that are of the same form; counts every record."""
+    """Reads the files of one request, in groups of the same form; counts every record."""
 
     order: ReadRequest
     columns: Columns
@@ -76,7 +76,7 @@ class TextReader:
     folders: list[Path] = field(default_factory=list)
     failure: Exception | None = None
 
-    many = 1_000  # open records for which a second statement is worth its while
+    many = 1_000  # from so many open records on, a second statement is faster
 
     def read_result(self) -> ReadResult:
         """The rows and the account."""
@@ -93,7 +93,7 @@ class TextReader:
         return FilePart(written_parts(self.folders), account, quarantine, header, file.sha256)
 
     def read(self, files: Sequence[InputFile], form: Form) -> None:
-        """Read files of one form. Raises RunFailure for one that is cut, damaged, not readable or not at rest."""
+        """Read files of the same form. Raises RunFailure for one that is truncated, damaged, not readable or changing."""
         if not files:
             return
         tame = find_tame(files, form.rules, self.order.limits.at_once) if form.rules else []
@@ -106,7 +106,7 @@ class TextReader:
             self._read_framed(cut(framed, SLICE_BYTES) if form.framer is frame_lines else framed, form)
 
     def _read_tame(self, tame: Sequence[TameFile], form: Form) -> None:
-        """Let DuckDB cut files into lines; only those that it leaves open are looked for again, to have their numbers."""
+        """Let DuckDB split files into lines. Only lines that it leaves open are searched again, to find their numbers."""
         lines = as_lines(tame, form.leading_lines)
         relation = form.more.of_lines(f"SELECT *, NULL::BIGINT AS line FROM ({lines})")
         files = [found.file for found in tame]
@@ -121,7 +121,7 @@ class TextReader:
         self._settle(self._located(target, files, form), target, slice_counts, form.judge)
 
     def _read_framed(self, slices: Sequence[InputFile], form: Form) -> None:
-        """Cut slices into records here, and let DuckDB take these."""
+        """Split slices into records here, and let DuckDB read these."""
         import pyarrow as pa
 
         framed = FramedSlices(self.accounting, form.framer, form.more, form.has_header)
@@ -137,12 +137,12 @@ class TextReader:
         self._settle(_open_in(target), target, slice_counts, form.judge)
 
     def _define(self, records: str, files: Sequence[InputFile]) -> None:
-        """Let INCOMING be these records of `files`."""
+        """Define INCOMING as these records of `files`."""
         constants = self.columns.items[len(self.columns) - len(files[0].constants) :]
         self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {with_constants(records, constants, files)}")
 
     def _take(self, form: Form, files: Sequence[InputFile]) -> Path:
-        """Write the records that DuckDB is sure of, and give the folder in which the others are left open."""
+        """Write the records of which DuckDB is certain; returns the folder in which the others are left open."""
         target = self._new_folder()
         self._execute(form.statement(target), files)
         refuse_changed(files)
@@ -155,7 +155,7 @@ class TextReader:
         return target
 
     def _execute(self, statement: str, files: Sequence[InputFile]) -> None:
-        """Execute what reads `files`. Raises RunFailure where they are at fault, or the disk."""
+        """Execute a statement that reads `files`. Raises RunFailure if a file is damaged or the disk is full."""
         import duckdb
 
         try:
@@ -177,7 +177,7 @@ class TextReader:
         return target
 
     def _count(self, target: Path) -> int:
-        """Count the rows that a statement took; gives how many records it left open."""
+        """Count the rows that a statement read; returns how many records it left open."""
         ((lines, doubts),) = self.connection.execute(
             f"SELECT count(*), count({name(RAW)}) FROM {parquet_in(target)}"
         ).fetchall()
@@ -185,7 +185,7 @@ class TextReader:
         return int(doubts)
 
     def _located(self, target: Path, files: Sequence[InputFile], form: Form) -> str:
-        """The records that are left open in `target`, each with its line: that is found by its text, which is all that it is judged by."""
+        """The records that are left open in `target`, each with its line number, which is found by the text of the line."""
         import pyarrow as pa
 
         open_ = _open_in(target)
@@ -193,11 +193,12 @@ class TextReader:
         numbered = self._keep_failure(number_lines(files, sorted(index for (index,) in found), form.leading_lines))
         batches = pa.RecordBatchReader.from_batches(numbered_schema(), numbered)
         self.connection.register(NUMBERED, batches)
-        self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'")  # all lines are never kept
+        # So that DuckDB never keeps all lines in memory.
+        self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
         return f"SELECT n.* FROM {NUMBERED} n SEMI JOIN ({open_}) o USING ({name(FILE)}, {name(RAW)})"
 
     def _settle(self, open_: str, target: Path, slice_counts: Sequence[SliceCounts], judge: Judge) -> None:
-        """Decide the records that DuckDB left open."""
+        """Read the records that DuckDB left open with the judge."""
         self._execute(
             f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM ({open_}) ORDER BY {name(FILE)}, {name(LINE)}",
             [counts.file for counts in slice_counts],
@@ -221,7 +222,7 @@ class TextReader:
                     writer.add((*values, *file.constants))
 
     def _keep_failure(self, batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-        """The same batches; a failure is kept, since DuckDB would give back its text only."""
+        """The same batches; a failure is kept, because DuckDB would pass on only its text."""
         try:
             yield from batches
         except (RunFailure, OSError) as failure:

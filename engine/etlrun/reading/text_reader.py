@@ -1,4 +1,4 @@
-"""The reader for the text files of a request: of all files together, or of a file at a time where parts of earlier runs are taken over."""
+"""Opens the reader for the text files of a request: for all files together, or file by file if parts of earlier runs are reused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def text_reader(request: ReadRequest, columns: Columns) -> Iterator[TextReader |
 
 
 def _settings(request: ReadRequest) -> dict[str, str | bool | int | float | list[str]]:
-    """DuckDB's settings. What has no room in its memory goes to the request's folder."""
+    """DuckDB's settings. Data that does not fit in memory is written to the request's folder."""
     settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(request.folder / "spill")}
     if request.limits.threads:
         settings["threads"] = request.limits.threads
