@@ -310,7 +310,7 @@ def test_a_changed_table_takes_the_load_that_it_did_not_fit(target: Target, tmp_
     load = make_load(tmp_path, [(*row, None) for row in MAY], wide, run_id=SECOND)
     statements = [statement for _, statement in target.open().mismatches(load)]
     assert not any(map(may_lose, statements))
-    with pytest.raises(RunFailure, match="changed meanwhile"):
+    with pytest.raises(RunFailure, match="changed in the meantime"):
         target.open().change(load, statements[:1])
     target.open().change(load, statements)
     assert target.rows() == [(*row, None) for row in APRIL]

@@ -127,7 +127,7 @@ def test_months_are_replaced_and_rolled_back_one_by_one(target: Target, tmp_path
     warehouse.publish(pointed(tmp_path, NEW, THIRD, **april))
     assert target.rows() == sorted([*NEW, *MAY])
     assert target.ledger() == [("`month` = '2022-04'", THIRD, 30), ("`month` = '2022-05'", SECOND, 10)]
-    with pytest.raises(RunFailure, match="no such period"):
+    with pytest.raises(RunFailure, match="has this period"):
         warehouse.roll_back("profile", "`month` = '2022-06'", "")
     warehouse.roll_back("profile", "`month` = '2022-04'", "")
     assert target.rows() == sorted([*OLD, *MAY])

@@ -245,8 +245,8 @@ def address_of(name: str, url: str, password: str) -> Address:
     [
         ("mysql+pymysql://etl:pw@db/w?local_infile=1", "unknown option `local_infile`"),
         ("sqlite:///w.db", "`sqlite` is not MySQL"),
-        ("mysql://etl@db", "names no database"),
-        ("mysql://db/w", "names no user"),
+        ("mysql://etl@db", "has no database"),
+        ("mysql://db/w", "has no user"),
         ("warehouse", "is not a URL"),
         ("mysql://etl@db/w?charset=latin1", "a character set that cannot hold every text"),
     ],

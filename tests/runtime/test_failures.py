@@ -103,7 +103,7 @@ def test_a_cut_gzip_file(project: Project) -> None:
     (project.folder / "data/20220402.json").unlink()
     whole = gzip.compress(b'{"contract": "A", "seconds": 1}\n' * 1000)
     project.write("data/20220402.json.gz", whole[: len(whole) // 2])
-    refuses(project, "damaged-file", "20220402.json.gz", "cut or damaged")
+    refuses(project, "damaged-file", "20220402.json.gz", "incomplete or damaged")
 
 
 def test_all_wrong_files_are_named_at_once(project: Project) -> None:

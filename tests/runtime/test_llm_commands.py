@@ -267,7 +267,7 @@ def test_files_that_still_hold_a_forgotten_key_are_named(project: Project) -> No
         if fix == "delete the file":
             (project.folder / path).unlink()
     project.write("golden/kind.csv", "key,kind\n")
-    assert "holds it too" not in project.run("llm", "forget", "văn tâm").out
+    assert "contains it too" not in project.run("llm", "forget", "văn tâm").out
 
 
 def test_prune_removes_what_no_prompt_asks_any_more(project: Project) -> None:

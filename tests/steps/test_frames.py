@@ -202,7 +202,7 @@ def test_a_frame_that_names_no_rows_is_refused(tmp_path: Path, window: str, mist
             "order by t range between interval 1 month preceding and current row",
             "the start and the end of a frame must be",
         ),
-        ("order by t range between interval 1 hour following and interval 1 hour preceding", "begins first"),
+        ("order by t range between interval 1 hour following and interval 1 hour preceding", "the start first"),
         ("order by d rows between 6 preceding and current row", "rows can tie here"),
     ],
 )
