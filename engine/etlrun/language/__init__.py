@@ -1,1 +1,1 @@
-"""The expression language: types, functions, parsing, checking, and each engine's words for it."""
+"""The expression language: its types and functions, how it is parsed and checked, and its SQL in the dialect of each engine."""

@@ -1,4 +1,4 @@
-"""Columns as Arrow: the schema in which rows leave and enter an engine, and the files in which they do."""
+"""Converts columns to Arrow schemas, in which rows enter and leave an engine, and writes such rows as Parquet."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def arrow_type(kind: Type) -> pyarrow.DataType:
-    """The Arrow type of a column; timestamps are microseconds without a zone, instants those of their clock in UTC."""
+    """The Arrow type of a column; timestamps are microseconds without a zone; instants are too, as clock times in UTC."""
     import pyarrow as pa
 
     if kind.name == "decimal":
@@ -71,7 +71,7 @@ def arrow_schema(columns: Columns) -> pyarrow.Schema:
 
 
 def published_schema(columns: Columns) -> pyarrow.Schema:
-    """The Arrow schema of a relation for others, whose instants have the zone UTC."""
+    """The Arrow schema of a relation for other programs: instants have the zone UTC."""
     import pyarrow as pa
 
     return pa.schema(
@@ -83,7 +83,7 @@ def published_schema(columns: Columns) -> pyarrow.Schema:
 
 
 def write_parquet(path: Path, columns: Columns, batches: Iterable[pyarrow.RecordBatch]) -> int:
-    """Write the rows of a relation as one Parquet file; gives their number."""
+    """Write the rows of a relation as one Parquet file; returns their number."""
     import pyarrow.parquet as pq
 
     rows = 0
@@ -121,7 +121,7 @@ def _simple_types() -> dict[pyarrow.DataType, Type]:
 
 
 def type_of_arrow(found: pyarrow.DataType) -> Type | None:
-    """The column type of an Arrow type; None where we have none, such as a timestamp with a zone."""
+    """The column type of an Arrow type; None if there is none, as for a timestamp with a zone."""
     import pyarrow as pa
 
     simple = _simple_types()

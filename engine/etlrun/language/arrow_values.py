@@ -1,4 +1,4 @@
-"""Arrow arrays of values that Python has: `pa.array` and `pa.scalar` would import pandas wherever it is installed, which takes longer than a small run."""
+"""Makes Arrow arrays without `pa.array` and `pa.scalar`, which import pandas if it is installed; that takes longer than a small run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def whole_numbers(values: Iterable[int]) -> pyarrow.Array:
 
 
 def texts(encoded: Sequence[bytes]) -> pyarrow.Array:
-    """An array of texts, each given as UTF-8; nobody looks whether it is."""
+    """An array of texts, each given as UTF-8 bytes, which are not checked."""
     import pyarrow as pa
 
     ends = pa.py_buffer(array("q", accumulate(map(len, encoded), initial=0)))

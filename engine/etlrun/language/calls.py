@@ -1,4 +1,4 @@
-"""Rules of function calls, their windows and their filters."""
+"""Type rules of function calls, their windows and their filters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from etlrun.language.operators import key_of_map
 from etlrun.language.templates import text_of, whole_of
 
 _DAYS = ("to_date", "try_to_date")
-_WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")  # as text, on every engine
+# Compared as text, on every engine.
+_WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")
 _A = {
     "string": "text",
     "integer": "a whole number",
@@ -36,7 +37,7 @@ _A = {
     "orderable": "a value that has an order",
     "double": "a double",
 }
-_GREATEST = 2**31 - 1  # of a literal that counts places
+_GREATEST = 2**31 - 1  # of a literal that counts digits
 _UNORDERED = ("collect_set", "collect_list")
 
 
@@ -58,7 +59,7 @@ def visit_call(checker: Checker, node: exp.Expr) -> Type:
 
 
 def _type_alone(checker: Checker, node: exp.Expr) -> Type:
-    """The type of an argument, of which nothing is noted yet."""
+    """The type of an argument, without storing it in the node."""
     return replace(checker, problems=[]).visit(exp.Paren(this=node.copy()))
 
 
@@ -90,7 +91,7 @@ def _unknown(checker: Checker, node: exp.Anonymous) -> Type:
 
 
 def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
-    """Complain about a call that is not allowed at its place."""
+    """Report a call that is not allowed where it is."""
     if function.kind == "window" and not checker.in_window:
         fix = (
             f"use `{'max_by' if function.name == 'last_value' else 'min_by'}(value, order)`"
@@ -149,7 +150,7 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
 
 
 def arguments_of(node: exp.Anonymous) -> list[exp.Expr]:
-    """The arguments of a call, those behind `distinct` included."""
+    """The arguments of a call, including those after `distinct`."""
     arguments = list(node.expressions)
     return (
         list(arguments[0].expressions) if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct) else arguments
@@ -157,7 +158,7 @@ def arguments_of(node: exp.Anonymous) -> list[exp.Expr]:
 
 
 def is_distinct(node: exp.Anonymous) -> bool:
-    """Whether the call says `distinct`."""
+    """Whether the call has `distinct`."""
     return len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Distinct)
 
 
@@ -227,7 +228,7 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
 
 
 def _fitting(name: str, argument: str, kind: str, found: Type) -> str:
-    """What to write for an argument of another type than the one that is needed."""
+    """What to write for an argument of the wrong type."""
     clock = f"from_utc_timestamp({argument}, 'Asia/Ho_Chi_Minh')"
     if found == TIMESTAMPTZ and name in _DAYS:
         return f"name the time zone: cast({clock} as date), or 'UTC'"
@@ -241,7 +242,7 @@ def _fitting(name: str, argument: str, kind: str, found: Type) -> str:
 
 
 def accepts(wanted: str, found: Type) -> bool:
-    """Whether an argument of type `found` may stand where the table says `wanted`."""
+    """Whether an argument of type `found` is accepted where the table of functions expects `wanted`."""
     if wanted == "any" or found == NULL:
         return True
     if wanted == "integer":
@@ -293,7 +294,7 @@ def visit_window(checker: Checker, node: exp.Expr) -> Type:
 
 
 def visit_ignore_nulls(checker: Checker, node: exp.Expr) -> Type:
-    """`last_value(x) ignore nulls`: nulls are no rows to look at."""
+    """`last_value(x) ignore nulls`: rows with nulls are skipped."""
     function = FUNCTIONS.get(node.this.name.lower())
     if function is not None and not function.skips_nulls:
         fix = "leave it out" + (": aggregates ignore nulls" if function.kind == "aggregate" else "")

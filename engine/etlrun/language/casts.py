@@ -1,4 +1,4 @@
-"""Casts: which pairs of types convert alike on every engine, and how DuckDB is made to convert as Spark does."""
+"""Casts: which pairs of types convert in the same way on every engine, and how DuckDB is made to convert as Spark does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etlrun.language.columns import DATE, NULL, TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.language.expressions import data_type
 from etlrun.language.templates import duckdb, spark, text_of
 
-# Words that Spark reads as moments where a text is constant; but for the first they mean another moment at every run.
+# Words that Spark reads as a date or time in a constant text; all except the first change with every run.
 MOMENT_WORDS = ("epoch", "now", "today", "tomorrow", "yesterday")
 
 _BLANK = r"[\x00-\x20\x7f]*"
@@ -20,7 +20,7 @@ _CLOCK = r"([01]?[0-9]|2[0-3])(?::([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,6})[
 
 
 def whole(pattern: str) -> str:
-    """A pattern of all of a text. What matches all of it may match less where a search may stop early: `20:30` as 2 o'clock."""
+    """A pattern that must match the whole text. Without anchors, a search could match only a part: `20:30` as 2 o'clock."""
     return f"^(?:{pattern})$"
 
 
@@ -31,7 +31,7 @@ NUMERIC_TEXT = {
 }
 BOOLEAN_TEXT = (_BLANK + "(?i:t|true|y|yes|1)" + _BLANK, _BLANK + "(?i:f|false|n|no|0)" + _BLANK)
 DATE_TEXT = whole(_BLANK + _DATE + "(?:[ T](?s:.*))?)?)?" + _BLANK)
-# Without an offset: Spark's own cast would drop it, and the clock of one place would pass for that of another.
+# Without an offset: Spark's own cast would drop it, and a local time would be read as the time of another place.
 TIMESTAMP_TEXT = whole(_BLANK + _DATE + "(?:[ T]" + _CLOCK + ")?)?)?" + _BLANK)
 
 
@@ -39,7 +39,7 @@ _INFINITE_AS_FLOAT = (
     "case when isnan(_1) or abs(_1) < 3.4028235677973366e38 then _1 "
     "when _1 > 0 then cast('inf' as double) when _1 < 0 then cast('-inf' as double) end"
 )
-# `12e-3` as `0.012`: DuckDB cuts digits behind an exponent off where it should round, and wants room for those before the point.
+# `12e-3` as `0.012`: with an exponent, DuckDB truncates digits that it should round, and needs room for those before the point.
 _DIGITS = "ltrim(regexp_replace(regexp_replace(text_, '[eE].*', ''), '[^0-9]', '', 'g'), '0')"
 _ALL = "length(regexp_replace(regexp_replace(text_, '[eE].*', ''), '[^0-9]', '', 'g'))"
 _POINT = f"(try_cast(regexp_extract(text_, '[0-9+-]*$') as int) + length(regexp_extract(text_, '^[+-]?([0-9]*)', 1)) - {_ALL} + length({_DIGITS}))"
@@ -53,7 +53,7 @@ _WITHOUT_EXPONENT = (
 
 
 def castable(source: Type, target: Type) -> bool:
-    """Whether CAST means the same on both engines. Text of a double does not."""
+    """Whether CAST gives the same on both engines. A double as text does not."""
     if source in (NULL, target):
         return True
     if target.name == "string":
@@ -72,7 +72,7 @@ def castable(source: Type, target: Type) -> bool:
 
 
 def spark_cast(value: exp.Expr, source: Type, target: Type, *, safe: bool = False) -> exp.Expr:
-    """`value` cast by Spark, where the words for moments are kept from being read as such, and a timestamp with an offset from losing it."""
+    """`value` cast by Spark, so that words such as `today` are not read as dates, and an offset is not dropped."""
     is_computed = not isinstance(value, exp.Literal) and value.find(exp.Column) is None
     if source.name == "string" and target == TIMESTAMP and not _is_plain(value, target):
         value = spark(
@@ -84,12 +84,12 @@ def spark_cast(value: exp.Expr, source: Type, target: Type, *, safe: bool = Fals
 
 
 def is_moment_word(value: exp.Expr) -> bool:
-    """Whether `value` is a literal text that names a moment instead of writing it."""
+    """Whether `value` is a literal text such as `today`, which Spark reads as a date or time."""
     return (text_of(value) or "").strip().lower() in MOMENT_WORDS
 
 
 def duckdb_cast(value: exp.Expr, source: Type, target: Type, *, safe: bool = False) -> exp.Expr:
-    """`value` cast as Spark does under ANSI; with `safe`, null where that would be an error."""
+    """`value` cast as Spark does in ANSI mode; with `safe`, null in place of an error."""
     return _cast(_prepared(value.copy(), source, target), target, safe=safe)
 
 
@@ -109,13 +109,13 @@ def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
         finite = duckdb("case when isfinite(_1) then cast(cast(_1 as double) as varchar) end", value)
         return duckdb(_WITHOUT_EXPONENT, finite)
     if source.name == "bigint" and target.name == "float":
-        return duckdb("cast(_1 as double)", value)  # as in Spark, where a direct cast can be lost
+        return duckdb("cast(_1 as double)", value)  # as in Spark, which may optimize a direct cast away
     if source.name == "double" and target.name == "float":
         return duckdb(_INFINITE_AS_FLOAT, value)
     if source.name == "decimal" and target.name == "string" and source.precision == source.scale:
         return duckdb(
             f"cast(_1 as decimal({source.precision + 1}, {source.scale}))", value
-        )  # else it prints no zero before the point
+        )  # otherwise it prints no zero before the point
     if source.name == "decimal" and source.precision > 15 and target.name in ("float", "double"):
         return duckdb("cast(_1 as varchar)", value)
     return value
@@ -157,7 +157,7 @@ def _guarded(value: exp.Expr, pattern: str, target: Type) -> exp.Expr:
 
 
 def _moment(value: exp.Expr, target: Type) -> exp.Expr:
-    """Text in the usual form as it is; other forms that Spark reads put into that form; anything else so that it cannot be read."""
+    """Leave text in the usual form as it is, convert other forms that Spark reads to it, and make anything else unreadable."""
     written = _DAY_WRITTEN if target == DATE else _DAY_WRITTEN + _CLOCK_WRITTEN
     usual = _USUAL_DAY if target == DATE else _USUAL_DAY + _USUAL_CLOCK
     pattern = DATE_TEXT if target == DATE else TIMESTAMP_TEXT

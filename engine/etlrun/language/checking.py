@@ -1,4 +1,4 @@
-"""The checker: walks an expression with one rule a kind of node, resolves names and gathers mistakes."""
+"""The type checker of expressions: applies one rule to each type of node, resolves names and collects mistakes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from etlrun.language.expressions import TYPE, Problem, column, span, word
 from etlrun.language.functions.left_out import NOT_DETERMINISTIC
 from etlrun.language.grammar import detail
 
-Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
-OUTER = "etlrun.outer"  # the key under which a column's `meta` says that it is one of the query around a subquery
+Names = tuple[tuple[str, Columns], ...]  # the relations that an expression can read, by alias, nearest first
+OUTER = "etlrun.outer"  # the key in a column's `meta` that marks a column of the outer query of a subquery
 
 
 @dataclass(frozen=True)
 class Inside:
-    """How the subqueries of an expression are checked, and whether the expression is a condition, in which `in` and `exists` may stand."""
+    """How the subqueries of an expression are checked, and whether the expression is a condition, which may contain `in` and `exists`."""
 
     columns_of: Callable[[exp.Expr], Columns]
     is_condition: bool
@@ -27,7 +27,7 @@ class Inside:
 
 @dataclass
 class Checker:
-    """One walk over one expression. `names` are the relations in sight; offsets of mistakes refer to `text`."""
+    """Checks one expression. `names` are the relations that it can read; offsets of mistakes refer to `text`."""
 
     names: Names
     text: str
@@ -36,13 +36,13 @@ class Checker:
     in_aggregate: bool = False
     in_window: bool = False
     in_over: bool = False
-    is_written: bool = False  # by the user, not by us
-    wanted: Type | None = None  # the type that the whole must have, where it must have one
-    inside: Inside | None = None  # None where no subquery may stand
-    outer: Names = ()  # the relations of the query around, where the expression may read them
+    is_written: bool = False  # written by the user, not by etlrun
+    wanted: Type | None = None  # the type that the whole expression must have, if any
+    inside: Inside | None = None  # None if no subquery is allowed
+    outer: Names = ()  # the relations of the outer query, if the expression may read them
 
     def visit(self, node: exp.Expr) -> Type:
-        """The type of `node`, which is also kept in its `meta`."""
+        """The type of `node`, which is also stored in its `meta`."""
         rule, before = self.rules.get(type(node)), len(self.problems)
         kind = rule(self, node) if rule else self.refuse(node)
         node.meta[TYPE] = kind
@@ -52,7 +52,7 @@ class Checker:
         return kind
 
     def _wanted_at(self, node: exp.Expr) -> Type | None:
-        """The type that a value must have where `node` stands, where there is only one."""
+        """The type that a value must have in the position of `node`, if there is only one."""
         parent = node.parent
         while isinstance(parent, exp.Paren) and parent.parent is not None:
             node, parent = parent, parent.parent
@@ -72,24 +72,24 @@ class Checker:
 
 
 def typed_null(wanted: Type | None = None) -> str:
-    """How to write a null where a value of type `wanted` is needed, or of any type."""
+    """How to write a null of type `wanted`, or of any type."""
     return f"write cast(null as {wanted})" if wanted else "write cast(null as string), with the type that you need"
 
 
 def _is_always_null(node: exp.Expr, kind: Type) -> bool:
-    """Whether a value made of nulls has no type; a column has none only after a mistake."""
+    """Whether a value has no type because it is made of nulls. (A column has no type only after a mistake.)"""
     if isinstance(node, (exp.Null, exp.Column, exp.Dot, exp.Subquery)) or NULL not in (kind, kind.element):
         return False
     return not any(part.meta.get(TYPE) == NULL for part in node.find_all(exp.Column, exp.Subquery))
 
 
 def own_parts(tree: exp.Expr) -> Iterator[exp.Expr]:
-    """The parts of an expression, subqueries left out: what is in them is of their own."""
+    """The parts of an expression, without its subqueries."""
     return (part for part in tree.iter_expressions() if not isinstance(part, exp.Query))
 
 
 def own_nodes(tree: exp.Expr) -> Iterator[exp.Expr]:
-    """An expression and everything in it, subqueries left out."""
+    """An expression and all nodes in it, without its subqueries."""
     yield tree
     for part in own_parts(tree):
         yield from own_nodes(part)
@@ -99,7 +99,7 @@ Rule = Callable[[Checker, exp.Expr], Type]
 
 
 def visit_column(checker: Checker, node: exp.Expr) -> Type:
-    """Respell a column as declared, and turn the parts after it into fields."""
+    """Write a column's name as it is declared, and turn the parts after it into fields."""
     assert isinstance(node, exp.Column)
     parts = [part.name for part in node.parts]
     found = _find(checker, node, parts)
@@ -127,7 +127,7 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
         resolved = exp.Dot(this=resolved, expression=exp.to_identifier(member[0], quoted=True))
         resolved.meta[TYPE] = kind
     if isinstance(resolved, exp.Column):
-        resolved.this.meta.update(node.this.meta)  # its place in the text
+        resolved.this.meta.update(node.this.meta)  # its position in the text
         node.set("this", resolved.this)
         node.set("table", resolved.args.get("table"))
         node.meta.update(resolved.meta)
@@ -137,7 +137,7 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
 
 
 def visit_field(checker: Checker, node: exp.Expr) -> Type:
-    """A field of what stands before the dot."""
+    """A field of the value before the dot."""
     if not isinstance(node.expression, exp.Identifier):
         return checker.refuse(node)
     kind = checker.visit(node.this)
@@ -155,7 +155,7 @@ def visit_field(checker: Checker, node: exp.Expr) -> Type:
 
 
 def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Columns, int] | None:
-    """The alias to write, the columns, and how many parts name the column; None, and a mistake, where there is not one."""
+    """The alias to write, the columns, and how many parts name the column; None, with a mistake, if there is not exactly one column."""
     own = {alias.lower() for alias, _ in checker.names} if checker.outer else ()
     outer = tuple((alias, columns) for alias, columns in checker.outer if alias.lower() not in own)
     for alias, columns in (*checker.names, *outer) if len(parts) > 1 else ():
@@ -176,7 +176,8 @@ def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Co
     return alias if is_outer or len(checker.names) > 1 else "", columns, 1
 
 
-_CLOCKS = ("current_date", "current_timestamp", "current_time", "localtimestamp")  # Spark calls them without brackets
+# Spark calls them without parentheses.
+_CLOCKS = ("current_date", "current_timestamp", "current_time", "localtimestamp")
 
 
 def _complain_unknown(checker: Checker, node: exp.Column, parts: list[str]) -> None:

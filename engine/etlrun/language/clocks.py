@@ -1,4 +1,4 @@
-"""Clocks: the date patterns of Spark (`yyyy-MM-dd HH:mm:ss`), kept to the letters that every engine reads and prints alike."""
+"""Date patterns of Spark (`yyyy-MM-dd HH:mm:ss`), limited to the letters that every engine reads and prints in the same way."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _DEFAULTS = ("1970", "01", "01", "00", "00", "00", "0")
 
 
 class ClockError(ValueError):
-    """A pattern that the engines do not read alike; `fix` says what to write instead."""
+    """A pattern that the engines read differently; `fix` says what to write instead."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -67,30 +67,30 @@ class ClockError(ValueError):
 
 @dataclass(frozen=True)
 class Clock:
-    """A pattern in pieces: (True, letters of a field) or (False, text that stands for itself)."""
+    """A date pattern in pieces: (True, letters of a field) or (False, literal text)."""
 
     pieces: tuple[tuple[bool, str], ...]
 
     @property
     def is_loose(self) -> bool:
-        """Whether engines read the pattern differently, so that only its regular expression says what it means."""
+        """Whether engines read the pattern differently, so that only its regular expression can be used."""
         return any(is_field and text in LOOSE for is_field, text in self.pieces)
 
     @property
     def names_months(self) -> bool:
-        """Whether the month is a word, which stands where its number is to be."""
+        """Whether the month is written as a word, which must be replaced by its number."""
         return (True, "MMM") in self.pieces
 
     def to_print(self) -> str:
-        """The same pattern as `strftime` writes it. Raises ClockError for a field that cannot be printed alike."""
+        """The same pattern for `strftime`. Raises ClockError for a field that the engines print differently."""
         return "".join(
             self._known(text, PRINTED) if is_field else text.replace("%", "%%") for is_field, text in self.pieces
         )
 
     def to_read(self) -> tuple[str, str]:
-        """A regular expression with a group a field, and the replacement that puts the fields into ISO order.
+        """A regular expression with one group per field, and the replacement that puts the fields into ISO order.
 
-        Raises ClockError for a field that cannot be read alike, and for one that occurs twice.
+        Raises ClockError for a field that the engines read differently, and for one that occurs twice.
         """
         pattern = ""
         groups: dict[str, str] = {}
@@ -124,7 +124,7 @@ class Clock:
 
 
 def read_clock(pattern: str) -> Clock:
-    """Split a pattern into fields and text; text stands between single quotes, or is no letter. Raises ClockError."""
+    """Split a pattern into fields and text. Text is in single quotes, or has no letters. Raises ClockError."""
     pieces: list[tuple[bool, str]] = []
     rest = pattern
     while rest:

@@ -1,4 +1,4 @@
-"""Columns and their types: what every relation declares and every pass reasons about."""
+"""Columns and their types: every relation declares them, and every pass of the compiler uses them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 FRACTIONS = ("float", "double")
-LABEL = "{label}"  # in the name of a column: it stands for one column of each label, and only a run knows them
+LABEL = "{label}"  # in the name of a column: it stands for one column per label; the labels are known only during a run
 NESTED = ("array", "struct", "map")
 SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "date", "timestamp", "timestamptz")
 
@@ -18,8 +18,8 @@ SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "dat
 class Type:
     """A column's type, in Spark's vocabulary.
 
-    `timestamp` has no time zone, so that both engines give the same clock. `timestamptz` is an instant: engines, files of the run and
-    Arrow hold it as its clock in UTC, so that no session's time zone can change it. `null` is the type of a bare NULL.
+    `timestamp` has no time zone, so that both engines give the same time. `timestamptz` is an instant: engines, files of the run and
+    Arrow store it as the clock time in UTC, so that no session's time zone can change it. `null` is the type of a bare NULL.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Type:
     entry: tuple[Type, Type] | None = None  # of a map: the types of its keys and of its values
 
     def __deepcopy__(self, memo: object) -> Type:
-        """Itself: trees that carry types are copied often."""
+        """Return itself, which is immutable: trees that carry types are copied often."""
         return self
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Type:
 
     @property
     def holds_instants(self) -> bool:
-        """Whether there are instants inside it."""
+        """Whether it is an instant or contains instants."""
         return any(kind == TIMESTAMPTZ or kind.holds_instants for kind in self.inner)
 
     @property
@@ -63,17 +63,17 @@ class Type:
 
     @property
     def is_groupable(self) -> bool:
-        """Whether every engine finds the same of its values equal."""
+        """Whether its values are equal on one engine exactly if they are on the others."""
         return self.is_orderable or (self.element is not None and self.element.is_orderable)
 
     @property
     def is_nested(self) -> bool:
-        """Whether its values hold other values: an array, a struct or a map."""
+        """Whether its values contain other values: an array, a struct or a map."""
         return self.name in NESTED
 
     @property
     def inner(self) -> tuple[Type, ...]:
-        """The types of the values that a value of this type holds."""
+        """The types of the values inside a value of this type."""
         return (*filter(None, [self.element]), *(kind for _, kind in self.fields), *(self.entry or ()))
 
 
@@ -103,7 +103,7 @@ def mapping(key: Type, value: Type) -> Type:
 
 
 def _field_text(name: str) -> str:
-    """The name of a field as it stands in a type: in backticks where it is no plain word."""
+    """The name of a field as it is written in a type: in backticks if it is not a plain word."""
     return name if re.fullmatch(r"[^\W\d]\w*", name) else "`" + name.replace("`", "``") + "`"
 
 
@@ -111,8 +111,8 @@ def _field_text(name: str) -> str:
 class Column:
     """One column of a relation.
 
-    `domain` lists every value the column can hold, as text, where that is declared (a calendar, a mapping's labels). `misspelled` is the name by
-    which a mistake called it: what follows may use either name.
+    `domain` lists every value that the column can have, as text, if that is declared (a calendar, a mapping's labels). `misspelled` is a
+    misspelled name that was already reported: later steps may use either name.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Group:
-    """A named set of columns, one per label: what `pivot` makes and `argmax`, `labels` and `sum(group)` use."""
+    """A named set of columns, one per label: `pivot` makes it; `argmax`, `labels` and `sum(group)` use it."""
 
     name: str
     columns: tuple[str, ...]
@@ -134,11 +134,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Columns:
-    """The ordered columns of a relation, and the column groups among them. Names compare without case, as in Spark."""
+    """The ordered columns of a relation, and its column groups. Names are compared without case, as in Spark."""
 
     items: tuple[Column, ...]
     groups: tuple[Group, ...] = ()
-    unique: tuple[str, ...] | None = None  # columns whose values no two rows share, where that is known; () for one row
+    unique: tuple[str, ...] | None = (
+        None  # columns whose values are unique in each row, if that is known; () if there is only one row
+    )
 
     @cached_property
     def _index(self) -> dict[str, Column]:
@@ -160,11 +162,11 @@ class Columns:
 
     @cached_property
     def awaits_labels(self) -> bool:
-        """Whether one of them stands for the columns of labels that only a run knows."""
+        """Whether one of them stands for columns of labels that are known only during a run."""
         return any(LABEL in column.name for column in self.items)
 
     def of_label(self, name: str) -> Column | None:
-        """The column of that name that a label may give, of those that only a run knows."""
+        """The column that a label may get under this name, if the labels are known only during a run."""
         for column in self.items:
             before, label, after = column.name.lower().partition(LABEL)
             if label and name.lower().startswith(before) and name.lower().endswith(after):
@@ -178,10 +180,11 @@ class Columns:
         return next((group for group in self.groups if group.name.lower() == name.lower()), None)
 
     def with_column(self, column: Column) -> Columns:
-        """Add `column` at the end, or put it in the place of the column of that name."""
+        """Add `column` at the end, or replace the column of the same name."""
         if column.name not in self:
             longer = replace(self, items=(*self.items, column))
-            longer.__dict__["_index"] = self._index | {column.name.lower(): column}  # else made anew for each column
+            # Otherwise built again for each column.
+            longer.__dict__["_index"] = self._index | {column.name.lower(): column}
             return longer
         items = tuple(column if old.name.lower() == column.name.lower() else old for old in self.items)
         touched = column.name.lower() in {name.lower() for name in self.unique or ()}
@@ -195,7 +198,7 @@ class Columns:
 
     @property
     def telling(self) -> tuple[str, ...]:
-        """The columns that tell rows apart: the known key, or all; rows that agree in all of them are equal."""
+        """The columns that identify a row: the known key, or all columns."""
         return self.names if self.unique is None else self.unique
 
     def keep(self, names: Iterable[str]) -> Columns:

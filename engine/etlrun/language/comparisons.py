@@ -1,4 +1,4 @@
-"""Rules of comparisons, and of values that are chosen among: they have one type, or none to compare in."""
+"""Type rules of comparisons and of choices such as CASE: all values need a common type."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
 
 
 def refuse_null_branches(checker: Checker, node: exp.Case) -> None:
-    """Complain about `case x when null`, which never holds."""
+    """Report `case x when null`, which is never true."""
     for branch in node.args["ifs"]:
         if _is_null(branch.this):
             _never_true(
@@ -62,7 +62,7 @@ def _never_true(checker: Checker, node: exp.Expr, instead: str, what: str = "") 
 
 
 def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
-    """Complain about a comparison of arrays or structs: engines order the nulls inside them differently."""
+    """Report a comparison of arrays or structs: engines order the nulls inside them differently."""
     if not kind.is_orderable:
         checker.complain(
             node, "type-mismatch", f"{kind} cannot be sorted or compared here", "compare its elements or fields"
@@ -70,7 +70,7 @@ def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
 
 
 def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Type:
-    """Type operands that are compared or chosen among; a text literal beside a date is read as a date."""
+    """Find the common type of operands of a comparison or choice; a text literal next to a date is read as a date."""
     return _shared(checker, operands, [checker.visit(operand) for operand in operands], node)
 
 
@@ -89,7 +89,7 @@ def _shared(checker: Checker, operands: list[exp.Expr], types: list[Type], node:
 
 
 def _as_written(operands: list[exp.Expr], types: list[Type]) -> list[Type]:
-    """The types beside a decimal, where a literal integer takes no more digits than it has."""
+    """The types next to a decimal: a literal integer counts only with the digits that it has."""
     if not any(kind.name == "decimal" for kind in types):
         return types
     pairs = zip(operands, types, strict=True)
@@ -97,7 +97,7 @@ def _as_written(operands: list[exp.Expr], types: list[Type]) -> list[Type]:
 
 
 def _cut_literals(operands: list[exp.Expr], types: list[Type]) -> None:
-    """Give literal integers the digits that they have, in place: engines would take ten for them."""
+    """Give literal integers a type with the digits that they have, in place: engines would assume ten digits."""
     for operand, kind, short in zip(operands, types, _as_written(operands, types), strict=True):
         if kind != short:
             replacement = cast(operand.copy(), short)
@@ -106,7 +106,7 @@ def _cut_literals(operands: list[exp.Expr], types: list[Type]) -> None:
 
 
 def _to_compare(checker: Checker, operands: list[exp.Expr], types: list[Type]) -> str:
-    """To what the operands of a comparison are cast."""
+    """The type to which the operands of a comparison are cast."""
     known = [kind for kind in types if kind != NULL]
     if TIMESTAMPTZ in known and all(kind in MOMENTS for kind in known):
         return "name the time zone of the timestamp: to_utc_timestamp(..., 'UTC')"

@@ -1,4 +1,4 @@
-"""Constants: whether a literal can be cast to a type, so that one that never can is a mistake in the spec and no failure of the run."""
+"""Checks whether a literal can be cast to a type, so that an impossible cast is a mistake in the spec, not a failure of the run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BITS = {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}
 
 
 def misfit_of_cast(value: exp.Expr, target: Type) -> tuple[str, str] | None:
-    """What is wrong with the cast of a literal that is an error in every row, and how to write it; None where nothing is known to be."""
+    """What is wrong with the cast of a literal that fails in every row, and how to write it; None if no problem is known."""
     while isinstance(value, exp.Paren):
         value = value.this
     text = text_of(value)
@@ -65,7 +65,7 @@ def _is_instant(text: str) -> bool:
 
 
 def _is_moment(year: str, month: str | None, day: str | None, *clock: str | None) -> bool:
-    """Whether there is such a day and time; the calendar repeats itself after 400 years."""
+    """Whether such a date and time exists; the calendar repeats after 400 years."""
     try:
         datetime.date(2000 + int(year) % 400, int(month or 1), int(day or 1))
         hour, minute, second = (int(part or 0) for part in (*clock[:3], *("0",) * 3)[:3])

@@ -1,4 +1,4 @@
-"""Copies of trees."""
+"""Copies expression trees quickly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T", bound=exp.Expr)
 
 
 def copied(tree: T) -> T:
-    """A copy of a tree. What its nodes are marked with is shared: types and places, which nobody changes; `copy()` would copy those too."""
+    """A copy of a tree that shares the marks of its nodes (types and places, which never change); `copy()` would copy those too."""
     root = tree.__class__()
     waiting: list[tuple[exp.Expr, exp.Expr]] = [(tree, root)]
     while waiting:

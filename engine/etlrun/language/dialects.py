@@ -1,4 +1,4 @@
-"""From one checked tree to the SQL of an engine: the only place where the engines' words differ."""
+"""Writes one checked tree as the SQL of an engine. The engines' dialects differ only here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from etlrun.language.copies import copied
 from etlrun.language.expressions import TYPE
 from etlrun.language.templates import Engine, put_in_place
 
-# What the equality of the engines relies on: each engine sets these before it runs a statement.
+# Settings for equal results: each engine sets these before it runs a statement.
 # Without `substitute` off, `${env:NAME}` in a text or name would read the environment.
 SPARK_SETTINGS: dict[str, str] = {
     "spark.sql.ansi.enabled": "true",
@@ -39,11 +39,11 @@ Lower = Callable[[exp.Expr], exp.Expr]
 
 
 class SparkWords(Spark):
-    """Spark's SQL with the place of nulls always written out."""
+    """Spark's SQL with NULLS FIRST or NULLS LAST always written out."""
 
     class Generator(SparkGenerator):
         def literal_sql(self, expression: exp.Literal) -> str:
-            # Spark puts variables of the process into `${...}`, inside texts too.
+            # Spark replaces `${...}` by variables of the process, even inside texts.
             text = super().literal_sql(expression)
             return text.replace("${", "$\\{") if expression.is_string else text
 
@@ -52,7 +52,7 @@ class SparkWords(Spark):
 
 
 class DuckDBWords(DuckDB):
-    """DuckDB's SQL with the place of nulls always written out."""
+    """DuckDB's SQL with NULLS FIRST or NULLS LAST always written out."""
 
     class Generator(DuckDBGenerator):
         def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
@@ -63,7 +63,7 @@ class DuckDBWords(DuckDB):
 
 
 class TooLargeError(Exception):
-    """A tree in the words of an engine would have more nodes than are allowed."""
+    """A tree would have more nodes than are allowed in the dialect of an engine."""
 
 
 def spark_sql(tree: exp.Expr, pretty: bool = False) -> str:
@@ -84,9 +84,9 @@ def _ordered(this: str, node: exp.Ordered) -> str:
 
 
 def lower_for(tree: exp.Expr, engine: Engine, largest: int = sys.maxsize) -> exp.Expr:
-    """A copy of the tree with every node that the engine says differently replaced, leaves first.
+    """A copy of the tree, with every node replaced that the engine's dialect writes differently, leaves first.
 
-    Raises TooLargeError where a part of it would have more than `largest` nodes.
+    Raises TooLargeError if a part of it would have more than `largest` nodes.
     """
     rule: Lower = {"spark": spark_rules.lower, "duckdb": duckdb_rules.lower}[engine]
     holder = exp.Paren(this=copied(tree))

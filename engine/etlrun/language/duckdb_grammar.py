@@ -1,4 +1,4 @@
-"""DuckDB's grammar for our templates: every function name stays as it is written."""
+"""DuckDB's grammar for templates of SQL: every function name stays as it is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlglot.parsers.duckdb import DuckDBParser
 
 
 class DuckDBAsWritten(DuckDB):
-    """DuckDB's grammar with every function name left as written."""
+    """DuckDB's grammar, in which every function name stays as it is written."""
 
     class Parser(DuckDBParser):
         FUNCTIONS: ClassVar[dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""A view in DuckDB's SQL: the tree as the engine computes it, since DuckDB's own settings are those of DUCKDB_SETTINGS."""
+"""Writes a view in DuckDB's SQL. It equals the engine's own SQL, because DuckDB's default settings are those of DUCKDB_SETTINGS."""
 
 from __future__ import annotations
 

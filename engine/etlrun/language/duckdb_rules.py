@@ -1,4 +1,4 @@
-"""How DuckDB says what the tree says, so that its rows are Spark's."""
+"""Rules that rewrite a tree for DuckDB, so that it gives the same rows as Spark."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from etlrun.language.lowering import (
 )
 from etlrun.language.templates import duckdb, is_never_zero
 
-RECAST = "etlrun.recast"  # the key under which the call inside a window or filter keeps the type to cast the whole to
+RECAST = "etlrun.recast"  # the key in the `meta` of a call in a window or filter: the type to which the whole is cast
 
 
 def lower(node: exp.Expr) -> exp.Expr:
-    """The node in DuckDB's words; the node itself where they are the same. Its children are lowered already."""
+    """The node in DuckDB's dialect; the node itself if it is the same there. Its children are already rewritten."""
     if isinstance(node, exp.Anonymous):
         return _call(node)
     rule = RULES.get(type(node))
@@ -62,18 +62,18 @@ def _call(node: exp.Anonymous) -> exp.Expr:
 
 
 def _nullif(value: exp.Expr, other: exp.Expr) -> exp.Expr:
-    """They are compared in their common type, and the value keeps its own: a bigint has more digits than a double."""
+    """The values are compared in their common type, and the result keeps its own: a bigint has more digits than a double."""
     kept = value.copy()
     equal = exp.EQ(this=value.copy(), expression=other.copy())
     widen(equal.this, equal.expression)
-    for side in (equal.this, equal.expression):  # `a is null = b` is read otherwise
+    for side in (equal.this, equal.expression):  # without parentheses, `a is null = b` is read differently
         if isinstance(side, (exp.Binary, exp.Predicate, exp.Not)):
             side.replace(exp.paren(side.copy(), copy=False))
     return duckdb("case when _1 then null else _2 end", equal, kept)
 
 
 def _count_of_several(arguments: list[exp.Expr]) -> exp.Expr:
-    """Rows of distinct values, without those that have a null among them."""
+    """Count rows of distinct values, without rows that contain a null."""
     known = exp.and_(*(duckdb("_1 is not null", argument) for argument in arguments))
     row = exp.Anonymous(this="row", expressions=[argument.copy() for argument in arguments])
     value = exp.Case(ifs=[exp.If(this=known, true=row)])
@@ -81,7 +81,7 @@ def _count_of_several(arguments: list[exp.Expr]) -> exp.Expr:
 
 
 def widen(*operands: exp.Expr) -> Type:
-    """Cast in place the operands that are not of the common type, which is returned: DuckDB widens less, and by the values of literals."""
+    """Cast operands to their common type in place, and return it. DuckDB widens less, and depending on the values of literals."""
     types = [kind_of(operand) for operand in operands]
     shared = common_type(types) or common_type([*map(decimal_operand, operands, types)]) or NULL
     if shared == NULL or len(set(types)) == 1:
@@ -95,7 +95,7 @@ def widen(*operands: exp.Expr) -> Type:
 
 
 def _type_null(node: exp.Expr, kind: Type) -> None:
-    """Give a bare NULL the type that is wanted where it stands: DuckDB looks functions up by it."""
+    """Give a bare NULL the type that is expected in its position: DuckDB selects functions by it."""
     if isinstance(node, exp.Null) and kind != NULL:
         node.replace(_recast(node, kind))
 
@@ -119,14 +119,14 @@ def _cast(node: exp.Expr) -> exp.Expr:
 
 
 def _literal(node: exp.Expr) -> exp.Expr:
-    """A decimal below 1 has a digit more in DuckDB."""
+    """A decimal literal below 1 has one more digit in DuckDB."""
     kind = kind_of(node)
     is_small = kind.name == "decimal" and str(node.this).startswith(("0", "."))
     return _recast(node, kind) if is_small else node
 
 
 def _negation(node: exp.Expr) -> exp.Expr:
-    """The smallest INTEGER is the negation of a number that is none, and that of a constant goes to a wider type: DuckDB 2.0.1 takes both so."""
+    """DuckDB 2.0.1 reads the smallest INTEGER as the negation of a larger type, and widens the negation of a constant."""
     if isinstance(node.this, exp.Literal):
         return _recast(node.copy(), INT) if not node.this.is_string and node.this.this == SMALLEST_INT else node
     is_constant = kind_of(node).is_integer and node.this.find(exp.Column) is None
@@ -139,7 +139,7 @@ def _arithmetic(node: exp.Expr) -> exp.Expr:
         widen(node.this, node.expression)
         return node
     for operand in (node.this, node.expression) if kind.precision > 18 else ():
-        own = decimal_operand(operand, kind_of(operand))  # DuckDB keeps the result of two short decimals short
+        own = decimal_operand(operand, kind_of(operand))  # DuckDB gives two short decimals a short result
         operand.replace(_recast(operand, decimal(max(19, own.precision), own.scale)))
     return _recast(exp.paren(node.copy()), kind)
 
@@ -194,7 +194,7 @@ def _case(node: exp.Expr) -> exp.Expr:
 
 
 def _like(node: exp.Expr) -> exp.Expr:
-    """DuckDB's LIKE has no escape unless it is named."""
+    """DuckDB's LIKE has an escape character only with ESCAPE."""
     if "\\" not in str(node.expression.this) or isinstance(node.parent, exp.Escape):
         return node
     plain = exp.Like(this=node.this.copy(), expression=node.expression.copy())
@@ -214,7 +214,7 @@ def _index(node: exp.Expr) -> exp.Expr:
 
 
 def _select(node: exp.Expr) -> exp.Expr:
-    """The rows of groups and the distinct rows show 0.0 for -0.0, which is equal to it, as Spark's do."""
+    """Grouped rows and distinct rows show 0.0 in place of -0.0, which is equal to it, as in Spark."""
     group = node.args.get("group")
     for key in list(group.expressions) if group else ():
         shown = positive_zero(key, kind_of(key), "duckdb")
@@ -226,7 +226,7 @@ def _select(node: exp.Expr) -> exp.Expr:
 
 
 def _show_key(select: exp.Expr, key: exp.Expr, shown: exp.Expr) -> None:
-    """Put `shown` in the place of a key, wherever it stands outside an aggregate."""
+    """Replace a key by `shown` everywhere outside aggregates."""
     parts = [
         *select.expressions,
         *(select.args[name] for name in ("group", "having", "order") if select.args.get(name)),
@@ -239,7 +239,7 @@ def _show_key(select: exp.Expr, key: exp.Expr, shown: exp.Expr) -> None:
 
 
 def _show_distinct(query: exp.Expr) -> None:
-    """Write 0.0 for -0.0 in what a query gives."""
+    """Write 0.0 for -0.0 in the result of a query."""
     if isinstance(query, exp.SetOperation):
         _show_distinct(query.this)
         _show_distinct(query.expression)
@@ -270,7 +270,7 @@ def _filter(node: exp.Expr) -> exp.Expr:
 
 
 def _ignore_nulls(node: exp.Expr) -> exp.Expr:
-    """DuckDB says it behind the last argument."""
+    """DuckDB writes IGNORE NULLS after the last argument."""
     called: exp.Expr = node.this.copy()
     last = called.expressions[-1]
     last.replace(exp.IgnoreNulls(this=last.copy()))

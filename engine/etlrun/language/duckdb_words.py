@@ -28,27 +28,27 @@ def type_name(kind: Type) -> str:
 
 
 def has_instants(columns: Columns) -> bool:
-    """Whether files for others must be written anew: those of a run hold instants as clocks in UTC."""
+    """Whether files for other tools must be rewritten: files of a run store instants as clock times in UTC."""
     return any(item.type == TIMESTAMPTZ for item in columns)
 
 
 def published_value(item: Column, prefix: str = "") -> str:
-    """A column of a run's files as other tools read it: an instant says that it is one."""
+    """A column of a run's files for other tools: an instant gets a type with a time zone."""
     column = f"{prefix}{name(item.name)}"
     return f"make_timestamptz(epoch_us({column})) AS {name(item.name)}" if item.type == TIMESTAMPTZ else column
 
 
 def only_these_files(folders: Iterable[str], paths: Iterable[str]) -> str:
-    """Statements after which a connection opens nothing but these files and what is below these folders, for good.
+    """Statements that permanently limit a connection to these files and to everything below these folders.
 
-    The checker refuses SQL that names files. This holds where the checker has a fault: no other file, no folder listing, no ATTACH
-    or COPY elsewhere, no extension and no setting.
+    The checker already refuses SQL that names files. This is a second protection if the checker has a bug: no other file, no folder
+    listing, no ATTACH or COPY elsewhere, no extension and no setting.
     """
     folders, paths = tuple(folders), tuple(paths)
     folders, paths = (
         (*folders, *map(_escaped, folders)),
         (*paths, *map(_escaped, paths)),
-    )  # a name is compared as it is given
+    )  # names are compared exactly as given
     return (
         f"SET allowed_directories = [{', '.join(map(text, dict.fromkeys(folders)))}]; "
         f"SET allowed_paths = [{', '.join(map(text, dict.fromkeys(paths)))}]; "
@@ -62,7 +62,7 @@ def file_names(paths: Iterable[str | os.PathLike[str]]) -> str:
 
 
 def parquet(paths: Iterable[str | os.PathLike[str]]) -> str:
-    """The rows of Parquet files, whose columns are those in the files: a folder named `a=b` adds none."""
+    """The rows of Parquet files. A folder named `a=b` adds no column."""
     return f"read_parquet({file_names(paths)}, hive_partitioning = false)"
 
 
@@ -72,13 +72,13 @@ def parquet_in(folder: str | os.PathLike[str]) -> str:
 
 
 def parquet_below(folder: str, depth: int, file: str) -> str:
-    """The rows of all Parquet files so many folders below one of etlrun's own; the column `file` is the path of each row's file."""
+    """The rows of all Parquet files at a given depth below a folder that etlrun wrote; the column `file` is the path of each row's file."""
     pattern = _escaped(folder) + "/*" * depth + "/*.parquet"
     return f"read_parquet({text(pattern)}, hive_partitioning = false, filename = {text(file)})"
 
 
 def can_be_named(path: str) -> bool:
-    """Whether DuckDB can be given a path: it takes a `\\` for a `/` where the path has characters that could be patterns."""
+    """Whether DuckDB can open a path: in a path with pattern characters it reads `\\` as `/`."""
     return "\\" not in path or not re.search(r"[*?\[]", path)
 
 

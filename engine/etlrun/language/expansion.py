@@ -1,5 +1,5 @@
-"""How large an expression becomes in the words of an engine: a function that they say by writing its argument out several times,
-inside another such function, and so on, would grow beyond any memory."""
+"""Limits how large an expression becomes in an engine's SQL: functions that repeat their argument, nested in each other, would exceed any
+memory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from sqlglot import exp
 
 from etlrun.language.problems import IN_PARTS, TOO_DEEP, Problem
 
-LARGEST = 10_000  # nodes of an expression in the words of an engine
-NESTED = 4  # calls and casts inside each other; up to here an expression stays small enough, whatever they are
+LARGEST = 10_000  # nodes of an expression in an engine's SQL
+NESTED = 4  # nested calls and casts; up to here every expression stays small enough
 _WRITTEN_OUT = (exp.Anonymous, exp.Cast, exp.Mod, exp.Div, exp.Bracket)
 
 
 def too_large(tree: exp.Expr, text: str) -> Problem | None:
-    """The mistake in a checked expression that would become larger than LARGEST."""
+    """Report a checked expression that would become larger than LARGEST."""
     if _depth(tree) <= NESTED:
         return None
     from etlrun.language.dialects import TooLargeError, lower_for  # 50 ms, which few expressions need
@@ -27,7 +27,7 @@ def too_large(tree: exp.Expr, text: str) -> Problem | None:
 
 
 def _depth(tree: exp.Expr) -> int:
-    """How many calls and casts stand inside each other."""
+    """How deep calls and casts are nested."""
     deepest, level = 0, [(tree, 0)]
     while level:
         node, depth = level.pop()

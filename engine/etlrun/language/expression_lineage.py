@@ -1,4 +1,4 @@
-"""The lineage of an expression: what its tree reads, by the place where it reads it."""
+"""Finds the lineage of an expression: the columns that it reads, and how each influences the value."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _case(tree: exp.Expr, reads: Reads) -> Lineage:
 
 
 def _window(tree: exp.Expr, reads: Reads) -> Lineage:
-    """`f(x) over (partition by y order by z)`: y and z decide which rows are looked at."""
+    """`f(x) over (partition by y order by z)`: y and z decide which rows are used."""
     frame = [*(tree.args.get("partition_by") or ()), *([tree.args["order"]] if tree.args.get("order") else ())]
     value = made(expression_lineage(tree.this, reads), "transformation")
     return together((value, decided(together(expression_lineage(part, reads) for part in frame), "window")))
@@ -67,7 +67,7 @@ def _filter(tree: exp.Expr, reads: Reads) -> Lineage:
 
 
 def _call(tree: exp.Expr, reads: Reads) -> Lineage:
-    """A call of a function of the table, whose row says whether it aggregates and which arguments only decide."""
+    """A function call. The table of functions says whether it aggregates, and which arguments only decide."""
     function = FUNCTIONS.get(tree.name.lower())
     decides = function.decides if function else ()
     arguments = [expression_lineage(argument, reads) for argument in tree.expressions]

@@ -1,7 +1,7 @@
-"""Expressions: Spark SQL text to a checked, typed tree that both engines can run.
+"""Parses Spark SQL text into a checked, typed tree that both engines can run.
 
-The only SQL a user may write passes through here: nodes outside the allow-list, functions outside the table and
-names outside the relation are refused, each with the place of the word at fault.
+All SQL of a user passes through here: nodes outside the allow-list, functions outside the table of functions and unknown
+names are refused, each with the place of the wrong word.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from etlrun.language.type_texts import parse_type
 
 __all__ = ["ExpressionError", "Problem", "span", "word"]  # beside what is defined here
 
-logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # what it warns of is a mistake that we tell
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # etlrun reports what the parser only warns about
 
 TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
-TYPE_TEXT = "etlrun.type_text"  # the key under which a type keeps what was written
-DEEPEST = 60  # levels of a written expression; deeper ones would exhaust the stack of some pass
+TYPE_TEXT = "etlrun.type_text"  # the key under which a type keeps its text in the spec
+DEEPEST = 60  # nesting levels of an expression; deeper ones would exhaust the stack of some pass
 LONGEST = 100_000  # characters
 LONG_CHAIN = 32  # operands of `and` and `or`; a longer chain becomes a balanced tree
 
 
 class Language(Spark):
-    """Spark's grammar, with every function call left as written: our table of functions gives it its meaning."""
+    """Spark's grammar, with every function call left as written: etlrun's table of functions defines its meaning."""
 
     class Parser(SparkParser):
         STRICT_CAST = True
-        ADD_JOIN_ON_TRUE = False  # a JOIN without ON is a mistake
+        ADD_JOIN_ON_TRUE = False  # so that a JOIN without ON is a mistake
         JOINS_HAVE_EQUAL_PRECEDENCE = True  # `from a, b` is `from a cross join b`
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
-        ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {}  # else `array(1, 2)[0]` is read as the array of 0
+        ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {}  # otherwise `array(1, 2)[0]` is read as the array of 0
         FUNCTION_PARSERS = {name: SparkParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST", "EXTRACT")}
         NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
         NO_PAREN_FUNCTION_PARSERS = {"CASE": SparkParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
 
         def _parse_types(self, *args: Any, **kwargs: Any) -> exp.Expr | None:
-            """A type with its text, since Spark drops the length of a `varchar(2)`; that of `2L` is no text of a type."""
+            """Parse a type and keep its text, because Spark drops the length of a `varchar(2)`. A number such as `2L` is not a type text."""
             first = self._curr
             found = super()._parse_types(*args, **kwargs)
             if isinstance(found, exp.DataType):
@@ -64,7 +64,7 @@ class Language(Spark):
 
 
 def parse(text: str) -> exp.Expr:
-    """Parse one scalar or aggregate expression. Raises ExpressionError where the text is not one expression."""
+    """Parse one scalar or aggregate expression. Raises ExpressionError if the text is not one expression."""
     return copied(_parse_cached(text))
 
 
@@ -83,9 +83,9 @@ def parse_ordering(text: str) -> exp.Ordered:
 
 
 def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
-    """Put the value of each `$name` in its place, as a literal.
+    """Replace each `$name` by its value, as a literal.
 
-    Raises ExpressionError for a name that has no value, and for a known `$name` inside quotes, where it would stay text.
+    Raises ExpressionError for a name without a value, and for a known `$name` inside quotes, where it would stay text.
     """
     if text and "$" not in text:
         return tree
@@ -140,14 +140,14 @@ def column(name: str, table: str | None = None) -> exp.Column:
 
 
 def respell(node: exp.Expr, name: str) -> None:
-    """Give a column or table the name as it is declared, and keep its place in the text."""
+    """Write the name of a column or table as it is declared, and keep its place in the text."""
     identifier = exp.to_identifier(name, quoted=True)
     identifier.meta.update(node.this.meta)
     node.set("this", identifier)
 
 
 def call(name: str, *arguments: exp.Expr) -> exp.Expr:
-    """A call of a function of our table, as if the user had written it."""
+    """A call of a function of the table, as if the user had written it."""
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
@@ -167,12 +167,12 @@ def cast(node: exp.Expr, kind: Type) -> exp.Cast:
 
 
 def data_type(kind: Type) -> exp.DataType:
-    """The tree's own form of a Type; `timestamp` is the one without a time zone."""
+    """The tree's form of a Type; `timestamp` is the one without a time zone."""
     return copied(_data_type_cached(kind))
 
 
 def type_from_tree(tree: exp.DataType) -> Type:
-    """Read the type of a CAST. Raises TypeTextError for one we do not have."""
+    """Read the type of a CAST. Raises TypeTextError if it is not supported."""
     return parse_type(tree.meta.get(TYPE_TEXT) or tree.sql(dialect="spark"))
 
 
@@ -184,7 +184,7 @@ def type_of(node: exp.Expr) -> Type:
 
 
 def columns_in(node: exp.Expr) -> Iterator[str]:
-    """The names of the columns a tree reads, as written, struct fields left out."""
+    """The names of the columns that a tree reads, as written, without struct fields."""
     for found in node.find_all(exp.Column):
         yield found.name
 
@@ -203,7 +203,7 @@ def _parse_cached(text: str) -> exp.Expr:
 
 
 def _semicolon(text: str) -> int:
-    """Where the first `;` stands that is no part of a text; -1 where none does."""
+    """The position of the first `;` outside a text; -1 if there is none."""
     tokens = Language().tokenize(text) if ";" in text else ()
     return next((token.start for token in tokens if token.token_type == TokenType.SEMICOLON), -1)
 
@@ -244,7 +244,7 @@ def _too_deep(text: str) -> ExpressionError:
 
 
 def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
-    """The tree with raw texts as plain ones, without comments; refused where it is too deep. A chain of `and` is one level."""
+    """The tree without comments, and with raw texts as plain ones. A tree that is too deep is refused; a chain of `and` is one level."""
     holder = exp.Paren(this=tree)
     level: list[exp.Expr] = [holder]
     for _ in range(DEEPEST):
@@ -274,7 +274,7 @@ def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
 
 
 def balanced(kind: type[exp.Expr], operands: Sequence[exp.Expr]) -> exp.Expr:
-    """The operands in their order under an operator to which brackets mean nothing, as flat a tree as can be."""
+    """A balanced tree of the operands, in order, for an operator such as `and` for which grouping does not matter."""
     if len(operands) == 1:
         return operands[0]
     middle = len(operands) // 2

@@ -1,4 +1,4 @@
-"""Frames of windows: the rows around a row that a function looks at, counted in rows or measured in time."""
+"""Frames of windows: the rows around a row that a function uses, counted in rows or measured in time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etlrun.language.expressions import TYPE
 from etlrun.language.functions import Function
 from etlrun.language.templates import whole_of
 
-FRAMED = ("first_value", "last_value", "nth_value")  # the window functions that look at a frame, beside all aggregates
+FRAMED = ("first_value", "last_value", "nth_value")  # the window functions that use a frame, besides all aggregates
 MICROSECONDS = {
     "microsecond": 1,
     "second": 10**6,
@@ -25,12 +25,12 @@ _LONGEST = 10**6 * MICROSECONDS["week"]
 
 
 def frame_of_rows(count: int) -> exp.WindowSpec:
-    """A row and those before it, `count` in all."""
+    """A row and the rows before it, `count` in total."""
     return _until_now("ROWS", exp.Literal.number(count - 1))
 
 
 def frame_of_time(microseconds: int, is_of_dates: bool) -> exp.WindowSpec:
-    """The rows of the time that ends with a row, its beginning left out: of `7 days` the day itself and the six before it."""
+    """The rows of the period that ends with a row, without its start: for `7 days`, the day itself and the six days before."""
     if is_of_dates:
         days = microseconds // MICROSECONDS["day"] - 1
         return _until_now("RANGE", exp.Interval(this=exp.Literal.number(days), unit=exp.Var(this="day")))
@@ -40,13 +40,13 @@ def frame_of_time(microseconds: int, is_of_dates: bool) -> exp.WindowSpec:
 
 
 def frame_of_group() -> exp.WindowSpec:
-    """All rows of the group, before and behind a row."""
+    """All rows of the group, before and after a row."""
     sides = {"start_side": "PRECEDING", "end_side": "FOLLOWING"}
     return exp.WindowSpec(kind="ROWS", start="UNBOUNDED", end="UNBOUNDED", **sides)
 
 
 def with_one_unit(frame: exp.WindowSpec) -> exp.WindowSpec:
-    """The same frame with the intervals of both bounds in the smaller of their units: Spark takes no others."""
+    """The same frame with both intervals in the smaller of their units, as Spark requires."""
     intervals = [bound for name in ("start", "end") if isinstance(bound := frame.args.get(name), exp.Interval)]
     unit = min(map(_unit, intervals), key=MICROSECONDS.__getitem__, default="")
     found = frame.copy()
@@ -61,7 +61,7 @@ def _until_now(kind: str, start: exp.Expr) -> exp.WindowSpec:
 
 
 def check_frame(checker: Checker, node: exp.Window, function: Function) -> None:
-    """Complain about a frame that the function does not take, or that does not say which rows it holds."""
+    """Report a frame that the function does not accept, or whose rows are ambiguous."""
     frame = node.args.get("spec")
     if frame is None:
         return
@@ -83,7 +83,7 @@ def check_frame(checker: Checker, node: exp.Window, function: Function) -> None:
 
 
 def _check_range(checker: Checker, node: exp.Window, frame: exp.Expr) -> None:
-    """A range is measured in time, along the one date or timestamp that its rows are in the order of."""
+    """Report a RANGE that is not measured in time: its rows must be ordered by one date or timestamp."""
     bounds = [frame.args.get(bound) for bound in ("start", "end")]
     if any(isinstance(bound, exp.Literal) for bound in bounds):
         count = next((bound.this for bound in bounds if isinstance(bound, exp.Literal)), "6")
@@ -113,7 +113,7 @@ def _unit(interval: exp.Interval) -> str:
 
 
 def _distance(frame: exp.Expr, bound: str) -> float | None:
-    """How many rows or microseconds a frame's bound lies behind the current row; None where it is no such number."""
+    """How many rows or microseconds a frame's bound is after the current row; None if it is not such a number."""
     value, side = frame.args.get(bound), str(frame.args.get(f"{bound}_side") or "").upper()
     if value is None:
         return 0.0 if bound == "end" else None

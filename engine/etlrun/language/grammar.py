@@ -1,8 +1,8 @@
-"""The grammar that is read, as one closed table: every type of node, every argument of it, and what may stand there.
+"""The allowed grammar, as one closed table: every type of node, all its arguments, and the values that each may have.
 
-The parser knows far more SQL than this language has. A tree that it makes is compared with this table from its root to its
-leaves: a type of node that has no row, an argument that its row does not name and a value that has no place there are refused.
-A row says what a rule of `typed.RULES` or of `queries` judges; nothing that is parsed is left out of both.
+The parser accepts far more SQL than this language has. Every tree is compared with this table from its root to its
+leaves: a type of node without a row, an argument that its row does not name and a value that is not allowed there are refused.
+Every row is checked further by a rule of `typed.RULES` or of `queries`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from etlrun.language.refusals import ARGUMENTS, NODES, Refusal
 
 @dataclass(frozen=True)
 class Slot:
-    """What may stand in an argument: nodes of these types, and plain values: any text, or only these."""
+    """The values that an argument may have: nodes of these types, and plain values (any text, or only these)."""
 
     nodes: frozenset[type[exp.Expr]] = frozenset()
     words: frozenset[object] = frozenset()
@@ -190,7 +190,7 @@ COUNTS = (
     exp.WindowSpec,
     exp.DataTypeParam,
     exp.Interval,
-)  # what is below them is read as a number, and has no type
+)  # their children are read as numbers, and have no type
 NOT_EMPTY: dict[type[exp.Expr], tuple[str, str, str]] = {
     exp.Select: ("expressions", "this SELECT has no columns", "name columns, or write `*`"),
     exp.Group: ("expressions", "GROUP BY has no columns", "name one, or leave it out"),
@@ -206,7 +206,7 @@ _STAR_OF_A_TABLE = frozenset(("this", "table"))
 
 
 def misfits(tree: exp.Expr, text: str, wanted: Slot) -> Iterator[Problem]:
-    """A mistake for each part of `tree`, parsed from `text`, that the grammar does not hold where a VALUE or a QUERY is `wanted`."""
+    """A mistake for each part of `tree`, parsed from `text`, that the grammar does not allow in a VALUE or a QUERY (`wanted`)."""
     level: list[exp.Expr] = [tree]
     if not wanted.holds(tree):
         yield _refused_node(tree, text)
@@ -249,7 +249,7 @@ def _is_absent(value: object) -> bool:
 
 
 def _is_star_of_a_table(node: exp.Expr) -> bool:
-    """Whether `node` is `t.*`, which may stand in a SELECT list; elsewhere the rule of columns refuses it."""
+    """Whether `node` is `t.*`, which is allowed in a SELECT list; elsewhere the rule of columns refuses it."""
     return (
         isinstance(node, exp.Column)
         and isinstance(node.this, exp.Star)
@@ -305,7 +305,7 @@ def _problem(refusal: Refusal, node: exp.Expr, place: tuple[int, int], text: str
     return Problem(refusal.code, message, max(0, start), max(end, start + 1, 1), refusal.fix)
 
 
-# Nodes whose first and last words are known by their place; a cast, for one, is known by what it casts.
+# Nodes whose first and last words have known places. A cast, for example, is found by the value that it casts.
 PLACED = (exp.Column, exp.Identifier, exp.Literal, exp.Anonymous, exp.Binary, exp.In, exp.Between)
 
 
@@ -318,7 +318,7 @@ def _bracketed(operand: exp.Expr, text: str) -> str:
 
 
 def detail(node: exp.Expr) -> str:
-    """A checked node as Spark SQL, cut to a length that fits into a message."""
+    """A checked node as Spark SQL, shortened for a message."""
     return shortened(node.sql(dialect="spark", normalize_functions=False))
 
 

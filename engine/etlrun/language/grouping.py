@@ -1,4 +1,4 @@
-"""GROUP BY and HAVING: what a SELECT of groups may name."""
+"""Checks GROUP BY and HAVING: which columns a grouped SELECT may use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[exp.Expr, ...] | None:
-    """The keys of the groups; None where the SELECT has none."""
+    """The keys of the groups; None if the SELECT is not grouped."""
     group, having = query.args.get("group"), query.args.get("having")
     if not is_grouped_query(query):
         return None
@@ -43,7 +43,7 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
 
 
 def same_among(trees: Iterable[exp.Expr], tree: exp.Expr, names: Names) -> exp.Expr | None:
-    """The one of `trees` that means what `tree` does: of a single relation, its name may stand before a column or not."""
+    """The one of `trees` that means the same as `tree`: with a single relation, a column may be written with or without its name."""
     plain = _without_relation(tree, names)
     return next((one for one in trees if one == tree or _without_relation(one, names) == plain), None)
 
@@ -62,7 +62,7 @@ def _without_relation(tree: exp.Expr, names: Names) -> exp.Expr:
 
 
 def _spelled_out(query: exp.Select, group: exp.Expr, names: Names) -> list[exp.Expr]:
-    """The items of GROUP BY, a name that SELECT gives replaced by what it is given to; a column that is read comes first."""
+    """The items of GROUP BY, with aliases of SELECT replaced by their expressions; a column of the input has priority."""
     given = {item.alias.lower(): item.this for item in query.expressions if isinstance(item, exp.Alias)}
     for key in list(group.expressions):
         if not isinstance(key, exp.Column) or key.table or any(key.name in columns for _, columns in names):
@@ -74,7 +74,7 @@ def _spelled_out(query: exp.Select, group: exp.Expr, names: Names) -> list[exp.E
 
 
 def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...], names: Names) -> None:
-    """Complain about every column that is neither grouped nor inside an aggregate; spell what is grouped as GROUP BY does."""
+    """Report every column that is neither grouped nor inside an aggregate; write grouped expressions as GROUP BY does."""
     if isinstance(node, exp.Literal):
         return
     same = same_among(keys, node, names)
@@ -102,13 +102,13 @@ def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...], 
 
 
 def is_grouped_query(query: exp.Select) -> bool:
-    """Whether a SELECT gives a row for each group, or one for all its rows."""
+    """Whether a SELECT returns one row per group, or one for all its rows."""
     clauses = query.args.get("group"), query.args.get("having")
     return any(clauses) or any(has_aggregate(item) for item in query.expressions)
 
 
 def inner_of(item: exp.Expr) -> exp.Expr:
-    """The expression of a column in the list of a SELECT, without its name."""
+    """The expression of a column in a SELECT list, without its alias."""
     inner = item.this if isinstance(item, exp.Alias) else item
     assert isinstance(inner, exp.Expr)
     return inner

@@ -1,7 +1,7 @@
-"""ROLLUP, CUBE and GROUPING SETS as what they stand for: a SELECT for each set of groups, joined with UNION ALL.
+"""Replaces ROLLUP, CUBE and GROUPING SETS by what they mean: a SELECT for each set of groups, joined with UNION ALL.
 
-Engines disagree about them where there are no rows, and about what a key is inside an expression. Here a key that a set leaves out is the
-maximum of no values: null, in the type of the column; in HAVING, which may not name it, null. `grouping(a)` is 1 in a set without `a`, else 0.
+Engines disagree about them if there are no rows, and about keys inside expressions. Here a key that a set leaves out is the
+maximum of no values: null, in the type of the column. In HAVING, which cannot name it, it is a plain null. `grouping(a)` is 1 in a set without `a`, else 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Key = tuple[exp.Column, ...]
 
 
 def expand_grouping_sets(query: exp.Query, text: str) -> exp.Query:
-    """The query without grouping sets. Raises ExpressionError where they stand beside what has no meaning with them."""
+    """The query without grouping sets. Raises ExpressionError if they are combined with something that is not possible with them."""
     for select in list(query.find_all(exp.Select)):
         group = select.args.get("group")
         found = [item for item in group.expressions if isinstance(item, SETS)] if group is not None else []
@@ -96,7 +96,7 @@ class _Expansion:
         return Problem("expression-not-allowed", message, *span(node, self.text), fix)
 
     def sets(self) -> list[Key]:
-        """The columns of each set, those that are outside of it left out."""
+        """The columns of each set."""
         (found,) = self.found[:1]
         parts = [_columns(part) for part in found.expressions]
         if isinstance(found, exp.GroupingSets):
@@ -142,7 +142,7 @@ def _without_keys(item: exp.Expr, left_out: list[exp.Column]) -> None:
 
 
 def _no_value(node: exp.Expr) -> exp.Expr:
-    """Null in the type of a column, under its name where it is a column of the result."""
+    """Null in the type of a column, with its name if it is a column of the result."""
     empty = call("max", exp.Case(ifs=[exp.If(this=exp.false(), true=node.copy())]))
     return exp.alias_(empty, node.name, quoted=True) if isinstance(node.parent, exp.Select) else empty
 

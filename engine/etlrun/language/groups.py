@@ -12,11 +12,11 @@ from etlrun.language.typed import Names
 
 
 def spread_groups(tree: exp.Expr, names: Names, *, over_rows: bool = False) -> exp.Expr:
-    """Write `sum(group)`, `min(group)` and `max(group)` out over the columns of the group.
+    """Expand `sum(group)`, `min(group)` and `max(group)` over the columns of the group.
 
-    Each is taken over one row, nulls left out (null where every column is null), or with `over_rows` over all rows.
-    A column of the same name comes first: then nothing is written out.
-    Raises ExpressionError for a group that stands anywhere else.
+    Each is computed over one row, ignoring nulls (null if every column is null), or with `over_rows` over all rows.
+    A column of the same name has priority: then nothing is expanded.
+    Raises ExpressionError for a group in any other place.
     """
     if not any(columns.groups for _, columns in names):
         return tree
@@ -38,14 +38,14 @@ def spread_groups(tree: exp.Expr, names: Names, *, over_rows: bool = False) -> e
 
 
 def _members(node: exp.Anonymous, names: Names) -> tuple[Column, ...]:
-    """The columns of the group that is the only argument of `node`; none where it is no such call."""
+    """The columns of the group that is the only argument of `node`; empty if it is not such a call."""
     if node.name.lower() not in _ACROSS or len(node.expressions) != 1:
         return ()
     return _group_of(node.expressions[0], names)
 
 
 def _group_of(node: exp.Expr, names: Names) -> tuple[Column, ...]:
-    """The columns of the group that a name stands for; none where it is a column, or something else."""
+    """The columns of the group with that name; empty if the name is a column, or something else."""
     if not isinstance(node, exp.Column) or len(node.parts) != 1 or any(node.name in columns for _, columns in names):
         return ()
     for _, columns in names:
@@ -81,7 +81,7 @@ def _term(member: Column) -> exp.Expr:
 
 
 def _value(member: Column) -> exp.Expr:
-    """The column, wide enough that a sum of a few does not overflow before the sum over rows would."""
+    """The column, widened so that the sum over a few columns does not overflow before the sum over rows would."""
     return (
         cast(column(member.name), BIGINT) if member.type.is_integer and member.type != BIGINT else column(member.name)
     )
@@ -104,7 +104,7 @@ _ACROSS = {"sum": _total, "max": _greatest, "min": _least}
 
 
 def _keep_place(node: exp.Expr, spread: exp.Expr) -> None:
-    """Let mistakes in what was written out point at the word that was there."""
+    """Let mistakes in expanded expressions point at the word in the spec."""
     places: dict[str, Any] = {name: node.meta[name] for name in _PLACE if name in node.meta}
     for child in spread.walk():
         child.meta.update(places)

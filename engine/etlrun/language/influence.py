@@ -1,8 +1,8 @@
-"""What influences a value: `direct` columns, which it is made of, and `indirect` ones, which only decide; the two are never mixed.
+"""What influences a value, for column lineage: `direct` columns, from which it is made, and `indirect` ones, which only decide about it.
 
-A direct influence is of one kind, the strongest along its way: `identity` (the value itself), `transformation`, `aggregation`, `python`,
+A direct influence has one kind, the strongest along its path: `identity` (the value itself), `transformation`, `aggregation`, `python`,
 `model`. An indirect one says how it decides: `conditional`, `window`, or for the rows of a relation `filter`, `group by`, `join`, `sort`.
-What decides about a value still decides about everything made from that: an indirect influence never becomes a direct one.
+An indirect influence never becomes a direct one: what decides about a value also decides about everything made from it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STRENGTHS: dict[Direct, int] = {"identity": 0, "transformation": 1, "aggregation
 
 @dataclass(frozen=True, order=True)
 class OriginColumn:
-    """A column of a relation of a pipeline, where a trail begins: one of a source, as a rule."""
+    """A column where lineage begins: usually a column of a source."""
 
     pipeline: str
     relation: str
@@ -32,7 +32,7 @@ class OriginColumn:
 class Lineage:
     """What influences one value, or the rows of a relation: columns, and files of the project such as mappings and prompts.
 
-    `labels_of` are those of the files whose own words the value is: mappings from which its labels come.
+    `labels_of` are the files whose texts become the value: mappings from which its labels come.
     """
 
     direct: Mapping[OriginColumn, Direct] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Lineage:
 
     @property
     def origins(self) -> frozenset[OriginColumn]:
-        """Every column that has a part in it."""
+        """Every column that influences it directly or indirectly."""
         return frozenset((*self.direct, *(origin for origin, _ in self.indirect)))
 
     def deciding(self) -> dict[OriginColumn, tuple[Indirect, ...]]:
@@ -57,7 +57,7 @@ NOTHING = Lineage()
 
 
 def together(parts: Iterable[Lineage]) -> Lineage:
-    """What influences a value that is made of all these."""
+    """The influences of a value that is made of all these."""
     direct: dict[OriginColumn, Direct] = {}
     indirect: set[tuple[OriginColumn, Indirect]] = set()
     files: set[str] = set()
@@ -72,13 +72,13 @@ def together(parts: Iterable[Lineage]) -> Lineage:
 
 
 def made(lineage: Lineage, kind: Direct) -> Lineage:
-    """What influences a value that is made from another one in this way."""
+    """The influences of a value that is made from another one in this way."""
     direct: dict[OriginColumn, Direct] = {origin: stronger(found, kind) for origin, found in lineage.direct.items()}
     return Lineage(direct, lineage.indirect, lineage.files, lineage.labels_of)
 
 
 def decided(lineage: Lineage, how: Indirect) -> Lineage:
-    """What influences a value about which another one decides in this way."""
+    """The influences of a value about which another one decides in this way."""
     return Lineage({}, lineage.indirect | {(origin, how) for origin in lineage.direct}, lineage.files)
 
 
@@ -106,5 +106,5 @@ class RelationLineage:
 
 
 def beginning(pipeline: str, relation: str, columns: Iterable[str]) -> RelationLineage:
-    """A relation at which the trail begins: each column comes from itself."""
+    """The lineage of a relation where lineage begins: each column comes from itself."""
     return RelationLineage({name: Lineage({OriginColumn(pipeline, relation, name): "identity"}) for name in columns})

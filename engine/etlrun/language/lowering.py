@@ -1,4 +1,4 @@
-"""What lowering to any engine shares: filling in calls, and hanging a window or filter on what became of an aggregate."""
+"""Shared by the rules of all engines: rewrites function calls, and adds a window or filter to the SQL that replaces an aggregate."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from etlrun.language.functions import FUNCTIONS, Function
 from etlrun.language.functions.function import Template
 from etlrun.language.templates import Engine, fill
 
-# The names by which the engines know what folds rows or looks at them; a template may hold several of them.
+# The engines' names of aggregates and window functions; a template may contain several of them.
 FOLDING = frozenset((*(name for name, row in FUNCTIONS.items() if row.kind != "scalar"), "list"))
 
 
 def kind_of(node: exp.Expr) -> Type:
-    """The type that checking gave to `node`; null where it was never checked."""
+    """The type that checking gave to `node`; null if it was never checked."""
     kind = node.meta.get(TYPE, NULL)
     assert isinstance(kind, Type)
     return kind
@@ -29,7 +29,7 @@ def function_of(node: exp.Expr) -> Function | None:
 
 
 def fill_call(node: exp.Anonymous, function: Function, template: Template | None, engine: Engine) -> exp.Expr:
-    """The call in the engine's words; without a template, the row's name with the same arguments."""
+    """The call in the engine's SQL; without a template, the same name with the same arguments."""
     if template is None:
         return (
             node
@@ -42,7 +42,7 @@ def fill_call(node: exp.Anonymous, function: Function, template: Template | None
 
 
 def type_elements(node: exp.Anonymous, function: Function, to: Callable[[exp.Expr, Type, Type], exp.Expr]) -> None:
-    """Give what is compared with the elements of an array their type, in place: engines do not widen it alike."""
+    """Cast a value that is compared with the elements of an array to their type, in place: engines widen it differently."""
     arguments = arguments_of(node)
     element = STRING
     for argument, wanted in zip(arguments, function.wants(len(arguments)) or (), strict=False):
@@ -58,7 +58,7 @@ def type_elements(node: exp.Anonymous, function: Function, to: Callable[[exp.Exp
 
 
 def read_zero_alike(arguments: Iterable[exp.Expr], engine: Engine) -> None:
-    """Make every -0.0 among the arguments 0.0, in place: where equal values are one, it does not matter which is met first."""
+    """Replace -0.0 among the arguments by 0.0, in place: then it does not matter which of two equal values comes first."""
     for argument in arguments:
         replacement = positive_zero(argument, kind_of(argument), engine)
         if replacement is not argument:
@@ -84,7 +84,7 @@ def positive_zero(node: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
 
 
 def hang(tree: exp.Expr, wrap: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
-    """`tree` with every outermost call that folds rows wrapped: `sum(x) / count(x)` becomes two windows, not one of a quotient."""
+    """Wrap every outermost aggregate or window call of `tree`: `sum(x) / count(x)` becomes two windows, not one of a quotient."""
     if isinstance(tree, (exp.Anonymous, exp.Filter, exp.IgnoreNulls)) and tree.this and folds(tree):
         return wrap(tree)
     holder = exp.Paren(this=tree)
@@ -97,6 +97,6 @@ def hang(tree: exp.Expr, wrap: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
 
 
 def folds(node: exp.Expr) -> bool:
-    """Whether the node is a call that folds rows or looks at them, in the words of either engine."""
+    """Whether the node is an aggregate or window function of an engine."""
     called = node.this if isinstance(node, (exp.Filter, exp.IgnoreNulls)) else node
     return isinstance(called, exp.Anonymous) and called.name.lower() in FOLDING

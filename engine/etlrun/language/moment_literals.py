@@ -1,4 +1,4 @@
-"""Literal texts beside dates, timestamps and instants: they are read as one."""
+"""Reads literal texts next to dates, timestamps and instants as such values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from etlrun.language.expressions import TYPE, cast, data_type
 from etlrun.language.instant_text import EXAMPLE, read_instant
 from etlrun.language.templates import text_of
 
-IS_CLOCK = "etlrun.is_clock"  # the key under which a cast keeps that its literal is the clock in UTC of an instant
+IS_CLOCK = "etlrun.is_clock"  # the key that marks a cast whose literal is the clock time in UTC of an instant
 _EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'", TIMESTAMPTZ: EXAMPLE}
 
 
 def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> Type:
-    """The type of `operand` beside a `moment`: a literal text is made one, in place."""
+    """The type of `operand` next to a date, timestamp or instant; a literal text is converted, in place."""
     text = text_of(operand)
     if kind != STRING or text is None:
         return kind
@@ -42,7 +42,7 @@ def has_offset(node: exp.Expr) -> bool:
 
 
 def hold_clock(node: exp.Cast, text: str) -> None:
-    """Let the cast of an instant's literal hold its clock in UTC, as engines do. A tree that is checked again keeps the type."""
+    """Write the literal of an instant as its clock time in UTC, as engines store it. A tree that is checked again keeps the type."""
     clock = exp.Literal.string(read_instant(text).isoformat(" "))
     clock.meta.update(node.this.meta)
     node.set("this", clock)

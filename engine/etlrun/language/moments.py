@@ -1,4 +1,4 @@
-"""Moments: an interval added to a date or timestamp, and a part extracted from one, become calls of the table of functions."""
+"""Turns `date + interval` and `extract(... from ...)` into calls of functions."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _number(value: int) -> exp.Expr:
 
 
 def _become(checker: Checker, node: exp.Expr, function: str, *arguments: exp.Expr) -> Type:
-    """Put the call of a function where `node` stood."""
+    """Replace `node` by a function call."""
     call = exp.Anonymous(this=function, expressions=[argument.copy() for argument in arguments])
     call.meta.update({name: value for name, value in node.meta.items() if name != TYPE})
     node.replace(call)

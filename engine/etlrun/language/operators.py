@@ -1,4 +1,4 @@
-"""Rules of literals, casts and operators."""
+"""Type rules of literals, casts and operators."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def visit_literal(checker: Checker, node: exp.Expr) -> Type:
 
 
 def _number(checker: Checker, node: exp.Expr, text: str) -> Type:
-    """The type of a number as it is written, its sign included."""
+    """The type of a number as it is written, including its sign."""
     if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.IGNORECASE | re.ASCII):
         return checker.complain(node, "syntax", f"{text} is not a number", "write it as 12, 1.5 or 1.5e3")
     if "e" in text.lower():
@@ -117,7 +117,7 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
 
 
 def visit_boolean(checker: Checker, node: exp.Expr) -> Type:
-    # A long chain leans to the left: walk down it instead of calling down it.
+    # A long chain is nested to the left: use a loop here, not recursion.
     operands = list(node.flatten(unnest=False)) if isinstance(node, exp.Connector) else [node.this]
     for link in _links(node) if isinstance(node, exp.Connector) else ():
         link.meta[TYPE] = BOOLEAN
@@ -129,12 +129,12 @@ def visit_boolean(checker: Checker, node: exp.Expr) -> Type:
 
 
 def _links(chain: exp.Expr) -> Iterator[exp.Expr]:
-    """The operators of a chain of `and` or of `or` that are operands of others in it."""
+    """The operators inside a chain of `and` or `or`."""
     return (node for node in chain.walk(prune=lambda node: type(node) is not type(chain)) if type(node) is type(chain))
 
 
 def _instant_cast(checker: Checker, node: exp.Cast, target: Type) -> Type:
-    """A cast between text and instant is a call; that of a literal is its clock in UTC."""
+    """Turn a cast between text and instant into a function call; a literal becomes its clock time in UTC."""
     text = text_of(node.this)
     if target == STRING:
         clock = cast(
@@ -177,7 +177,7 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
 
 
 def _moment_fix(node: exp.Expr, left: Type, right: Type) -> str:
-    """What to write for arithmetic with moments."""
+    """What to write for arithmetic with dates and timestamps."""
     if not isinstance(node, exp.Sub) or not {left, right} <= set(MOMENTS):
         return "add an interval: `day + interval 3 days`; `date_add(day, n)` takes a number of a column"
     if {left, right} == {DATE}:
@@ -188,13 +188,13 @@ def _moment_fix(node: exp.Expr, left: Type, right: Type) -> str:
 
 
 def _on_clock(node: exp.Expr, kind: Type, wanted: Type) -> str:
-    """How a moment is written as a timestamp, or as an instant."""
+    """How to write a value as a timestamp, or as an instant."""
     text = f"cast({detail(node)} as timestamp)" if kind == DATE else detail(node)
     return f"to_utc_timestamp({text}, 'UTC')" if wanted == TIMESTAMPTZ != kind else text
 
 
 def _decimal_arithmetic(checker: Checker, node: exp.Expr, left: Type, right: Type) -> Type:
-    """Spark's rules for +, -, * and % of decimals; results that would lose digits behind the point are refused."""
+    """Spark's rules for +, -, * and % of decimals; results that would lose digits after the point are refused."""
     if isinstance(node, exp.Mod):
         if common_type((left, right)) is None:
             message = f"the remainder of {left} by {right} would need more than 38 digits"
@@ -284,7 +284,7 @@ def visit_index(checker: Checker, node: exp.Expr) -> Type:
 
 
 def key_of_map(checker: Checker, node: exp.Expr, found: Type, of: Type) -> None:
-    """Type what is looked up in a map: a literal text is read as a date, an integer widened, in place."""
+    """Check the key of a map lookup: a literal text is read as a date, an integer is widened, in place."""
     if of.entry is None:
         return
     wanted = of.entry[0]

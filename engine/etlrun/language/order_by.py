@@ -1,4 +1,4 @@
-"""ORDER BY, LIMIT and windows of a SELECT: what they may name, and that no row is picked by chance."""
+"""Checks ORDER BY, LIMIT and windows of a SELECT: which columns they may name, and that the order decides which row is chosen."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from etlrun.language.typed import has_aggregate, has_window
 if TYPE_CHECKING:
     from etlrun.language.queries import QueryChecker, Selected
 
-MOST_ROWS = 2**31 - 1  # what LIMIT and a frame may count, as in Spark
+MOST_ROWS = 2**31 - 1  # the largest number in LIMIT and frames, as in Spark
 
 
 def check_order(
     checker: QueryChecker, order: exp.Expr | None, outputs: Columns, selected: Selected | None = None
 ) -> None:
-    """Resolve the items of ORDER BY, in place: columns of the result, or expressions of what a plain SELECT reads."""
+    """Resolve the items of ORDER BY, in place: columns of the result, or expressions over the input of a plain SELECT."""
     for item in order.expressions if order is not None else ():
         inner = item.this
         found = outputs.get(inner.name) if isinstance(inner, exp.Column) and not inner.table else None
@@ -46,7 +46,7 @@ def check_order(
 
 
 def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, selected: Selected) -> None:
-    """An expression in ORDER BY: it means the same on every engine, or is refused."""
+    """Check an expression in ORDER BY. It is refused unless it means the same on every engine."""
     made = {name: selected.projection(name) for name in outputs.names}
     meant = same_among(made.values(), typed, selected.names)
     if meant is not None:
@@ -77,7 +77,7 @@ def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, select
 
 
 def refuse_shadowed(checker: QueryChecker, tree: exp.Expr, selected: Selected) -> None:
-    """Complain about a name that means a column of the result to one engine, and a column that is read to the other."""
+    """Report a name that one engine reads as a column of the result, and another as a column of the input."""
     for node in own_nodes(tree):
         if (
             isinstance(node, exp.Column)
@@ -90,7 +90,7 @@ def refuse_shadowed(checker: QueryChecker, tree: exp.Expr, selected: Selected) -
 
 
 def check_limit(checker: QueryChecker, query: exp.Query, outputs: Columns, selected: Selected | None = None) -> None:
-    """LIMIT takes a number, behind an order that leaves no ties between unlike rows."""
+    """Check that LIMIT has a number, and an ORDER BY without ties between different rows."""
     limit, order = query.args.get("limit"), query.args.get("order")
     if limit is None:
         return
@@ -114,7 +114,7 @@ def check_limit(checker: QueryChecker, query: exp.Query, outputs: Columns, selec
 
 
 def _leaves_ties(selected: Selected, trees: list[exp.Expr]) -> bool:
-    """Whether unlike rows may agree in all of `trees`."""
+    """Whether different rows may be equal in all of `trees`."""
     if selected.keys is None:
         return bool(selected.key.missing(places_in(trees)))
     return any(key not in trees for key in selected.keys)
@@ -148,7 +148,7 @@ def _not_total(checker: QueryChecker, node: exp.Expr, missing: list[Place], know
 
 
 def check_windows(checker: QueryChecker, selected: Selected) -> None:
-    """A window that picks a row needs an order that, with PARTITION BY, leaves no ties between unlike rows."""
+    """Check that a window which picks a row has an order that, with PARTITION BY, leaves no ties between different rows."""
     if not checker.text or checker.problems or selected.keys == ():
         return
     for window in _windows(selected):

@@ -1,6 +1,6 @@
-"""Patterns: the regular expressions that Java and RE2 understand alike, and each one's spelling of them.
+"""Regular expressions that mean the same in Java and RE2, and how to write them for each.
 
-`.` matches all but line ends, `$` only the very end of the text, and classes such as `\\d` and `\\w` are ASCII.
+`.` matches everything except line ends, `$` only the very end of the text, and classes such as `\\d` and `\\w` are ASCII.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_REPEATS = 1000
 
 
 class PatternError(ValueError):
-    """A pattern that the engines do not read alike; `at` is the offset of the part at fault, `fix` what to do instead."""
+    """A pattern that the engines read differently; `at` is the offset of the wrong part, `fix` what to do instead."""
 
     def __init__(self, message: str, at: int, fix: str = "") -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class Pattern:
     re2: str
     may_be_empty: bool
     groups: int = 0
-    repeats: int = 1  # the largest product of counts inside each other: `(a{2}){3}` has 6
+    repeats: int = 1  # the largest product of nested counts: `(a{2}){3}` has 6
 
     def __add__(self, other: Pattern) -> Pattern:
         return Pattern(
@@ -55,7 +55,7 @@ NOTHING = Pattern("", "", may_be_empty=True)
 
 
 def read_pattern(text: str) -> Pattern:
-    """Read a regular expression. Raises PatternError for one that means different things, or nothing, to some engine."""
+    """Read a regular expression. Raises PatternError for one that differs between engines, or that one of them does not support."""
     reader = _Reader(text)
     found = reader.alternatives()
     if reader.rest():
@@ -64,7 +64,7 @@ def read_pattern(text: str) -> Pattern:
 
 
 def read_replacement(text: str, groups: int) -> tuple[str, str]:
-    """What a match is replaced by, for Java and for RE2: `$1` is the text of a group, `\\$` a dollar. Raises PatternError."""
+    """Read a replacement text, for Java and for RE2: `$1` is the text of a group, `\\$` a dollar. Raises PatternError."""
     java = re2 = ""
     for found in re.finditer(r"\\(.?)|\$([0-9]?)|[^\\$]+", text, re.DOTALL):
         whole = found.group()

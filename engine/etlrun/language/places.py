@@ -1,4 +1,4 @@
-"""Where a part of a tree stands in the text it was parsed from."""
+"""Finds the offsets of a part of a tree in the text that it was parsed from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlglot import exp
 
 
 def span(node: exp.Expr, text: str) -> tuple[int, int]:
-    """The offsets of the words that `node` and its parts stand at, or all of `text` where none are known."""
+    """The offsets of `node` with its parts, or of all of `text` if they are not known."""
     places = [(child.meta["start"], child.meta["end"] + 1) for child in node.walk() if "start" in child.meta]
     if not places:
         return 0, len(text)
@@ -24,7 +24,7 @@ def word(node: exp.Expr, text: str) -> tuple[int, int]:
 
 
 def clause(words: str, node: exp.Expr, text: str) -> tuple[int, int]:
-    """The offsets of the first `words` of a clause behind the beginning of `node`, outside quotes; of `node` where there are none."""
+    """The offsets of the first `words` of a clause after the start of `node`, outside quotes; those of `node` if the words are not found."""
     begin, end = span(node, text)
     sought = r"\s+".join(re.escape(part) for part in words.split())
     pattern = rf"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|--[^\n]*|(?P<found>(?<!\w){sought}(?!\w))"
@@ -35,7 +35,7 @@ def clause(words: str, node: exp.Expr, text: str) -> tuple[int, int]:
 
 
 def closed(place: tuple[int, int], text: str) -> tuple[int, int]:
-    """The same place with the brackets that it opens and that close right behind it."""
+    """Extend a place by the parenthesis that closes right after it."""
     start, end = place
     written = text[start:end]
     for _ in range(written.count("(") - written.count(")")):

@@ -1,6 +1,6 @@
-"""The operators of the expression language, those that bind tightest first: their types, and what they do with null and overflow.
+"""The operators of the expression language in order of precedence: their types, and how they treat null and overflow.
 
-Engines and the parser do not agree which of two comparisons, or of two unlike operators of bits, binds tighter: those stand in brackets.
+Engines and the parser disagree about the precedence of two comparisons, and of two different bit operators: these need parentheses.
 The rules of types are in `operators` and `moments`.
 """
 
@@ -14,7 +14,7 @@ from sqlglot import exp
 
 @dataclass(frozen=True)
 class Operators:
-    """Operators that bind equally, from left to right: how they are written, what they take, and what they give."""
+    """Operators of equal precedence, from left to right: how they are written, their operand types, and their result types."""
 
     written: tuple[str, ...]
     takes: str
@@ -84,7 +84,7 @@ _LOOSER = (*COMPARISONS, exp.Is, exp.Not, exp.And, exp.Or)
 
 
 def loose_operands(node: exp.Expr) -> Iterator[exp.Expr]:
-    """The operands of a node that engines may take for operands of another, since no brackets are around them."""
+    """The operands without parentheses that an engine may assign to a different operator."""
     for operand in node.iter_expressions():
         if isinstance(node, (*COMPARISONS, exp.Is)):
             is_loose = isinstance(operand, _LOOSER) and not _is_listed(node, operand)
@@ -95,5 +95,5 @@ def loose_operands(node: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _is_listed(node: exp.Expr, operand: exp.Expr) -> bool:
-    """Whether commas keep an operand apart: in the list of `in`."""
+    """Whether an operand is separated by commas: in the list of `in`."""
     return isinstance(node, exp.In) and operand.arg_key == "expressions"

@@ -1,4 +1,4 @@
-"""Check and type a whole SELECT over named relations: a user's `sql` step, and every tree our own steps build."""
+"""Checks and types a whole SELECT over named relations: a user's `sql` step, and every tree that other steps build."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from etlrun.language.unions import JUDGED, widen_side
 def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = "") -> tuple[exp.Query, Columns]:
     """Resolve and type `query` in place; its tables must be `relations`. Returns it with the columns it gives.
 
-    Raises ExpressionError with every mistake found; offsets refer to `text`, the user's own: a tree of ours has none.
+    Raises ExpressionError with every mistake found; offsets refer to `text`, the SQL of the user; a tree that etlrun built has none.
     """
     checker = QueryChecker(text)
     columns = checker.columns_of(query, relations)
@@ -43,9 +43,9 @@ def tables_in(query: exp.Query) -> tuple[tuple[str, exp.Table], ...]:
 
 @dataclass(frozen=True)
 class Selected:
-    """A SELECT on the way: what it sees, its columns, and how its rows are told apart.
+    """A SELECT while it is checked: its input relations, its columns, and the key of its rows.
 
-    `keys` are the expressions of its GROUP BY, None where it gives a row for each row it reads.
+    `keys` are the expressions of its GROUP BY; None if it is not grouped.
     """
 
     query: exp.Select
@@ -62,7 +62,7 @@ class Selected:
 
 @dataclass
 class QueryChecker:
-    """One walk over one query. Offsets of mistakes refer to `text`."""
+    """Checks one query. Offsets of mistakes refer to `text`."""
 
     text: str
     problems: list[Problem] = field(default_factory=list)
@@ -72,16 +72,16 @@ class QueryChecker:
         self.problems.append(Problem(code, message, start, end, fix))
 
     def refuse_unjudged(self, query: exp.Query) -> None:
-        """Complain about a part of the user's query that no rule has looked at, which would be a fault of ours."""
+        """Report a part of the user's query that no rule has checked, which would be a bug of etlrun."""
         for node in query.walk() if self.text and not self.problems else ():
             mark = JUDGED if isinstance(node, exp.Query) else TYPE
             if isinstance(node, VALUES) and mark not in node.meta and not isinstance(node.parent, COUNTS):
                 self.complain(node, "expression-not-allowed", f"`{detail(node)}` is not allowed here")
 
     def columns_of(self, query: exp.Expr, relations: Mapping[str, Columns], outer: Names | None = None) -> Columns:
-        """The columns of a query that stands for itself: as the whole, as a CTE, in FROM. None of them is of type null.
+        """The columns of a whole query, a CTE or a subquery in FROM. None of them has the type null.
 
-        With `outer` it is a subquery of an expression, and those are the relations around it: its columns need no names.
+        With `outer`, it is a subquery in an expression, and `outer` are the relations of the outer query: its columns need no names.
         """
         before = len(self.problems)
         columns = self.query(query, relations, outer)
@@ -144,7 +144,7 @@ class QueryChecker:
         seen = seen_by(self, query, relations)
         is_grouped = is_grouped_query(query)
         if any(not len(columns) for _, columns in seen.names):
-            return Columns(())  # a relation that is not there: its columns are no further mistakes
+            return Columns(())  # a missing relation was reported already; its columns are not reported again
         self.expand_stars(query, seen.names)
         where = query.args.get("where")
         if where is not None:
@@ -168,7 +168,7 @@ class QueryChecker:
         return selected.outputs.with_unique(()) if is_one else selected.outputs
 
     def groupable(self, query: exp.Query, columns: Columns) -> None:
-        """Complain about columns of which not every engine finds the same values equal, where equal rows become one."""
+        """Report columns whose values not every engine compares in the same way, if equal rows are merged."""
         for item in columns:
             if not item.type.is_groupable:
                 message = f"equal rows are combined here, but `{item.name}` is {item.type}, which cannot be compared for equality on every engine"
@@ -266,7 +266,7 @@ class QueryChecker:
 
 
 def _how_to_name(tree: exp.Expr, names: Names) -> str:
-    """The fix for a column without a name: as a text in double quotes a column of that name is meant."""
+    """The fix for a column without a name. For a text in double quotes, the fix names the column that was probably meant."""
     is_meant = isinstance(tree, exp.Literal) and tree.is_string and any(tree.name in columns for _, columns in names)
     return f"`{tree.name}` in quotes is a text; write the column without quotes" if is_meant else "add `as NAME`"
 
@@ -276,7 +276,7 @@ def _type(tree: exp.Expr) -> Type:
 
 
 def _unique(selected: Selected) -> Iterable[str] | None:
-    """The output columns whose values no two rows share; None where that is not known."""
+    """The output columns that are unique in each row; None if that is not known."""
     known = _unique_of_rows(selected)
     return selected.outputs.names if known is None and selected.query.args.get("distinct") else known
 

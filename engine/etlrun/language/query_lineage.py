@@ -1,4 +1,4 @@
-"""The lineage of a query: of every column that it gives, and of its rows."""
+"""Finds the lineage of a query: of every column of its result, and of its rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS_OF_ONE_SIDE = ("SEMI", "ANTI")
 def query_lineage(
     query: exp.Expr, relations: Relations, outer: Callable[[exp.Column], Lineage] | None = None
 ) -> RelationLineage:
-    """The lineage of a checked query over `relations`; `outer` knows the columns of a query around it."""
+    """The lineage of a checked query over `relations`; `outer` gives the lineage of columns of an outer query."""
     if isinstance(query, exp.Subquery):
         return _subquery(query, relations, outer)
     relations = _with_ctes(query, relations, outer)
@@ -52,7 +52,7 @@ def _with_ctes(
 def _set_operation(
     query: exp.SetOperation, relations: Relations, outer: Callable[[exp.Column], Lineage] | None
 ) -> RelationLineage:
-    """UNION makes each column of both sides; EXCEPT and INTERSECT take the values of the left and ask the right which rows stay."""
+    """In UNION each column comes from both sides; in EXCEPT and INTERSECT the values come from the left, and the right decides which rows stay."""
     left, right = (query_lineage(side, relations, outer) for side in (query.this, query.expression))
     sides = (together(left.columns.values()), together(right.columns.values()))
     columns = dict(left.columns)
@@ -73,7 +73,7 @@ def _set_operation(
 
 @dataclass
 class _Select:
-    """One SELECT: the relations that it sees, by alias, and what their columns come from."""
+    """The lineage of one SELECT: its input relations by alias, and the lineage of their columns."""
 
     query: exp.Select
     relations: Relations
@@ -91,7 +91,7 @@ class _Select:
         return RelationLineage(self.outputs, together(rows))
 
     def see(self) -> Iterable[Lineage]:
-        """Look at FROM and every JOIN; gives what they say of the rows."""
+        """Read FROM and every JOIN; returns their influence on the rows."""
         from_ = self.query.args.get("from_")
         if from_ is None:
             return
@@ -114,7 +114,7 @@ class _Select:
         return node.alias_or_name.lower(), self.relations[node.name.lower()]
 
     def elements(self, node: exp.Unnest) -> tuple[str, RelationLineage]:
-        """The elements of an array, and their positions: how many there are decides about the rows."""
+        """The elements of an array and their positions. The length of the array decides about the rows."""
         array = made(expression_lineage(node.expressions[0], self), "transformation")
         element, position = node.args["alias"].columns[0].name, node.args["offset"].name
         rows = decided(array, "join")
@@ -128,7 +128,7 @@ class _Select:
         return decided(together(expression_lineage(part, self) for part in parts), how)
 
     def column(self, node: exp.Column) -> Lineage:
-        """What a column that is read here comes from; without an alias it may be several, which USING made one."""
+        """The lineage of a column of the input. Without an alias it may be several columns that USING has merged."""
         alias = node.table.lower()
         found = [
             lineage
@@ -143,7 +143,7 @@ class _Select:
         return self.outer(node)
 
     def subquery(self, node: exp.Query) -> Lineage:
-        """What a subquery in an expression gives, and what decides which rows it looks at."""
+        """The lineage of a subquery in an expression, and of the rows that it uses."""
         found = query_lineage(node, self.relations, self.column)
         return together((*found.columns.values(), found.rows))
 

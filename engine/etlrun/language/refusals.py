@@ -1,4 +1,4 @@
-"""What the grammar leaves out and people write all the same: how each refusal is put, and what to write instead."""
+"""SQL that users often write but the grammar refuses: the message for each, and what to write instead."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sqlglot import exp
 
 @dataclass(frozen=True)
 class Refusal:
-    """A mistake to come: `{sql}` stands for the SQL at fault; `words` are the ones of the clause that the caret goes under.
+    """The message of a refusal: `{sql}` is replaced by the refused SQL; the caret is under `words` of the clause.
 
-    One that `comes_first` is put before what NODES says of the value.
+    A refusal that `comes_first` has priority over the one that NODES has for the value.
     """
 
     message: str

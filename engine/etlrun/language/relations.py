@@ -1,4 +1,4 @@
-"""What stands behind FROM and JOIN: which relations a SELECT sees, by which alias, and what tells their rows apart."""
+"""Checks FROM and JOIN: the input relations of a SELECT, their aliases, and the key of their rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ROWS_OF_ONE_SIDE = ("semi", "anti")
 
 @dataclass(frozen=True)
 class Seen:
-    """The relations that a SELECT sees, and the key of its rows."""
+    """The input relations of a SELECT, and the key of its rows."""
 
     names: Names
     key: UniqueKey
 
 
 def seen_by(checker: QueryChecker, query: exp.Select, relations: Mapping[str, Columns]) -> Seen:
-    """Resolve the relations behind FROM and JOIN, in place."""
+    """Resolve the relations in FROM and JOIN, in place."""
     from_ = query.args.get("from_")
     if from_ is None:
         return Seen((), UniqueKey())
@@ -65,7 +65,7 @@ def seen_by(checker: QueryChecker, query: exp.Select, relations: Mapping[str, Co
 
 
 def columns_of_star(names: Names, wanted: str) -> Iterable[exp.Expr]:
-    """References to the columns of one relation, or of all of them; what USING made one comes once."""
+    """References to the columns of one relation, or of all; columns merged by USING come once."""
     merged = {item.name.lower() for alias, columns in names if not alias for item in columns} if len(names) > 1 else ()
     for alias, columns in names:
         if wanted and alias.lower() != wanted.lower():
@@ -77,7 +77,7 @@ def columns_of_star(names: Names, wanted: str) -> Iterable[exp.Expr]:
 
 
 def declared(tree: exp.Expr, names: Names) -> Column | None:
-    """The declared column that a reference means."""
+    """The declared column of a reference."""
     if not isinstance(tree, exp.Column):
         return None
     return next(
@@ -112,12 +112,12 @@ def _relation(
 
 
 def nameless(alias: exp.Expr | None) -> Names | None:
-    """What is around a query whose columns need no names of their own, because its alias gives them: nothing; None else."""
+    """No outer relations (an empty value) for a query whose alias names its columns, so that they need no names; otherwise None."""
     return () if alias is not None and alias.args.get("columns") else None
 
 
 def renamed_by(checker: QueryChecker, alias: exp.Expr | None, columns: Columns) -> Columns:
-    """The columns of a subquery or CTE under the names behind its own: `as t (a, b)`."""
+    """The columns of a subquery or CTE under the names after its alias: `as t (a, b)`."""
     names = [item.name for item in alias.args.get("columns") or ()] if alias is not None else []
     if alias is None or not names or not len(columns):
         return columns
@@ -135,7 +135,7 @@ def renamed_by(checker: QueryChecker, alias: exp.Expr | None, columns: Columns) 
 
 
 def _elements(checker: QueryChecker, node: exp.Expr, names: Names) -> tuple[str, Columns]:
-    """The elements of an array beside the rows that hold it, and their positions from 1; only our own trees have it."""
+    """The elements of an array and their positions from 1, joined to its row; only etlrun's own trees have this."""
     typed = checker.expression(node.expressions[0], names, replace=True)
     element, position = node.args["alias"].columns[0].name, node.args["offset"].name
     return node.alias, Columns((Column(element, type_of(typed).element or NULL), Column(position, BIGINT)))
@@ -167,7 +167,7 @@ def _check_on(checker: QueryChecker, join: exp.Join, names: Names) -> None:
 
 
 def _merged(checker: QueryChecker, join: exp.Join, names: list[tuple[str, Columns]]) -> Columns | None:
-    """The columns that USING makes one of two; they are read without an alias."""
+    """The columns that USING merges; they are read without an alias."""
     merged: list[Column] = []
     for item in join.args.get("using") or ():
         holders = [alias for alias, columns in names[:-1] if item.name in columns]
@@ -189,7 +189,7 @@ def _merged(checker: QueryChecker, join: exp.Join, names: list[tuple[str, Column
 
 
 def _refuse_column_as_alias(checker: QueryChecker, join: exp.Join, names: Iterable[tuple[str, Columns]]) -> None:
-    """Complain about a relation beside USING that goes by the name of a column: Spark takes `r.d` for a field of the column `r`."""
+    """Report a relation next to USING that has the name of a column: Spark takes `r.d` for a field of the column `r`."""
     for alias in [alias for alias, _ in names if alias and any(alias in columns for _, columns in names)]:
         message = f"`{alias}` is the name of a relation and of a column here, so USING is ambiguous"
         checker.complain(join.this, "duplicate-name", message, "give the relation another name with `as`, or use ON")
@@ -212,7 +212,7 @@ def _key(key: UniqueKey, join: exp.Join, alias: str, columns: Columns, before: l
         and join.kind.upper() != "CROSS"
     )
     result = joined(key, key_of(alias, columns), is_matched_once=is_once)
-    if side == "FULL":  # a key that holds a null could be of either side
+    if side == "FULL":  # a key that contains a null could come from either side
         result = _all_columns((*before, (alias, columns)))
     same = dict(key.same)
     for name in using:

@@ -1,4 +1,4 @@
-"""Columns whose names are words of SQL: in an expression they stand in backticks."""
+"""Columns whose names are SQL keywords: in an expression they need backticks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`")
 
 
 def reserved_columns(text: str, columns: Iterable[Columns]) -> str:
-    """How columns are written whose names an expression reads as words of SQL; nothing where it holds no such name."""
+    """How to write the columns of an expression whose names are SQL keywords; empty if there are none."""
     known = list(columns)
     words = dict.fromkeys(re.findall(r"[^\W\d]\w*", _QUOTED.sub(" ", text)))
     found = [word for word in words if word.lower() in _WORDS and any(word in each for each in known)]

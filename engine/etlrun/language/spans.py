@@ -1,4 +1,4 @@
-"""Where the parts of an expression are written in the spec: kept in the tree, so that a failure of the engine finds its words."""
+"""Keeps in the tree where each part of an expression is written in the spec, so that a failure of the engine can show the place."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class WrittenAt:
     end: int
 
     def __deepcopy__(self, memo: object) -> WrittenAt:
-        """Itself: trees that carry places are copied often."""
+        """Return itself, which is immutable: trees that carry places are copied often."""
         return self
 
 
 def mark_spans(tree: exp.Expr, where: tuple[str | int, ...], text: str) -> None:
-    """Remember of every node that computes something where it is written: in `text`, whose place in the file is `where`."""
+    """Store in every node that computes something its place in `text`; `where` is the place of `text` in the file."""
     for node in tree.walk():
         if isinstance(node, _COMPUTED):
             node.meta[SPAN] = WrittenAt(where, *_extent(node, text))
 
 
 def written_at(node: exp.Expr) -> WrittenAt | None:
-    """Where the node is written; None for one that no user wrote."""
+    """The place where the node is written; None if no user wrote it."""
     found = node.meta.get(SPAN)
     return found if isinstance(found, WrittenAt) else None
 

@@ -1,4 +1,4 @@
-"""How Spark says what the tree says: its own words, but for divisions, doubles as means, and patterns."""
+"""Rules that rewrite a tree for Spark. Most of it is Spark SQL already, except divisions, means of doubles and patterns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from etlrun.language.templates import spark, whole_of
 
 
 def lower(node: exp.Expr) -> exp.Expr:
-    """The node in Spark's words; the node itself where they are the same. Its children are lowered already."""
+    """The node in Spark's dialect; the node itself if it is the same there. Its children are already rewritten."""
     if isinstance(node, exp.Anonymous):
         return _call(node)
     rule = RULES.get(type(node))
@@ -45,7 +45,7 @@ def _division(node: exp.Expr) -> exp.Expr:
 
 def _cast(node: exp.Expr) -> exp.Expr:
     if TYPE in node.meta and kind_of(node).name == "float" and kind_of(node.this) in (INT, BIGINT):
-        # Spark takes a cast to double of an integer's cast to float for a cast to double: the float's rounding is lost.
+        # Spark shortens a cast from integer to float to double into one cast to double, which loses the rounding of the float.
         node.this.replace(cast(node.this.copy(), DOUBLE))
         return node
     if TYPE not in node.meta:
@@ -62,7 +62,7 @@ def _negation(node: exp.Expr) -> exp.Expr:
 
 
 def _comparison(node: exp.Expr) -> exp.Expr:
-    """Beside a literal that no bigint reaches Spark takes `n < 1e30` for true, also where the integer `n` is null."""
+    """For a literal beyond bigint, Spark evaluates `n < 1e30` as true even if the integer `n` is null."""
     operands = list(node.iter_expressions())
     kinds = [kind_of(operand) for operand in operands]
     if any(kind.name == "decimal" and kind.precision - kind.scale > 18 for kind in kinds):
@@ -80,7 +80,7 @@ def _filter(node: exp.Expr) -> exp.Expr:
 
 
 def _only_where(call: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    """An aggregate of some rows without `filter`, which Spark cannot run over a window where the condition is never true."""
+    """Write an aggregate with FILTER without it: Spark cannot run it over a window if the condition is never true."""
     value = call.expressions[0]
     kept = exp.Literal.number(1) if isinstance(value, exp.Star) else value.copy()
     value.replace(exp.Case(ifs=[exp.If(this=condition.copy(), true=kept)]))
@@ -88,7 +88,7 @@ def _only_where(call: exp.Expr, condition: exp.Expr) -> exp.Expr:
 
 
 def _case(node: exp.Expr) -> exp.Expr:
-    """A condition that is a bare NULL gets its type, which Spark asks for."""
+    """Give a condition that is a bare NULL its type, which Spark requires."""
     for branch in node.args["ifs"]:
         if not node.args.get("this") and kind_of(branch.this) == NULL:
             branch.this.replace(cast(branch.this.copy(), BOOLEAN))
@@ -96,7 +96,7 @@ def _case(node: exp.Expr) -> exp.Expr:
 
 
 def _decimals(node: exp.Expr) -> exp.Expr:
-    """A bare NULL beside a decimal has one digit: Spark would give it as many as the other operand, and the result more."""
+    """Give a bare NULL next to a decimal one digit: Spark would give it as many as the other operand, and the result more."""
     for operand in (node.this, node.expression) if kind_of(node).name == "decimal" else ():
         if kind_of(operand) == NULL:
             operand.replace(cast(operand.copy(), decimal(1, 0)))
@@ -104,7 +104,7 @@ def _decimals(node: exp.Expr) -> exp.Expr:
 
 
 def _index(node: exp.Expr) -> exp.Expr:
-    """Spark cuts a position to 32 bits, unless it is cast, and takes an element for known where only the position may be null."""
+    """Rewrite `array[i]`: Spark truncates a position to 32 bits unless it is cast, and assumes a non-null element if only the position may be null."""
     position = node.expressions[0]
     if kind_of(node.this).entry is not None:
         return spark("try_element_at(_1, _2)", node.this, position)

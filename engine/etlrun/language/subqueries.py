@@ -1,7 +1,7 @@
-"""Subqueries in the expressions of a query: `in (select ...)`, `exists (select ...)` and `(select ...)` as a value.
+"""Checks subqueries in the expressions of a query: `in (select ...)`, `exists (select ...)` and `(select ...)` as a value.
 
-A subquery that stands for a value gives at most one row, and is known to: an aggregate without GROUP BY, or LIMIT 1. One that reads
-columns of the query around it (a correlated one) does so in its own WHERE only; where it stands for a value it compares them with `=`.
+A scalar subquery must return at most one row by its form: an aggregate without GROUP BY, or LIMIT 1. A correlated subquery reads columns of
+the outer query only in its own WHERE; a correlated scalar subquery compares them with `=`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def visit_exists(checker: Checker, node: exp.Expr) -> Type:
 
 
 def visit_value(checker: Checker, node: exp.Expr) -> Type:
-    """A subquery that stands for a value."""
+    """Check a scalar subquery."""
     columns = _columns_of(checker, node, node, is_condition=False)
     if not len(columns):
         return NULL
@@ -71,7 +71,7 @@ def visit_in_query(checker: Checker, node: exp.Expr) -> Type:
 
 
 def _asks_only_whether_true(node: exp.Expr) -> bool:
-    """Whether it makes no difference if the condition is false or null: Spark gives false for null everywhere else."""
+    """Whether false and null have the same effect in this place: elsewhere Spark returns false where null is correct."""
     at, is_negated = node.parent, False
     while isinstance(at, (exp.Paren, exp.Not, exp.And, exp.Or)):
         if isinstance(at, exp.Not) and (is_negated or not isinstance(at.this.unnest(), exp.In)):
@@ -100,7 +100,7 @@ def _widen(node: exp.Expr, left: Type, columns: Columns, shared: Type) -> None:
 
 
 def _columns_of(checker: Checker, node: exp.Expr, query: exp.Expr, *, is_condition: bool) -> Columns:
-    """The columns of a subquery; none, and a mistake, where it must not stand."""
+    """The columns of a subquery; empty, with a mistake, if a subquery is not allowed here."""
     inside = checker.inside
     if inside is None:
         fix = "join the rows of the subquery first"
@@ -127,7 +127,7 @@ def _is_alone(checker: Checker, query: exp.Expr, columns: Columns) -> bool:
 
 
 def _check_correlated(checker: Checker, query: exp.Expr, *, is_value: bool = False) -> None:
-    """Complain where a subquery reads the query around it in a way that engines know differently."""
+    """Report a subquery that reads the outer query in a way that engines treat differently."""
     while isinstance(query, exp.Subquery):
         query = query.this
     where = query.args.get("where")
@@ -152,7 +152,7 @@ def _check_correlated(checker: Checker, query: exp.Expr, *, is_value: bool = Fal
 
 
 def _equates(part: exp.Expr) -> bool:
-    """Whether a condition is an equality of a column of the query around and something of the subquery's own."""
+    """Whether a condition compares a column of the outer query with an expression of the subquery by `=`."""
     if not isinstance(part, exp.EQ):
         return False
     one, other = part.this.unnest(), part.expression.unnest()
@@ -170,7 +170,7 @@ def _folds(tree: exp.Expr) -> bool:
 
 
 def _outer(tree: exp.Expr) -> Iterator[bool]:
-    """True for every column of the query around that a condition reads, those of deeper subqueries left out."""
+    """True for every column of the outer query that a condition reads, without those in deeper subqueries."""
     if isinstance(tree, exp.Column) and tree.meta.get(OUTER):
         yield True
     for part in own_parts(tree):

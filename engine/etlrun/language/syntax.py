@@ -1,4 +1,4 @@
-"""What is wrong with a text that the parser does not read, at the word where a person would look."""
+"""Explains a syntax error at the word where a user would look for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QUOTES = "in a list or in braces an expression that contains `,` must be quoted
 
 
 def syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shift: int = 0) -> Problem:
-    """The parser's complaint about `text`, which stands at `shift` in the `sql` that was parsed."""
+    """The mistake for the parser's error in `text`, which starts at `shift` in the parsed `sql`."""
     opened = _left_open(text)
     if opened is not None and text[opened] != "(":
         fix = "close it; a quote inside a text is written \\'" if text[opened] != "`" else "close it"
@@ -72,7 +72,7 @@ def _place(facts: dict[str, object], word: str, text: str, sql: str, shift: int)
 
 
 def _left_open(text: str) -> int | None:
-    """Where the quote or bracket stands that is opened and never closed."""
+    """The position of a quote or bracket that is never closed."""
     brackets: list[int] = []
     position = 0
     while position < len(text):
@@ -91,7 +91,7 @@ def _left_open(text: str) -> int | None:
 
 
 def _closing(text: str, opening: int) -> int:
-    """Where the quote that opens at `opening` closes; -1 where it does not. A backslash guards the next character of a text."""
+    """The position where the quote that opens at `opening` closes; -1 if it does not. A backslash escapes the next character of a text."""
     quote, position = text[opening], opening + 1
     while position < len(text):
         if text[position] == "\\" and quote != "`":

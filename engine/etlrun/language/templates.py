@@ -1,4 +1,4 @@
-"""Templates: a piece of an engine's SQL with `_1`, `_2`, ... for the parts that are put in."""
+"""Templates: a piece of an engine's SQL with placeholders `_1`, `_2`, ... for its parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPERATORS = (exp.Binary, exp.Neg, exp.Not, exp.BitwiseNot, exp.Between, exp.In,
 
 
 def fill(template: str, engine: Engine, parts: Sequence[exp.Expr | str | int]) -> exp.Expr:
-    """The tree of `template` with copies of `parts` in the places `_1`, `_2`, ...; text and numbers become literals."""
+    """The tree of `template` with copies of `parts` for `_1`, `_2`, ...; text and numbers become literals."""
     tree = exp.Paren(this=_parse(template, engine).copy())
     for place in list(tree.find_all(exp.Column)):
         if place.name.startswith("_") and place.name[1:].isdigit():
@@ -28,7 +28,7 @@ def fill(template: str, engine: Engine, parts: Sequence[exp.Expr | str | int]) -
 
 
 def put_in_place(node: exp.Expr, replacement: exp.Expr) -> None:
-    """Replace `node`, in parentheses where an operator would otherwise come between operands that are not its own."""
+    """Replace `node`, with parentheses if the precedence of operators requires them."""
     is_loose = isinstance(replacement, _OPERATORS) and not isinstance(replacement, (exp.Dot, exp.Bracket))
     if is_loose and isinstance(node.parent, _OPERATORS) and type(replacement) is not type(node):
         wrapped = exp.Paren(this=replacement)
@@ -51,7 +51,7 @@ def text_of(node: exp.Expr) -> str | None:
 
 
 def whole_of(node: exp.Expr) -> int | None:
-    """The value of a literal whole number, signed or not; None for anything else."""
+    """The value of a literal integer, signed or not; None for anything else."""
     if isinstance(node, exp.Neg):
         value = whole_of(node.this)
         return None if value is None else -value

@@ -1,4 +1,4 @@
-"""Total orders in SQL: LIMIT, `lag` and a frame of rows pick a row, and the order must say which one, whatever the ties."""
+"""Checks for total orders: LIMIT, `lag` and frames of rows pick a row, so the order must decide between all different rows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from etlrun.language.functions import FUNCTIONS
 PEERS_AGREE = ("rank", "dense_rank", "percent_rank", "cume_dist")  # rows that tie get the same answer
 Place = tuple[
     str, str
-]  # a column: the alias of its relation (empty where there is one relation) and its name, in lower case
+]  # a column: the alias of its relation (empty if there is one relation) and its name, in lower case
 
 
 @dataclass(frozen=True)
 class UniqueKey:
-    """Columns that tell the rows behind FROM apart: rows that agree in all of them are equal.
+    """Columns that identify the rows of FROM: rows that are equal in all of them are equal.
 
-    `is_declared` where no two rows agree in them; else they are all the columns, and equal rows may occur.
-    `same` are columns that USING made one, each with the columns that hold the same values.
+    With `is_declared`, they are unique; otherwise they are all columns, and equal rows may occur.
+    `same` are columns that USING merged, each with the columns that have the same values.
     """
 
     places: frozenset[Place] = frozenset()
@@ -29,7 +29,7 @@ class UniqueKey:
     same: tuple[tuple[Place, frozenset[Place]], ...] = ()
 
     def missing(self, covered: Iterable[Place]) -> list[Place]:
-        """The columns that `covered` lacks, sorted."""
+        """The key columns that are not in `covered`, sorted."""
         seen = set(covered)
         for merged, equal in self.same:
             if merged in seen:
@@ -44,7 +44,7 @@ def key_of(alias: str, columns: Columns) -> UniqueKey:
 
 
 def without_alias(key: UniqueKey) -> UniqueKey:
-    """The same key where one relation is left to see: its columns are written without an alias."""
+    """The same key if only one relation is left: its columns are written without an alias."""
     return UniqueKey(frozenset(("", name) for _, name in key.places), key.is_declared)
 
 
@@ -56,7 +56,7 @@ def joined(left: UniqueKey, right: UniqueKey, *, is_matched_once: bool) -> Uniqu
 
 
 def places_in(trees: Iterable[exp.Expr]) -> set[Place]:
-    """The columns among `trees`, parts of larger expressions left out."""
+    """The columns among `trees`, without parts of larger expressions."""
     return {(tree.table.lower(), tree.name.lower()) for tree in trees if isinstance(tree, exp.Column)}
 
 
@@ -74,7 +74,7 @@ def equated(condition: exp.Expr, alias: str) -> set[str]:
 
 
 def picks_a_row(window: exp.Window) -> bool:
-    """Whether the answer of a window hangs on which of two tied rows comes first."""
+    """Whether the result of a window depends on which of two tied rows comes first."""
     called = window.this.this if isinstance(window.this, (exp.Filter, exp.IgnoreNulls)) else window.this
     function = FUNCTIONS.get(called.name.lower()) if isinstance(called, exp.Anonymous) else None
     if function is None:

@@ -1,4 +1,4 @@
-"""What types are called in other tools, for the fix of a type that is none here."""
+"""Names of types in other tools, used in the fix for an unknown type."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TYPES = {
 
 
 def type_fix(name: str) -> str:
-    """What to write for a type of another tool; nothing where it is none."""
+    """What to write for a type of another tool; empty if it is not known."""
     listed = re.fullmatch(r"\s*(\w+)\s*\[\d*\]\s*", name)
     if listed:
         return f"write `array<{TYPES.get(listed[1].lower(), listed[1])}>`"

@@ -1,4 +1,4 @@
-"""Read the text of a type: its scalars, and what nests in them."""
+"""Parses the text of a type, including nested types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SPELLINGS = {
 
 
 class TypeTextError(ValueError):
-    """A text that names no type; `str()` says why, `name` is the word at fault."""
+    """A text that is not a type; `str()` is the reason, `name` the wrong word."""
 
     def __init__(self, message: str, name: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class TypeTextError(ValueError):
 def parse_type(text: str) -> Type:
     """Read a type such as `bigint`, `decimal(18,2)`, `array<string>`, `struct<a: int, b: string>` or `map<string, int>`.
 
-    Raises TypeTextError, naming the word that is no type.
+    Raises TypeTextError with the word that is not a type.
     """
     reader = _TypeReader(text)
     found = reader.read()

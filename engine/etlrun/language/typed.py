@@ -1,4 +1,4 @@
-"""Check an expression against the columns it may see and give every node its type."""
+"""Checks an expression against the columns that it may read, and gives every node its type."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def check_expression(
 ) -> exp.Expr:
     """Resolve and type `tree` and return it; `expressions.type_of` tells its type.
 
-    Column names are respelled as declared and every node's type is kept in its `meta`.
-    `inside` says how its subqueries are checked, and `outer` are the relations of the query around it.
-    Raises ExpressionError with every mistake found; offsets refer to `text`. `wanted` is only for what they say.
+    Column names are written as declared, and every node's type is stored in its `meta`.
+    `inside` says how its subqueries are checked, and `outer` are the relations of the outer query.
+    Raises ExpressionError with every mistake found; offsets refer to `text`. `wanted` is used only in messages.
     """
     checker = Checker(names, text, RULES, is_written=bool(text), wanted=wanted, inside=inside, outer=outer)
     holder = exp.Paren(this=tree)
@@ -72,12 +72,12 @@ def has_aggregate(tree: exp.Expr) -> bool:
 
 
 def has_window(tree: exp.Expr) -> bool:
-    """Whether `tree` looks at the rows around its row."""
+    """Whether `tree` contains a window function."""
     return any(isinstance(node, exp.Window) for node in own_nodes(tree))
 
 
 def window_parts(tree: exp.Window) -> list[exp.Expr]:
-    """What a window is made of, its function itself left out."""
+    """The parts of a window without its function."""
     function = tree.this.this if isinstance(tree.this, (exp.Filter, exp.IgnoreNulls)) else tree.this
     inside = list(function.expressions) if isinstance(function, exp.Anonymous) else [function]
     inside += [tree.this.expression] if isinstance(tree.this, exp.Filter) else []

@@ -1,4 +1,4 @@
-"""UNION, EXCEPT and INTERSECT: both sides get the same types, which engines would choose differently."""
+"""Casts both sides of UNION, EXCEPT and INTERSECT to the same types, because engines would choose different ones."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from sqlglot import exp
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import TYPE, cast, column
 
-JUDGED = "etlrun.judged"  # the key under which a query's `meta` says that its columns were looked at
+JUDGED = "etlrun.judged"  # the key in a query's `meta` that marks its columns as checked
 
 
 def widen_side(side: exp.Expr, columns: Columns, wanted: Columns) -> None:
-    """Put casts around one side of a set operation, so that both have the same types on every engine."""
+    """Cast one side of a set operation, so that both have the same types on every engine."""
     if all(item.type == other.type for item, other in zip(columns, wanted, strict=True)):
         return
     items = []

@@ -1,4 +1,4 @@
-"""Comparisons of decimals that no type of 38 digits holds side by side: their whole parts are compared, then what is behind the point."""
+"""Compares decimals that have no common type of 38 digits: first their integer parts, then their fractions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sqlglot import exp
 from etlrun.language.columns import Type
 from etlrun.language.expressions import parse
 
-OPERANDS = 500  # nodes of the operands of one comparison, which its parts repeat
-# Of two numbers between the same whole ones, `floor` and `ceil` tell the whole ones from the others, and those others have one sign.
+OPERANDS = 500  # nodes of the operands of one comparison, which are repeated in its SQL
+# If two numbers lie between the same integers, `floor` and `ceil` tell integers from fractions, and the fractions have the same sign.
 _EQUAL = "floor(a) = floor(b) and ceil(a) = ceil(b) and rest_a = rest_b"
 _LESS = "floor(a) < floor(b) or floor(a) = floor(b) and (ceil(a) < ceil(b) or ceil(a) = ceil(b) and rest_a < rest_b)"
 _ALIKE = "(a is null and b is null) or (a is not null and b is not null and {_EQUAL})".replace("{_EQUAL}", _EQUAL)
 _WRITTEN: dict[
     type[exp.Expr], tuple[str, bool, bool]
-] = {  # the condition, whether operands change places, whether it must not hold
+] = {  # the condition, whether the operands are swapped, whether it is negated
     exp.EQ: (_EQUAL, False, False),
     exp.NEQ: (_EQUAL, False, True),
     exp.LT: (_LESS, False, False),
@@ -31,13 +31,13 @@ _WRITTEN: dict[
 
 
 def are_large(operands: Iterable[exp.Expr]) -> bool:
-    """Whether operands have more nodes than OPERANDS; none is counted beyond it."""
+    """Whether operands have more nodes than OPERANDS; counting stops there."""
     nodes = chain.from_iterable(operand.walk() for operand in operands)
     return next(islice(nodes, OPERANDS, None), None) is not None
 
 
 def by_parts(node: exp.Expr, types: Mapping[int, Type]) -> exp.Expr:
-    """A comparison whose operands have these types, by their ids, in brackets and as one of parts that compare."""
+    """Write a comparison as comparisons of parts, in parentheses. `types` are the types of the operands, by their ids."""
     if isinstance(node, exp.In):
         listed = [_compared(exp.EQ, node.this, item, types) for item in node.expressions]
         return exp.paren(reduce(lambda one, other: exp.Or(this=one, expression=other), listed), copy=False)
@@ -66,7 +66,7 @@ def _filled(part: exp.Expr, parts: Mapping[str, exp.Expr]) -> exp.Expr:
 
 
 def _behind_the_point(value: exp.Expr, kind: Type) -> exp.Expr:
-    """What is left of a number without its whole part; it has the sign of the number."""
+    """The fraction of a number, with the sign of the number."""
     has_whole = kind.name != "decimal" or kind.precision > kind.scale
     rest = "a % 1" if has_whole else "a"
     return parse(f"cast({rest} as decimal(38,38))").transform(lambda part: _filled(part, {"a": value}))

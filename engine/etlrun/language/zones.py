@@ -1,7 +1,7 @@
-"""Time zones: what the clocks of a zone show beside UTC, from the package `tzdata`, so that every engine and machine uses one table.
+"""Time zones: the offsets of each zone from UTC, from the package `tzdata`, so that every engine and machine uses the same table.
 
-A zone becomes a few lists of whole numbers: for each year the seconds after its beginning at which the offset changes, and the offsets
-before and after. The rule that holds for the future gives 14 years more, one for each calendar that a year can have.
+A zone becomes a few lists of integers: for each year the seconds after its start at which the offset changes, and the offsets
+before and after. The rule for the future gives 14 more years, one for each calendar that a year can have.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Change:
     after: int
 
     def seen(self, *, is_local: bool) -> int:
-        """The first second of the clock to which the new offset belongs."""
+        """The first second of local time that has the new offset."""
         return self.at + (max(self.before, self.after) if is_local else 0)
 
 
@@ -68,9 +68,9 @@ def _names() -> frozenset[str]:
 
 @cache
 def zone_table(name: str, *, is_local: bool) -> ZoneTable:
-    """The table of a zone by the clock of UTC or, where `is_local`, by its own.
+    """The table of a zone by UTC time or, with `is_local`, by its local time.
 
-    A clock that the zone skips is read with the offset before the gap, and one that it shows twice is the first of both, as in Java.
+    A local time that the zone skips is read with the offset before the gap; one that occurs twice is the first of both, as in Java.
     """
     data = files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
     zone = ZoneInfo.from_file(io.BytesIO(data), key=name)
@@ -156,6 +156,6 @@ def _listed_changes(data: bytes) -> Iterator[_Change]:
     offsets = [struct.unpack(">l", data[start + 6 * kind : start + 6 * kind + 4])[0] for kind in range(kinds)]
     before = offsets[0]
     for moment, kind in zip(at, which, strict=True):
-        if moment > -(2**40):  # a first entry may mean "since ever"
+        if moment > -(2**40):  # a first entry may mean "since the beginning"
             yield _Change(moment, before, offsets[kind])
         before = offsets[kind]

@@ -1,4 +1,4 @@
-"""The functions an expression may call, by name: a table in one file a subject, proved equal on every engine."""
+"""The functions that an expression may call, by name, in one file per subject. Tests prove that all engines give equal results."""
 
 from __future__ import annotations
 

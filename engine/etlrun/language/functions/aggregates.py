@@ -18,7 +18,7 @@ def _sum_type(types: Types) -> Type:
 
 
 def _spark_mean(arguments: Arguments, types: Types) -> exp.Expr:
-    """From an exact sum. The halves of a bigint are added up apart, for their whole sum may not be a bigint."""
+    """The mean from an exact sum. The two halves of each bigint are summed separately, because the whole sum may overflow a bigint."""
     kind = types[0]
     total = "sum(_1)" if kind.name == "decimal" else f"sum(cast(_1 as {'bigint' if kind.is_integer else 'double'}))"
     if kind == BIGINT:
@@ -47,7 +47,7 @@ def _no_distinct_rows(arguments: Arguments, types: Types) -> ArgumentProblem | N
     return ArgumentProblem(1, "`count` of several columns needs `distinct`") if len(arguments) > 1 else None
 
 
-# `count_if`, `bool_and` and `bool_or` are written as what they stand for: an optimizer's rule of Spark 4.3 fails on them in BETWEEN.
+# `count_if`, `bool_and` and `bool_or` are written out: an optimizer rule of Spark 4.3 fails on them in BETWEEN.
 AGGREGATES = (
     Function(
         "count",

@@ -41,7 +41,7 @@ def _unit(position: int, units: dict[str, str]) -> Verify:
 
 
 def _shift_unit(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    """What is wrong with the unit of a shift: how long a month is depends on a calendar, which an instant does not have."""
+    """Report a unit that cannot shift an instant: the length of a month depends on a calendar, which an instant does not have."""
     if types[2] == TIMESTAMPTZ and (text_of(arguments[0]) or "").lower() in (
         "year",
         "yyyy",
@@ -60,7 +60,7 @@ _SECONDS_OF = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "sec
 
 
 def _lengths(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    """What is wrong with a unit that has no one length, or with moments of two kinds."""
+    """Report a unit without a fixed length, and timestamps mixed with instants."""
     if len({kind for kind in types[1:] if kind != NULL}) > 1:
         fix = "name the time zone of the timestamp: to_utc_timestamp(..., 'UTC')"
         return ArgumentProblem(
@@ -89,7 +89,7 @@ def _cut(moment: int, unit: int) -> Template:
 
 
 def _is_day(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    """A literal year, month and day that are no date."""
+    """Report a literal year, month and day that are not a date."""
     year, month, day = map(whole_of, arguments)
     if year is None or month is None or day is None or is_readable(f"{2000 + year % 400}-{month}-{day}", DATE):
         return None
@@ -112,7 +112,7 @@ def _of_days(template: str) -> Template:
 
 
 def _within(digits: int, argument: exp.Expr, kind: Type) -> exp.Expr:
-    """A number of at most so many digits, else an error: far beyond the year 9999 Spark counts around, and DuckDB means infinity."""
+    """A number of at most so many digits, else an error: far beyond the year 9999 Spark overflows silently, and DuckDB returns infinity."""
     value = whole_of(argument)
     if kind.name in ("tinyint", "smallint", "null") or value is not None and abs(value) < 10**digits:
         return argument.copy()
@@ -120,7 +120,7 @@ def _within(digits: int, argument: exp.Expr, kind: Type) -> exp.Expr:
 
 
 def _counted(template: str, engine: Engine, digits: int) -> Template:
-    """A template of a moment and a number that is counted on from there, or of the number alone."""
+    """A template for a date or timestamp plus a number of units, or for the number alone."""
 
     def build(arguments: Arguments, types: Types) -> exp.Expr:
         *moments, (number, kind) = zip(arguments, types, strict=True)

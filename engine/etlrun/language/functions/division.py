@@ -1,7 +1,7 @@
 """`div(a, b, scale)`: the quotient of two exact numbers, rounded once, half away from zero, to `scale` digits after the point.
 
-Both engines do it in whole numbers: with k digits after the point at most on either side, a / b in units of the last digit kept is
-n / d for n = a * 10^(scale + k) and d = b * 10^k, and rounded (2n + d) / 2d without its remainder, which no engine rounds.
+Both engines compute it with integers: if a and b have at most k digits after the point, then a / b in units of the last digit kept is
+n / d with n = a * 10^(scale + k) and d = b * 10^k. It is rounded as the integer quotient (2n + d) / 2d, which no engine rounds itself.
 """
 
 from __future__ import annotations

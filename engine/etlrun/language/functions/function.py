@@ -1,4 +1,4 @@
-"""What a function of the expression language is: argument kinds, result type, and how each engine says it."""
+"""Defines what a function of the expression language has: argument types, result type, and its SQL for each engine."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Function:
     `takes` names the kind of each argument: string, integer, numeric, boolean, date, timestamp, moment (date or
     timestamp), array, map, orderable, any, element (of the array before it), key (of the map before it), or `same` (the common type of all `same`
     arguments). A trailing `?` makes an argument optional, a trailing `*` lets it repeat, a leading `=` needs a literal.
-    `spark` and `duckdb` are templates in the engine's own SQL, or functions of (arguments, types) to a tree; an absent
-    one means the same name with the same arguments. With `recast`, DuckDB's result is cast to the type of the row.
+    `spark` and `duckdb` are templates in the engine's SQL, or functions from (arguments, types) to a tree. The default is
+    the same name with the same arguments. With `recast`, DuckDB's result is cast to the type of the row.
     """
 
     name: str
@@ -46,22 +46,20 @@ class Function:
     doc: str
     kind: Literal["scalar", "aggregate", "window"] = "scalar"
     distinct: bool = False  # may be called with `distinct`
-    ordered: bool = False  # a window function that means nothing without `order by`
+    ordered: bool = False  # a window function that requires `order by`
     duckdb: Template | None = None
     spark: Template | None = None
     recast: bool = False
-    tolerance: float = (
-        0.0  # how far the engines may be apart, as a share of the value; 0 where they agree to the last bit
-    )
+    tolerance: float = 0.0  # the largest relative difference between engines; 0 if they agree to the last bit
     skips_nulls: bool = False  # may be called with `ignore nulls`
-    decides: tuple[int, ...] = ()  # the positions of arguments that only decide about the value, and are no part of it
-    picks: bool = False  # gives one of several equal values: -0.0 is read as 0.0, so that all of them are the same
+    decides: tuple[int, ...] = ()  # the positions of arguments that only decide about the value (for lineage)
+    picks: bool = False  # returns one of several equal values: -0.0 is read as 0.0, so that it does not matter which
     aliases: tuple[str, ...] = ()
     verify: Verify | None = None
-    gives_for: Callable[[Arguments, Types], Type] | None = None  # where the type hangs on a literal argument
+    gives_for: Callable[[Arguments, Types], Type] | None = None  # if the type depends on a literal argument
 
     def wants(self, count: int) -> tuple[str, ...] | None:
-        """The kind of each of `count` arguments, or None where the function does not take so many."""
+        """The expected type of each of `count` arguments, or None if the function does not take so many."""
         wanted: list[str] = []
         for position, kind in enumerate(self.takes):
             if kind.endswith("*"):
@@ -72,7 +70,7 @@ class Function:
         return tuple(wanted) if len(wanted) == count else None
 
     def signature(self) -> str:
-        """The argument kinds as a person reads them: `(string, integer?)`."""
+        """The argument types for messages: `(string, integer?)`."""
         return "(" + ", ".join(kind.lstrip("=") for kind in self.takes) + ")"
 
     def result(self, arguments: Arguments, types: Types) -> Type:
@@ -83,7 +81,7 @@ class Function:
 
 
 def common_type(types: Sequence[Type]) -> Type | None:
-    """The type both engines widen `types` to, or None where they have none without a cast."""
+    """The type to which both engines widen `types`, or None if there is none without a cast."""
     known = [kind for kind in types if kind.name != "null"]
     if not known:
         return types[0] if types else None
@@ -112,7 +110,7 @@ def _wider(one: Type, other: Type) -> Type | None:
 
 
 def as_decimal(kind: Type) -> Type:
-    """The decimal that holds every value of an integer type; a decimal is itself."""
+    """The decimal type that can hold every value of an integer type; a decimal stays as it is."""
     digits = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 20}
     return decimal(digits[kind.name], 0) if kind.is_integer else kind
 
@@ -126,7 +124,7 @@ def first(types: Types) -> Type:
 
 
 def ordered(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    """The complaint about arguments that are compared, where their type has no order and no equality."""
+    """Report arguments that are compared, if their type has no order and no equality."""
     shared = same(types)
     return (
         None
@@ -136,7 +134,7 @@ def ordered(arguments: Arguments, types: Types) -> ArgumentProblem | None:
 
 
 def numbers(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    """The complaint about `same` arguments that must be numbers."""
+    """Report `same` arguments that are not numbers."""
     shared = same(types)
     if shared.is_numeric or shared.name == "null":
         return None

@@ -1,4 +1,4 @@
-"""Functions between instants and the clocks of time zones: `timestamptz` and `timestamp`."""
+"""Functions that convert between instants (`timestamptz`) and local times of a time zone (`timestamp`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etlrun.language.instant_text import ZONED_TEXT
 from etlrun.language.templates import Engine, fill, text_of
 
 _NO_CHANGE = 99_999_999  # more seconds than a year has
-# The row of the lists of a zone for the year of `x_`: all before its first change, those that are listed, and the 14 calendars.
+# The row of a zone's lists for the year of `x_`: the years before the first change, the listed years, and the 14 calendars.
 _CALENDAR = {
     "spark": "(dayofweek(x_) + 371 - dayofyear(x_)) % 7",
     "duckdb": "(dayofweek(x_) + 372 - dayofyear(x_)) % 7",
@@ -47,7 +47,7 @@ def _verify_zone(arguments: Arguments, types: Types) -> ArgumentProblem | None:
 
 
 def _shifted(engine: Engine, *, is_local: bool) -> Template:
-    """A clock moved by the offset of a zone, which a table gives: to the zone, or back where the clock is the zone's own."""
+    """A timestamp shifted by the offset of a zone: from UTC to local time, or back."""
 
     def build(arguments: Arguments, types: Types) -> exp.Expr:
         from etlrun.language.zones import zone_table
@@ -87,7 +87,7 @@ def _shifted(engine: Engine, *, is_local: bool) -> Template:
 
 
 def _reader(engine: Engine, *, safe: bool) -> Template:
-    """Text with an offset to an instant: its clock, less the offset."""
+    """Convert text with an offset to an instant: its local time minus the offset."""
     found = "regexp_full_match(_1, _2)" if engine == "duckdb" else "_1 rlike _2"
     part = "cast(coalesce(nullif(regexp_extract(_1, _2, {}), ''), '0') as int)"
     sign = "case when regexp_extract(_1, _2, 2) like '-%' then -60 else 60 end"

@@ -1,4 +1,4 @@
-"""What the table leaves out on purpose, and what to write instead: the answer to `there is no function ...`."""
+"""Functions that are left out on purpose, and what to write instead; shown with the message `there is no function ...`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ _SUMS = "compute it from sum(x), sum(x * x) and count(*)"
 _HASH = "make it from a column, e.g. with `md5`"
 _STEP = "use a `python` step"
 
-# Another answer at every run, or at every order of the rows.
+# The result differs with every run, or with the order of the rows.
 NOT_DETERMINISTIC = {
     **dict.fromkeys(
         (
@@ -38,7 +38,7 @@ NOT_DETERMINISTIC = {
     ),
 }
 
-# Not the same on every engine, to the last digit or the last letter.
+# The result differs between engines in some digit or letter.
 NOT_EQUAL = {
     **dict.fromkeys(("log1p", "expm1", "sin", "cos", "tan", "cbrt"), _STEP),
     "log": "use `ln`, `log10` or `log2`",
@@ -92,7 +92,7 @@ NOT_EQUAL = {
     "date_part": "use `year`, `month`, `day`, `hour`, ...",
 }
 
-# Known elsewhere under a name that no function here has.
+# Functions with a different name here.
 ELSEWHERE = {
     **dict.fromkeys(
         ("to_number", "to_decimal", "to_numeric", "convert"),

@@ -22,7 +22,7 @@ def _entries(types: Types) -> Type:
 
 
 def _spark_entries(arguments: Arguments, types: Types) -> exp.Expr:
-    """The entries in structs that can be null: Spark reads those of its own back from no list that lacks one."""
+    """The entries as nullable structs: Spark cannot read its own ones back from a list with a null."""
     return cast(exp.Anonymous(this="map_entries", expressions=[part.copy() for part in arguments]), _entries(types))
 
 

@@ -15,7 +15,7 @@ def pattern_of(arguments: Arguments) -> Pattern:
 
 
 def complain_of_pattern(node: exp.Expr, *, empty: bool) -> tuple[str, str] | None:
-    """What is wrong with a pattern, and the fix; without `empty` it must not match empty text."""
+    """Report what is wrong with a pattern, and the fix; without `empty` it must not match empty text."""
     text = text_of(node)
     if text is None:
         return "a pattern must be a literal text", ""

@@ -1,4 +1,4 @@
-"""Functions that read dates and timestamps from texts, and write them, in the forms of a pattern."""
+"""Functions that parse dates and timestamps from text by a pattern, and format them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _readable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
 
 
 def _read(kind: Type) -> Verify:
-    """What `_readable` finds, and a literal text that is no such moment, which fails in every row."""
+    """Report what `_readable` finds, and a literal text that does not match the pattern, which would fail in every row."""
 
     def verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
         text = text_of(arguments[0])
@@ -64,7 +64,7 @@ def _read(kind: Type) -> Verify:
 
 
 def _iso(clock: Clock, text: str) -> str:
-    """A text of the form of the pattern as an ISO timestamp."""
+    """Convert a text that matches the pattern to an ISO timestamp."""
     pattern, order = clock.to_read()
     found = re.fullmatch(pattern, text)
     assert found is not None
@@ -79,14 +79,14 @@ def _with_numbers(written: str) -> str:
 
 
 def _numbered(value: exp.Expr, clock: Clock, engine: Engine) -> exp.Expr:
-    """The text with the number of the month for its name."""
+    """Replace the name of the month in the text by its number."""
     for number, month in enumerate(MONTHS if clock.names_months else (), 1):
         value = fill("replace(_1, _2, _3)", engine, [value, month, str(number)])
     return value
 
 
 def _by_expression(kind: str, engine_cast: str, engine: Engine) -> Callable[[Arguments, Types], exp.Expr]:
-    """Text of a given form by its regular expression: it picks the digits, and the cast judges them."""
+    """Parse text with the regular expression of the pattern: it extracts the digits, and the cast validates them."""
     found = "regexp_full_match(_1, _2)" if engine == "duckdb" else "_1 rlike _2"
     moment = "timestamp" if engine == "duckdb" else "timestamp_ntz"
 
@@ -94,7 +94,7 @@ def _by_expression(kind: str, engine_cast: str, engine: Engine) -> Callable[[Arg
         clock = read_clock(text_of(arguments[1]) or "")
         pattern, order = clock.to_read()
         pattern = whole(pattern)
-        if engine == "spark":  # where a `$` also stands before a last line feed
+        if engine == "spark":  # where `$` also matches before a final line feed
             pattern, order = pattern.removesuffix("$") + r"\z", order.replace("\\", "$")
         iso = _numbered(fill("regexp_replace(_1, _2, _3)", engine, [arguments[0], pattern, order]), clock, engine)
         misfit = f"concat('not a {kind} of the form ', _4, ': ', _1)"
@@ -113,7 +113,7 @@ def _duckdb_print(arguments: Arguments, types: Types) -> exp.Expr:
 
 
 def _reader(kind: str, engine_cast: str) -> Template:
-    """Text of a given form to a date or timestamp: one regular expression picks the digits and the cast judges them."""
+    """Parse text to a date or timestamp: one regular expression extracts the digits, and the cast validates them."""
 
     def build(arguments: Arguments, types: Types) -> exp.Expr:
         if len(arguments) == 1:

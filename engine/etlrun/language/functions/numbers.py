@@ -21,7 +21,7 @@ from etlrun.language.templates import duckdb, is_never_zero, is_zero, spark, who
 
 
 def decimal_operand(node: exp.Expr, kind: Type) -> Type:
-    """The decimal that an operand is read as beside a decimal: a literal integer takes no more digits than it has."""
+    """The decimal type of an operand next to a decimal: a literal integer counts only with the digits that it has."""
     while isinstance(node, exp.Paren):
         node = node.this
     value = whole_of(node)
@@ -37,7 +37,7 @@ def decimal_remainder(left: Type, right: Type) -> Type:
 
 
 def duckdb_remainder(arguments: Arguments, types: Types) -> exp.Expr:
-    """`_1 % _2`, where a remainder by zero is an error for every type, as it is for DuckDB's integers."""
+    """`_1 % _2`, in which a zero divisor is an error for every type."""
     shared = same(types)
     if shared.is_integer or is_never_zero(arguments[1]):
         return duckdb("_1 % _2", *arguments)
@@ -45,13 +45,13 @@ def duckdb_remainder(arguments: Arguments, types: Types) -> exp.Expr:
 
 
 def zero_divisor(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    """The complaint about a second argument that is 0: Spark computes `1 div 0` also where there are no rows, DuckDB does not."""
+    """Report a second argument that is 0: Spark computes `1 div 0` even if there are no rows, DuckDB does not."""
     fix = "write another number; one that is 0 in some rows is written nullif(x, 0), which gives null there"
     return ArgumentProblem(1, "the divisor is 0 in every row", fix) if is_zero(arguments[1]) else None
 
 
 def division_by_zero(kind: Type) -> str:
-    """A value of a type that is an error where it is needed. DuckDB's own `error` is volatile, and refused in a window's partition."""
+    """An expression of a given type that fails if it is evaluated. DuckDB's own `error` is volatile, and refused in PARTITION BY."""
     return f"cast('division by zero' as {kind})"
 
 
@@ -74,7 +74,7 @@ def _rounded_type(arguments: Arguments, types: Types) -> Type:
 
 
 def _duckdb_round(arguments: Arguments, types: Types) -> exp.Expr:
-    """Half away from zero on the number as it is written in digits, as Spark does, not on its binary form."""
+    """Round half away from zero by the decimal digits of the number, as Spark does, not by its binary form."""
     if types[0].name not in ("float", "double"):
         return arguments[0].copy()
     through_digits = f"cast(cast(cast(cast(_1 as double) as varchar) as decimal(38, {_digits(arguments)})) as double)"
@@ -124,7 +124,7 @@ def _duckdb_whole(name: str) -> Template:
 
 
 def _spark_whole(name: str) -> Template:
-    """Spark's own takes NaN for 0, where its cast is an error as for every other number that no bigint holds."""
+    """Spark's own function turns NaN into 0. The cast fails, as it does for every number that is too large for a bigint."""
 
     def build(arguments: Arguments, types: Types) -> exp.Expr:
         if types[0].name not in ("float", "double"):
@@ -139,7 +139,7 @@ def _at_least_int(types: Types) -> Type:
 
 
 def _duckdb_shift_left(arguments: Arguments, types: Types) -> exp.Expr:
-    """Spark's shift loses the bits beyond the width; DuckDB's refuses, so it happens in twice the width."""
+    """Spark's shift drops bits beyond the width; DuckDB's fails, so it is computed with twice the width."""
     width = 64 if types[0] == BIGINT else 32
     half, whole = 2 ** (width - 1), 2**width
     moved = f"cast(_1 as hugeint) * cast(cast(1 as ubigint) << (cast(_2 as bigint) & {width - 1}) as hugeint)"
@@ -165,7 +165,7 @@ def _spark_abs(arguments: Arguments, types: Types) -> exp.Expr:
 
 
 def is_long(kind: Type) -> bool:
-    """Whether Spark negates the type through 34 digits, which it rounds to."""
+    """Whether Spark would round a negated value of the type to 34 digits."""
     return kind.name == "decimal" and kind.precision > 34
 
 

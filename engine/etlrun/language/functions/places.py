@@ -1,7 +1,7 @@
-"""Positions and lengths: how far they reach, and how long a text may become.
+"""Positions and lengths as arguments: their largest values, and how long a text may become.
 
-A place beyond a number of 32 bits is beyond any text or calendar, so it is read as the farthest of them. A text that is made
-longer than LONGEST_TEXT characters is an error: one number in a row would otherwise ask for gigabytes.
+A position that does not fit in 32 bits is beyond any text or calendar, so it is read as the largest 32-bit number. Making a text
+of more than LONGEST_TEXT characters is an error: otherwise one number in a row could request gigabytes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from etlrun.language.functions.function import Arguments, Types
 from etlrun.language.templates import Engine, fill, whole_of
 
 LONGEST_TEXT = 1_000_000  # characters that `lpad`, `rpad` and `repeat` make
-TOO_LONG = f"a text of more than {LONGEST_TEXT} characters"  # what is cast in vain; engines find the error by it
+TOO_LONG = (
+    f"a text of more than {LONGEST_TEXT} characters"  # a cast that always fails; errors of engines are recognized by it
+)
 _FARTHEST = 2**31 - 1
 
 
 def as_int(argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
-    """An argument as int, without an error where it is a bigint of more than 32 bits."""
+    """An argument as int, without an error for a bigint of more than 32 bits."""
     if kind != BIGINT:
         return argument.copy()
     near = f"case when _1 > {_FARTHEST} then {_FARTHEST} when _1 < -{_FARTHEST} then -{_FARTHEST} else _1 end"
@@ -38,14 +40,14 @@ def in_ints(name: str) -> Callable[[Arguments, Types], exp.Expr]:
 
 
 def short_length(argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
-    """The length of a text to be made; an error where it is more than LONGEST_TEXT."""
+    """The length of a new text; an error if it is more than LONGEST_TEXT."""
     if whole_of(argument) is not None and kind != BIGINT:
         return argument.copy()
     return _at_most("_1", [as_int(argument, kind, engine)], engine)
 
 
 def short_count(text: exp.Expr, argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
-    """How often a text is repeated; an error where that is more than LONGEST_TEXT characters."""
+    """How often a text is repeated; an error if the result has more than LONGEST_TEXT characters."""
     return _at_most("_1 * cast(length(_2) as bigint)", [as_int(argument, kind, engine), text], engine)
 
 

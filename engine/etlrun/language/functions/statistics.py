@@ -1,7 +1,7 @@
-"""Functions of numbers that are not whole: powers, logarithms, the spread of values, and what lies in their middle.
+"""Functions of fractional numbers: powers, logarithms, standard deviation and variance, median and percentiles.
 
-Powers, logarithms and the spread are computed by each engine's own mathematics, which rounds the last digits otherwise: `tolerance` says how far
-they may be apart. A median or percentile is computed alike on both, to the last bit.
+Powers, logarithms, deviation and variance are computed by each engine's own library, which may differ in the last digits: `tolerance` is the
+largest difference. A median or percentile is equal on both, to the last bit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from etlrun.language.templates import duckdb, spark
 CLOSE, LOOSE = 1e-12, 1e-9
 _CLOSE = "; the engines agree to 12 digits"
 _LOOSE = "; the engines agree to 9 digits, where the values differ by a thousandth of their size or more. NaN where one is beyond 1e150"
-_HUGE = "1e150"  # from here on a square, or a sum of some, may be infinite on one engine and not on the other
+_HUGE = "1e150"  # from here on a square, or a sum of squares, may be infinite on one engine only
 _NAN = "cast('NaN' as double)"
 
 
@@ -49,14 +49,14 @@ def _spark_power(arguments: Arguments, types: Types) -> exp.Expr:
 
 
 def _duckdb_power(arguments: Arguments, types: Types) -> exp.Expr:
-    """Of 1, and of -1 to the infinite, DuckDB gives 1 where Java knows no number."""
+    """For powers of 1, and of -1 with an infinite exponent, DuckDB gives 1 where Java gives NaN."""
     base, exponent = _double(1, types), _double(2, types)
     unknown = f"_1 is not null and (isnan({exponent}) or abs({base}) = 1 and isinf({exponent}))"
     return duckdb(f"case when {unknown} then {_NAN} else pow({base}, {exponent}) end", *arguments)
 
 
 def _spread(name: str, doc: str, *aliases: str) -> Function:
-    """A function of the squares of the distances from the mean."""
+    """A function of the squared distances from the mean."""
 
     def build(engine: Callable[..., exp.Expr]) -> Callable[[Arguments, Types], exp.Expr]:
         def fill(arguments: Arguments, types: Types) -> exp.Expr:
@@ -100,7 +100,7 @@ def _share(arguments: Arguments, types: Types) -> ArgumentProblem | None:
 
 
 def _digits(node: exp.Literal) -> str:
-    """The digits of a literal number, without the letter that says its type."""
+    """The digits of a literal number, without the letter of its type."""
     return str(node.this).rstrip("DdFfLlSsYyBb")
 
 
@@ -110,7 +110,7 @@ def _spark_percentile(arguments: Arguments, types: Types) -> exp.Expr:
 
 
 def _duckdb_percentile(arguments: Arguments, types: Types) -> exp.Expr:
-    """Between the two values in whose middle it lies, by the same two operations that Spark uses."""
+    """Interpolate between the two neighbouring values with the same two operations as Spark."""
     share = _digits(arguments[1]) if len(arguments) > 1 else "0.5"  # type: ignore[arg-type]
     value = f"{_double(1, types)} + cast(0 as double)"
     values = f"list_sort(list_filter(list({value}), lambda value_: value_ is not null))"

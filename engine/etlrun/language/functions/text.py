@@ -11,7 +11,7 @@ from etlrun.language.functions.places import LONGEST_TEXT, as_int, in_ints, shor
 from etlrun.language.templates import Engine, duckdb, fill, spark, text_of, whole_of
 
 # Letters whose upper case is more than one letter: Unicode's SpecialCasing, which never changes. DuckDB maps one to one.
-_HOMES = (range(0x80, 0x600), range(0x1E00, 0x2000), range(0xFB00, 0xFB20))  # the only blocks that hold any
+_HOMES = (range(0x80, 0x600), range(0x1E00, 0x2000), range(0xFB00, 0xFB20))  # the only blocks that contain any
 _GROWING = {letter: letter.upper() for block in _HOMES for code in block if len((letter := chr(code)).upper()) > 1}
 _GROWING_CLASS = "[" + "".join(_GROWING) + "]"
 _KEYS = ", ".join(f"'{letter}'" for letter in _GROWING)
@@ -31,7 +31,7 @@ _FARTHEST = -(2**31) + 1  # before the end
 
 
 def _not_negative(arguments: Arguments, types: Types, position: int) -> exp.Expr:
-    """A length: 0 where it is negative, and null where it is null."""
+    """A length: 0 if it is negative, and null if it is null."""
     value = whole_of(arguments[position])
     if value is not None and 0 <= value <= -_FARTHEST:
         return arguments[position].copy()
@@ -48,7 +48,7 @@ def _duckdb_substring(arguments: Arguments, types: Types) -> exp.Expr:
 
 
 def _spark_substring(arguments: Arguments, types: Types) -> exp.Expr:
-    """Without a length Spark takes 2^31 - 1 characters, which is one too few from the place that is as far before the end."""
+    """Without a length Spark takes 2^31 - 1 characters, which is one too few from the position that is as far before the end."""
     place = whole_of(arguments[1])
     is_near = place is not None and place >= _FARTHEST
     if len(arguments) == 3 or is_near or types[1] != INT:
