@@ -1,1 +1,1 @@
-"""Files that let a scheduler run a project: each runs one pipeline a task by the command line, in the order of the graph."""
+"""Writes files with which a scheduler runs a project: one task per pipeline, by the command line, in the order of the graph."""

@@ -1,4 +1,4 @@
-"""An Airflow DAG: one task a pipeline, which is tried again by its exit code. It runs under Airflow 2.4 and later, and 3."""
+"""Writes an Airflow DAG: one task per pipeline, retried depending on its exit code. It runs on Airflow 2.4 and later, and 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line for crontab, and the script that it runs: a lock, so that no two runs overlap, and another try by exit code."""
+"""Writes a line for crontab and its script, with a lock, so that runs never overlap, and retries depending on the exit code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ exit $code
 
 
 def cron_files(deployment: Deployment) -> dict[str, str]:
-    """The script, and the line that `crontab` takes."""
+    """The script, and the line for `crontab`."""
     script = f"{plain_name(deployment.project)}.sh"
     text = _SCRIPT.format(command=shlex.join(deployment.whole()), retried="|".join(map(str, RETRIED)))
     note = "replace /path/to; ETLRUN_PROJECT is the project's folder, seen from there"

@@ -1,4 +1,4 @@
-"""Dagster definitions: one asset a pipeline, which depends on those of the pipelines it reads, a job and its schedule."""
+"""Writes Dagster definitions: one asset per pipeline, which depends on the pipelines that it reads, a job and its schedule."""
 
 from __future__ import annotations
 

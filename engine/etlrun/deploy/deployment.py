@@ -1,4 +1,4 @@
-"""What a scheduler must know of a project, and the table of what is written for each."""
+"""What a scheduler must know about a project."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-RETRIED = (1, 4)  # a failure of a source, sink or engine, and a budget that is used up: the next try may go on
-FINAL = (2, 3)  # a mistake in the specification, and a check that refused: another try gives the same
+RETRIED = (1, 4)  # a failure of a source, sink or engine, and an exhausted budget: a retry may succeed
+FINAL = (2, 3)  # a mistake in the specification, and a failed check: a retry would fail again
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A project to run: its pipelines, each after those it reads, with what they read; when it runs (a cron line), and under which profile.
+    """A project to run: its pipelines, each after those that it reads; its schedule (a cron line) and its profile.
 
-    `install` is what stands after `pip install` where a file makes an environment.
+    `install` are the arguments of `pip install` in files that create an environment.
     """
 
     project: str
@@ -37,20 +37,20 @@ class Deployment:
 
 
 def plain_name(text: str) -> str:
-    """A name that every scheduler takes: small letters, digits and `-`, at most 50."""
+    """A name that every scheduler accepts: lower-case letters, digits and `-`, at most 50 characters."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-") or "etlrun"
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """A task for each pipeline: the command of each, and the tasks that come before those that read others."""
+    """The tasks of a project: the command of each, and the tasks on which each depends."""
 
     commands: Mapping[str, list[str]]
     after: Mapping[str, list[str]]
 
 
 def tasks_of(deployment: Deployment, separator: str = "-") -> Tasks:
-    """The tasks of a project, each under a name of its own; `separator` stands between the words of a name."""
+    """The tasks of a project with unique names; `separator` is between the words of a name."""
     names = _names_of(tuple(deployment.pipelines), separator)
     return Tasks(
         {name: deployment.arguments(pipeline) for pipeline, name in names.items()},
@@ -63,7 +63,7 @@ def tasks_of(deployment: Deployment, separator: str = "-") -> Tasks:
 
 
 def _names_of(pipelines: Sequence[str], separator: str) -> dict[str, str]:
-    """A name for each pipeline; of those with the same plain name all but the first have a number that makes no other one's name."""
+    """A unique name for each pipeline: if several have the same plain name, all but the first get a number."""
     plain = {pipeline: plain_name(pipeline).replace("-", separator) for pipeline in pipelines}
     names: dict[str, str] = {}
     for pipeline, name in plain.items():

@@ -1,4 +1,4 @@
-"""What the environment of a scheduler installs: what its user names, the project's requirements, or etlrun with the extras of its profile."""
+"""What to install in the environment of a scheduler: the given packages, the project's requirements, or etlrun with the extras of the profile."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from etlrun.spec.project import Profile
 
 REQUIREMENTS = "requirements.txt"
 _FILES = (".whl", ".txt", ".tar.gz")
-_JAVA = {"spark": ("java",)}  # what an extra needs beside it on a machine where nobody has prepared anything
+_JAVA = {"spark": ("java",)}  # packages that an extra also needs on a new machine
 
 
 class MissingInstallError(Exception):
-    """A file that is to be installed is not in the project; the text names it."""
+    """A file to install does not exist in the project; the text names it."""
 
 
 def install_words(text: str, root: Path, profile: Profile) -> tuple[str, ...]:
-    """The words after `pip install`: those of `text`, or what the project says. Raises MissingInstallError, and ValueError for open quotes."""
+    """The arguments of `pip install`: those in `text`, or the project's. Raises MissingInstallError, and ValueError for unclosed quotes."""
     words = tuple(shlex.split(text))
     for word in words:
         path = word.partition("[")[0]

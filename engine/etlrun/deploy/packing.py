@@ -1,7 +1,7 @@
-"""Pack etlrun and what it needs into one archive, which executors of a cluster unpack: no interpreter is in it.
+"""Packs etlrun and its dependencies into one archive for the executors of a cluster, without a Python interpreter.
 
-An interpreter of one machine runs on no other; an executor runs its own, of the same minor version. Each package brings its metadata, by
-which it finds its own version.
+An interpreter cannot be moved to another machine; an executor uses its own, of the same minor version. Each package includes its metadata,
+in which it finds its own version.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from etlrun.reading.fingerprint import PACKAGE
 
-ROOTS = ("etlrun", "numpy")  # Spark's own worker takes numpy where it is there
+ROOTS = ("etlrun", "numpy")  # Spark's own worker uses numpy if it is installed
 ENDINGS_LEFT_OUT = (".pyc", ".pth")
 
 
 def pack(target: Path, more: Iterable[str]) -> list[str]:
-    """Write the archive, with the distributions in `more` and all that each of them requires; gives their names and versions, in order.
+    """Write the archive with the distributions in `more` and their requirements; returns names and versions, in order.
 
     Raises PackageNotFoundError for one of `more` that is not installed, and OSError.
     """
@@ -40,7 +40,7 @@ def pack(target: Path, more: Iterable[str]) -> list[str]:
 
 
 def _closure(names: Iterable[str]) -> list[Distribution]:
-    """The distributions and what they require without extras; what a marker leaves out here is not installed."""
+    """The distributions and their requirements without extras, except those that a marker excludes on this machine."""
     waiting, found = list(names), dict[str, Distribution]()
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()

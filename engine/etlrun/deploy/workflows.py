@@ -1,4 +1,4 @@
-"""Files in YAML: a GitHub workflow that checks and tests, and runs on its schedule; a Kubernetes CronJob."""
+"""Writes a GitHub workflow that checks, tests and runs the project on a schedule, and a Kubernetes CronJob."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def github_files(deployment: Deployment) -> dict[str, str]:
 
 
 def k8s_files(deployment: Deployment) -> dict[str, str]:
-    """A CronJob that never overlaps with itself and gives up at once after an exit code that another try repeats."""
+    """A CronJob that never overlaps with itself, and does not retry after an exit code that would only repeat."""
     container = {
         "name": "etlrun",
         "image": deployment.image or "etlrun:latest",
@@ -93,7 +93,7 @@ def _shell(words: Sequence[str]) -> str:
 
 
 class _Written(yaml.SafeDumper):
-    """Writes what stands in several places out in each: `&id001` is read by neither people nor every service."""
+    """A YAML writer without anchors: `&id001` is hard to read for people, and not supported by every service."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 SETTINGS: dict[str, str | bool] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
-    "python_enable_replacements": False,  # else a name that no relation has could be a variable of this process
+    "python_enable_replacements": False,  # otherwise an unknown name could mean a Python variable of this process
     "preserve_insertion_order": False,
 }
 
 
 def start_session(workspace: Workspace, threads: int | None, memory: str) -> DuckdbSession:
-    """A session whose overflow goes to the workspace."""
+    """Start a session that spills to the workspace."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         **SETTINGS,
         "temp_directory": str(workspace.folder / "spill"),
@@ -58,10 +58,10 @@ def start_session(workspace: Workspace, threads: int | None, memory: str) -> Duc
 
 
 class DuckdbSession(EngineSession):
-    """DuckDB at work.
+    """An open DuckDB session.
 
-    From the first statement of a pipeline on, the connection opens nothing but the files it was given until then and what is below
-    `folder`; without a folder it belongs to somebody else, who says what it may open.
+    From the first statement of a pipeline on, the connection can open only the files that were registered before and those below
+    `folder`. Without a folder, the connection belongs to the caller, who decides what it may open.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:
@@ -97,13 +97,13 @@ class DuckdbSession(EngineSession):
     def count_rising(self, relation: str, columns: Sequence[str]) -> tuple[int, int] | None:
         names = enumerate(map(name, columns))
         values = ", ".join(f"{item} AS v{at}, lag({item}) OVER () AS b{at}" for at, item in names)
-        rows = f"SELECT {values} FROM {name(relation)}"  # a window without an order streams: it needs no memory
+        rows = f"SELECT {values} FROM {name(relation)}"  # a window without ORDER BY is streamed: it needs no memory
         counts = f"count(*) AS rows, count(*) FILTER (WHERE {_rises(len(columns))}) AS rising"
         (found,) = self.fetch(f"SELECT {counts} FROM ({rows})").to_pylist()
         return found["rows"], found["rising"]
 
     def _lock(self) -> None:
-        """Let nothing open other files than these, for good; a cancel may have come between the statements the last time."""
+        """Limit the connection to these files, permanently. The last attempt may have been cancelled between the statements."""
         if self.folder is None:
             return
         folders = dict.fromkeys((str(self.folder), str(self.folder.resolve())))
@@ -131,7 +131,7 @@ class DuckdbSession(EngineSession):
             raise as_damaged_file(found, error_text, [part.folder for part in self.linked]) from error
 
     def _unreadable_link(self) -> str:
-        """The first link whose file cannot be read by itself: of some kinds of damage DuckDB says no file."""
+        """The first link whose file cannot be read alone: DuckDB does not name the file for some kinds of damage."""
         for part in self.linked:
             places = dict.fromkeys(name(column.place[0]) for column in part.columns if column.type != NULL)
             values = ", ".join(f"max(hash({place}))" for place in places) or "count(*)"
@@ -158,7 +158,7 @@ class DuckdbSession(EngineSession):
 
 
 def _opened(part: InputFiles) -> Iterable[str]:
-    """The files that reading a part opens; a link that is allowed allows the file that it leads to."""
+    """The files that are opened to read a part. If a link is allowed, so is its target."""
     if isinstance(part, ParquetFiles):
         return part.paths
     return [str(link) for link in sorted(Path(part.folder).rglob("*.parquet"))]
@@ -206,7 +206,7 @@ def _nothing(columns: Columns) -> str:
 
 
 def _rises(columns: int, at: int = 0) -> str:
-    """Whether the values `v` of a row come after those of the row before, `b`, from the column `at` on."""
+    """SQL: whether the values `v` of a row sort after those of the previous row, `b`, from the column `at` on."""
     greater = f"v{at} > b{at}"
     return greater if at == columns - 1 else f"({greater} OR (v{at} = b{at} AND {_rises(columns, at + 1)}))"
 
@@ -234,7 +234,7 @@ def _condition(error: duckdb.Error, detail: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """What DuckDB says; where our SQL makes an error by casting the words that tell of it, those words."""
+    """The first line of DuckDB's error. If etlrun's SQL raised it by casting a message, that message."""
     detail = str(error).split("\n", 1)[0].split(": ", 1)[-1]
     own = re.match(
         rf"[^'\"]*['\"]((?:division by zero|not (?:of type|a \w+ of the form)|there is no such|{TOO_LONG}).*)['\"]",

@@ -1,4 +1,4 @@
-"""What a value of a Parquet file passes through before it is cast, in the SQL of each engine: exact, or an error that says which value is not."""
+"""SQL for the changes that a value of a Parquet file needs before it is cast: it is exact, or fails with the value that does not fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOLDS: Mapping[Change, str] = {
     "after_1900": "{x} IS NULL OR {x} >= TIMESTAMP '1900-01-01 00:00:00'",
     "required": "{x} IS NOT NULL",
 }
-# The days that the calendar before 1582 was behind ours grow by one in each century that 400 does not divide.
+# The Julian calendar falls one more day behind in each century year that is not divisible by 400.
 _JULIAN_YEAR = "((4 * (CAST({x} - DATE '1970-01-01' AS BIGINT) + 719470) + 3) // 1461)"
 _REBASED = f"CASE WHEN {{x}} >= DATE '1582-10-15' THEN {{x}} ELSE {{x}} + CAST(2 - {_JULIAN_YEAR} // 100 + {_JULIAN_YEAR} // 400 AS INTEGER) END"
 
@@ -34,12 +34,12 @@ SPARK: Mapping[Change, str] = {
     },
     "nanoseconds": "CASE WHEN {x} IS NULL OR {x} % 1000 = 0 THEN CAST(timestamp_micros({x} div 1000) AS TIMESTAMP_NTZ) ELSE raise_error({detail}) END",
     "instant": "CAST({x} AS TIMESTAMP_NTZ)",
-    "julian_date": "{x}",  # Spark does it while it reads
+    "julian_date": "{x}",  # Spark does this while it reads
 }
 
 
 def passed(value: str, name: str, changes: tuple[Change, ...], templates: Mapping[Change, str]) -> str:
-    """The SQL of `value`, of the column `name`, after its changes. No error is a constant, which an engine could raise for no row."""
+    """The SQL of `value`, of the column `name`, after its changes. Errors depend on the row: an engine could raise a constant one without rows."""
     for change in changes:
         words = f"{WORDS.get(change, '')}, in `{name}`: ".replace("'", "''").replace(
             "\\", "\\\\" if templates is SPARK else "\\"

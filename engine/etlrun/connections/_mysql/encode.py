@@ -25,22 +25,22 @@ def sent_text(field: StageField) -> str:
 
 
 def proof_line(fields: tuple[StageField, ...]) -> str:
-    """A row as the checksum takes it; the same as what is sent where no column is a fraction."""
+    """A row as text for the checksum; the same as the sent text if no column is a float or double."""
     values = (bits_of(_number(each.staged)) if each.type.name in FRACTIONS else sent_text(each) for each in fields)
     return line(list(values))
 
 
 def server_line(fields: tuple[StageField, ...]) -> str:
-    """The row that the server stores, as the checksum takes it.
+    """The row that the server stores, as text for the checksum.
 
-    Where the stage has no NULL, one that the server stores is left out of its line, which then has a tab too few for any line of the stage.
+    If the stage has no NULL in a column, a NULL that the server stores is left out of its line; the line then has a tab too few to be equal.
     """
     values = [_served(field) for field in fields]
     return f"CONCAT_WS('\\t', {', '.join([*values[:-1], _ended(values[-1])])})"
 
 
 def literal(field: StageField) -> str:
-    """A value as a literal of MySQL, quoted unless it is a whole number: `2022-04-01` without quotes is 2017.
+    """A value as a literal of MySQL, quoted unless it is an integer: `2022-04-01` without quotes is 2017.
 
     Joined with `||`, because `concat` takes NULL for an empty text.
     """
@@ -60,9 +60,9 @@ def literal(field: StageField) -> str:
 
 
 def equality(field: StageField) -> str:
-    """The condition of the server that a column has the value of the row: `a`=1. An index answers it.
+    """A condition for the server that a column has the value of the row: `a`=1. An index can answer it.
 
-    Texts are compared byte by byte besides: to a collation `abc` and `abc ` are equal. A decimal has no quotes, or the server
+    Texts are also compared byte by byte: in a collation `abc` and `abc ` are equal. A decimal has no quotes, otherwise the server
     might compare it as DOUBLE.
     """
     column = name(field.name)
@@ -90,7 +90,7 @@ def _number(staged: str) -> str:
 def _served(field: StageField) -> str:
     column = name(field.name)
     if field.type.name == "string":
-        text = f"{column} COLLATE {COLLATION}"  # or columns of several collations could not stand in one line
+        text = f"{column} COLLATE {COLLATION}"  # otherwise columns of several collations cannot be concatenated
         for character, written, _ in SPECIALS if field.is_special else ():
             text = (
                 f"REPLACE({text}, {_mysql_character(character)}, '{''.join(_mysql_escape(part) for part in written)}')"

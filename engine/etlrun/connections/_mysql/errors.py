@@ -1,4 +1,4 @@
-"""What a server or a line can say, which of it is worth another try, and how a person mends the rest."""
+"""Errors of a MySQL server or its connection: which can be retried, and how a user can fix the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ TRANSIENT = frozenset(
 FAILOVER = frozenset((1290, 1792, 1836, 3032))  # read-only or offline: another server may be taking over
 NO_LOCAL_FILES = frozenset((1148, 3948, 4166))
 DUPLICATE = frozenset((1062, 1586, 1859))
-REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 1452, 1526, 1644, 3819, 4025))  # a value, by type or rule
+# A value that the column's type or a rule refuses.
+REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 1452, 1526, 1644, 3819, 4025))
 DENIED = frozenset((1044, 1142, 1143, 1227))
 LOCK_WAIT = 1205
 UNVERIFIED = 2026
@@ -144,7 +145,7 @@ _KINDS: tuple[tuple[frozenset[int], ErrorKind], ...] = (
 
 
 class MysqlError(ServerError):
-    """An error with its code of MySQL's lists."""
+    """An error with its MySQL code."""
 
     def __init__(self, code: int, detail: str) -> None:
         kind: ErrorKind = next((kind for codes, kind in _KINDS if code in codes), "other")
@@ -152,7 +153,7 @@ class MysqlError(ServerError):
 
 
 def server_error(error: Exception) -> MysqlError:
-    """The error of PyMySQL or of the socket below it, in MySQL's numbers."""
+    """Convert an error of PyMySQL or of its socket, with MySQL's code."""
     original = getattr(error, "original_exception", error)
     if isinstance(original, ssl.SSLError):
         why = getattr(original, "verify_message", "") or original.reason or original
@@ -169,12 +170,12 @@ OF_THE_LINE = (err.MySQLError, OSError, AttributeError)
 
 
 def is_of_the_line(error: Exception) -> bool:
-    """Whether an exception is PyMySQL's or the socket's, and none of ours. A line that is cut shows as an attribute of None as well."""
+    """Whether an exception is PyMySQL's or the socket's, not one of etlrun. A broken connection can also appear as an AttributeError on None."""
     return isinstance(error, OF_THE_LINE) and (not isinstance(error, AttributeError) or "'NoneType'" in str(error))
 
 
 def explain(error: ServerError, address: Address) -> tuple[str, str]:
-    """What happened in words of ours, with the code that finds it in MySQL's manual; and what to do."""
+    """What happened, with the code for MySQL's manual, and what to do."""
     what, fix = _WHAT.get(
         int(error.code),
         (f"the server reported an error: {masked(error.detail)}", "look up the number in the manual of the server"),
@@ -188,18 +189,18 @@ def explain(error: ServerError, address: Address) -> tuple[str, str]:
 
 
 def explanation(code: int) -> tuple[str, str] | None:
-    """What a code of the server means and what to do, for the codes that are explained here."""
+    """What a code of the server means and what to do, if it is explained here."""
     return _WHAT.get(code)
 
 
 def masked(text: str) -> str:
-    """`text` with quoted values, and numbers that could be somebody's, made unreadable; names of columns and keys stay."""
-    values, count = re.subn(r"(entry|value:?) '.*'(?= for )", r"\1 '***'", text)  # the value may hold quotes
+    """Mask quoted values in `text`, and numbers that could be personal data; names of columns and keys stay."""
+    values, count = re.subn(r"(entry|value:?) '.*'(?= for )", r"\1 '***'", text)  # the value may contain quotes
     if not count:
         values = re.sub(r"(entry|value:?) '.*'", r"\1 '***'", text)
     quoted = re.sub(r"(?<!column )(?<!key )'[^']*'", "'***'", values)
     return without_personal(quoted)
 
 
-_NAMELESS = re.compile(r" for (?:table|column) \S*\(null\)\S*$")  # where a refusal is about no one table
+_NAMELESS = re.compile(r" for (?:table|column) \S*\(null\)\S*$")  # if the refusal is not about one table
 _WITHOUT_VALUES = frozenset((1142, 1143, 1290, 2003, UNVERIFIED))

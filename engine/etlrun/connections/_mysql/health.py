@@ -1,4 +1,4 @@
-"""What a server is, and what the account may do: less than it needs stands in the way, more than it needs is worth knowing."""
+"""Checks a server's version and settings and the account's rights for `etlrun doctor`: missing rights are errors, unneeded ones are notices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALLEST_PACKET = 16 * 1024 * 1024
 
 
 def examine(session: MysqlSession) -> Iterator[HealthFinding]:
-    """Ask the server; nothing is changed."""
+    """Check the server without changing anything."""
     yield judge_version(str(session.one("SELECT VERSION()")[0]))
     yield from _variables(session)
     yield from _rights(session)
@@ -26,7 +26,7 @@ def examine(session: MysqlSession) -> Iterator[HealthFinding]:
 
 
 def judge_version(version: str) -> HealthFinding:
-    """Whether a server of this version will do: `10.11.6-MariaDB`, `8.4.2`."""
+    """Check that a server's version is supported: `10.11.6-MariaDB`, `8.4.2`."""
     product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     oldest = OLDEST[product]

@@ -1,4 +1,4 @@
-"""What the staged rows must not hold, because a table of MySQL would not keep it as it is."""
+"""Rules for the staged rows: values that a MySQL table would change or refuse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etlrun.warehouse.tables import Definition
 
 
 def rules(stage: Stage, there: Definition[MysqlColumn]) -> Iterator[Rule]:
-    """What a table of MySQL would not keep as it is."""
+    """The rules for values that a MySQL table would change or refuse."""
     for item in stage.load.columns:
         yield from _rules(stage, item, there)
 
@@ -48,7 +48,7 @@ def _rules(stage: Stage, item: Column, there: Definition[MysqlColumn]) -> Iterat
 
 
 def _limit(stored: MysqlColumn, staged: str, *, is_text: bool) -> tuple[int, str, str]:
-    """How much a column takes, in which unit, and how that is counted in the stage."""
+    """The size limit of a column, its unit, and how it is counted in the stage."""
     bytes_ = f"strlen({staged})" if is_text else f"octet_length({staged})"
     if stored.kind in TEXTS or stored.kind in BLOBS:
         return {**TEXTS, **BLOBS}[stored.kind], "bytes", bytes_

@@ -1,4 +1,4 @@
-"""The two ways in which rows travel: LOAD DATA LOCAL, which streams them, or INSERTs of about a megabyte."""
+"""Sends rows in one of two ways: LOAD DATA LOCAL, which streams them, or INSERTs of about a megabyte."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from etlrun.warehouse.stage import Encoding, StageField
 from etlrun.warehouse.text_lines import bytes_of, line
 
 BYTES = 1 << 20
-CHUNKS = 50  # of the stage, that one LOAD DATA takes: a million rows
+CHUNKS = 50  # of the stage, in one LOAD DATA: a million rows
 
 
 class LoadData:
-    """Rows travel by LOAD DATA LOCAL."""
+    """Sends rows by LOAD DATA LOCAL."""
 
     notice = ""
 
@@ -37,7 +37,7 @@ class LoadData:
 
 @dataclass(frozen=True)
 class Insert:
-    """Rows travel by INSERT."""
+    """Sends rows by INSERT."""
 
     notice: str = ""
 
@@ -52,7 +52,7 @@ class Insert:
 
 
 def load_data(session: MysqlSession, table: str, fields: tuple[StageField, ...], lines: Iterator[memoryview]) -> int:
-    """Stream the lines into the table, about a million in one statement; gives how many rows it took. Raises LoadRefused, ServerError."""
+    """Stream the lines into the table, about a million per statement; returns the number of accepted rows. Raises LoadRefused, ServerError."""
     binary = {field.name: f"@v{number}" for number, field in enumerate(fields) if field.type.name == "binary"}
     targets = ", ".join(binary.get(field.name, name(field.name)) for field in fields)
     unhexed = ", ".join(f"{name(column)} = UNHEX({variable})" for column, variable in binary.items())
@@ -71,7 +71,7 @@ def load_data(session: MysqlSession, table: str, fields: tuple[StageField, ...],
 
 
 def insert(session: MysqlSession, table: str, fields: tuple[StageField, ...], tuples: Iterator[list[bytes]]) -> int:
-    """Send the rows as INSERT statements; gives how many rows it took. Raises LoadRefused, ServerError."""
+    """Send the rows as INSERT statements; returns the number of accepted rows. Raises LoadRefused, ServerError."""
     head = f"INSERT INTO {table_name(table)} ({names(tuple(field.name for field in fields))}) VALUES ".encode()
     most = min(BYTES, int(session.one("SELECT @@max_allowed_packet")[0]) // 2)
     total = 0
@@ -91,7 +91,7 @@ def _watched(lines: Iterator[memoryview]) -> Iterator[memoryview]:
 
 
 def _packets(tuples: Iterator[list[bytes]], most: int) -> Iterator[bytes]:
-    """The tuples with commas between, in pieces of about `most` bytes."""
+    """The tuples, separated by commas, in pieces of about `most` bytes."""
     piece: list[bytes] = []
     size = 0
     for batch in tuples:

@@ -1,7 +1,7 @@
-"""The key space of a table cut into ranges of about as many rows, by looks at the index alone.
+"""Splits the key space of a table into ranges with similar numbers of rows, using only the index.
 
-A range whose rows are all alike in the first column of the key is cut by the next column. The first and the last range are open, so
-that the ranges hold every key there can be; the server, with the collation of the column, says what lies between two bounds.
+If all rows of a range have the same value in the first column of the key, it is split by the next column. The first and the last range
+are open, so that the ranges cover every possible key. The server, with the column's collation, decides what lies between two bounds.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ CUT = (
     "binary",
     "varbinary",
 )
-MOST_LOOKS = 8  # for each range that is wanted
-EVEN = 1.5  # a range may have so many times the rows of an even one
+MOST_LOOKS = 8  # for each requested range
+EVEN = 1.5  # how many times larger than the average a range may be
 SURROGATES = range(0xD800, 0xE000)
 
 Value = int | str | date | bytes
@@ -41,14 +41,14 @@ Letters = TypeVar("Letters", bound=Sequence[int])
 
 @dataclass(frozen=True)
 class KeyRange:
-    """Keys whose first columns equal `same`, and whose next one is at least `low` and less than `high`; None is open."""
+    """Keys whose first columns equal `same`, and whose next column is >= `low` and < `high`; None means open."""
 
     same: tuple[Value, ...] = ()
     low: Value | None = None
     high: Value | None = None
 
     def condition(self, key: Sequence[str]) -> str:
-        """The range in SQL; nothing for all keys."""
+        """The range in SQL; empty for all keys."""
         column = name(key[min(len(self.same), len(key) - 1)])
         parts = [f"{name(each)} = {_literal(value)}" for each, value in zip(key, self.same, strict=False)]
         parts += [f"{column} >= {_literal(self.low)}"] if self.low is not None else []
@@ -57,14 +57,14 @@ class KeyRange:
 
 
 class Cutter:
-    """Cuts the keys of one table; `session` should see what those see who read the ranges."""
+    """Splits the keys of one table. `session` should see the same snapshot as the readers of the ranges."""
 
     def __init__(self, session: MysqlSession, there: MysqlTable) -> None:
         self.session = session
         self.there = there
 
     def cut(self, wanted: int) -> tuple[str, ...]:
-        """About as many conditions as are wanted, in the order of the key; a single one where the key cannot be cut."""
+        """Roughly the requested number of conditions, in the order of the key; a single one if the key cannot be split."""
         ranges = [KeyRange()]
         rows = {ranges[0]: self.estimate(ranges[0])}
         enough = EVEN * rows[ranges[0]] / wanted
@@ -83,22 +83,22 @@ class Cutter:
         return tuple(each.condition(self.there.key) for each in ranges)
 
     def estimate(self, within: KeyRange) -> int:
-        """How many rows a range has, as the server's optimizer takes it. MySQL does not look where it is forced to an index."""
+        """The optimizer's estimate of the rows in a range. MySQL does not estimate if an index is forced."""
         rows = self._from(within, hint="USE")
         plan = self.session.named(f"EXPLAIN FORMAT=TRADITIONAL SELECT {name(self.there.key[0])} FROM {rows}")
         return int(plan["rows"] or 0)
 
     def _parts(self, within: KeyRange) -> tuple[KeyRange, ...]:
-        """The range in smaller ones; nothing where that cannot be done."""
+        """The range split into smaller ones; empty if that is not possible."""
         if len(within.same) == len(self.there.key) or not self._is_cut(len(within.same)):
             return ()
         low, high = self._ends(within)
         if not isinstance(low, Value) or type(low) is not type(high):
             return ()
         middle = self._first(within, low, self._middle(len(within.same), low, high))
-        if middle is None:  # as where the server's order is another one
+        if middle is None:  # for example if the server's order is different
             middle = self._first(within, low, None)
-        if middle is None:  # all rows are alike in this column
+        if middle is None:  # all rows have the same value in this column
             return (KeyRange((*within.same, low)),)
         return replace(within, high=middle), replace(within, low=middle)
 
@@ -107,25 +107,25 @@ class Cutter:
         return stored is not None and stored.kind in CUT
 
     def _ends(self, within: KeyRange) -> tuple[object, ...]:
-        """The smallest and the largest value of the column by which a range is cut next."""
+        """The smallest and the largest value of the column by which a range is split next."""
         column = name(self.there.key[len(within.same)])
         ordered = f"SELECT {column} FROM {self._from(within)} ORDER BY {column}"
         return self.session.one(f"SELECT ({ordered} LIMIT 1), ({ordered} DESC LIMIT 1)")
 
     def _first(self, within: KeyRange, above: Value, from_: Value | None) -> Value | None:
-        """The first value of a range that is above one, and not below the other."""
+        """The first value of a range that is greater than one bound, and not less than the other."""
         column = name(self.there.key[len(within.same)])
         wanted = f"{column} > {_literal(above)}" + (f" AND {column} >= {_literal(from_)}" if from_ is not None else "")
         found = self.session.rows(f"SELECT {column} FROM {self._from(within, wanted)} ORDER BY {column} LIMIT 1")
         return next((row[0] for row in found if isinstance(row[0], Value)), None)
 
     def _from(self, within: KeyRange, more: str = "", *, hint: Literal["FORCE", "USE"] = "FORCE") -> str:
-        """The table by its key, and never by all of its rows."""
+        """FROM with the primary key forced, so that the server never scans the whole table."""
         conditions = " AND ".join(part for part in (within.condition(self.there.key), more) if part)
         return f"{table_name(self.there.table)} {hint} INDEX (PRIMARY)" + (f" WHERE {conditions}" if conditions else "")
 
     def _middle(self, column: int, low: Value, high: object) -> Value | None:
-        """A value between two others, the larger one included; None where the server's order is not known well enough."""
+        """A value greater than one and at most the other; None if the server's order is not known well enough."""
         if isinstance(low, str) and isinstance(high, str):
             stored = self.there.column(self.there.key[column])
             assert stored is not None
@@ -140,7 +140,7 @@ class Cutter:
 
 
 def middle_text(low: str, high: str) -> str:
-    """A text between two others by the numbers of their characters, the larger one included."""
+    """A text between two others (the larger one included), by the code points of their characters."""
     letters = list(_middle_letters([ord(letter) for letter in low], [ord(letter) for letter in high]))
     if letters and letters[-1] in SURROGATES:  # which are no characters
         letters[-1] = SURROGATES.stop
@@ -148,7 +148,7 @@ def middle_text(low: str, high: str) -> str:
 
 
 def _middle_letters(low: Sequence[int], high: Sequence[int]) -> Iterator[int]:
-    """What both begin with, and then one letter above that of the smaller one."""
+    """The common prefix of both, and then a letter one above that of the smaller text."""
     alike = list(takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False)))
     yield from (letter for letter, _ in alike)
     before = low[len(alike)] if len(low) > len(alike) else -1

@@ -1,6 +1,6 @@
-"""Tables as Arrow batches in the declared types: how a large one is shared out between several connections by ranges of its key.
+"""Reads tables as Arrow batches in the declared types; a large table over several connections, by ranges of its key.
 
-The threads of one process suffice: the work on a row happens outside of Python's lock, but for a sixth of a second in a million rows.
+Threads of one process are enough: almost all work on a row happens without Python's global lock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from etlrun.warehouse.inspection import masked_value, sample_key
 from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import ServerError
 
-RANGES = 4  # for each reader: who is done early takes another
+RANGES = 4  # per reader: a reader that finishes early takes another
 
 CALENDAR = ("date", "datetime", "timestamp")
 
@@ -32,9 +32,9 @@ CALENDAR = ("date", "datetime", "timestamp")
 def share_out(
     parallel: Parallel, sessions: OpenSessions[MysqlSession], there: MysqlTable
 ) -> tuple[list[MysqlSession], tuple[str, ...], str]:
-    """Sessions that see the same, and the conditions that share the rows out between them; one of each where that is not possible.
+    """Sessions with the same snapshot, and conditions that divide the rows between them; one of each if that is not possible.
 
-    The text says why not, where a person can change it.
+    The text is the reason why not, if the user can change it.
     """
     first = sessions.open()
     if parallel.count == 1 or not _may_be_cut(there) or Cutter(first, there).estimate(KeyRange()) < parallel.least:
@@ -47,7 +47,7 @@ def share_out(
         pass
     except ServerError as error:
         why = _without_right(there.table) if error.kind == "denied" else ""
-    sessions.abort(but=first)  # a new one may be refused until the server has noticed that the others are gone
+    sessions.abort(but=first)  # a new one may be refused until the server has noticed that the others are closed
     return [first], ("",), why
 
 
@@ -66,7 +66,7 @@ def read_batches(
 
 @dataclass(frozen=True)
 class _Page:
-    """Some rows of a table as the server writes them, column by column."""
+    """A page of rows in the server's text format, column by column."""
 
     there: MysqlTable
     columns: Columns
@@ -74,7 +74,7 @@ class _Page:
     values: list[pa.BinaryArray]
 
     def array(self, position: int) -> pa.Array:
-        """A column in its declared type. Raises RunFailure, which shows a value that is not of that type, and its row."""
+        """Convert a column to its declared type. Raises RunFailure with the first value that does not fit, and its row."""
         found = self.values[position]
         wanted = arrow_schema(Columns((self.columns.items[position],))).field(0).type
         try:
@@ -107,7 +107,7 @@ class _Page:
         )
 
     def key(self, row: int) -> str:
-        """The primary key of a row, masked; nothing where it is not among the columns."""
+        """The primary key of a row, masked; empty if it is not among the columns."""
         names = [column.name for column in self.stored]
         if not set(self.there.key) <= set(names):
             return ""
@@ -119,7 +119,7 @@ class _Page:
 
 
 def _may_be_cut(there: MysqlTable) -> bool:
-    """Whether several connections can read the table as one state, each its part."""
+    """Whether several connections can read parts of the same snapshot of the table."""
     first = there.column(there.key[0]) if there.key else None
     return first is not None and first.kind in CUT and there.is_table and there.engine.lower() == "innodb"
 
@@ -132,7 +132,7 @@ def _without_right(table: str) -> str:
 
 
 def _selected(column: MysqlColumn) -> str:
-    """A FLOAT is shown with six digits unless it is part of a sum."""
+    """The column in SELECT. MySQL shows only six digits of a FLOAT unless it is part of a sum."""
     return f"{name(column.name)} + 0e0" if column.kind == "float" else name(column.name)
 
 

@@ -1,4 +1,4 @@
-"""Foreign keys of other tables that refer to one; triggers of a table that may change others."""
+"""Finds foreign keys of other tables that refer to a table, and triggers of a table that may change others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = r"`(?:[^`]|``)*`"
 
 
 def references_to(session: MysqlSession, table: str) -> tuple[Reference, ...]:
-    """The foreign keys that refer to `table`, as far as the account may see their tables."""
+    """The foreign keys that refer to `table`, if the account may see their tables."""
     *schema, table = table.split(".")
     of = text(schema[0]) if schema else "DATABASE()"
     found = session.rows(
@@ -31,7 +31,7 @@ def references_to(session: MysqlSession, table: str) -> tuple[Reference, ...]:
 
 
 def triggers_of(session: MysqlSession, load: Load, table: str) -> Iterator[str]:
-    """The triggers that a publish to `table` starts and that change rows or call what may, as far as the account may see them."""
+    """The triggers that a publish to `table` starts and that may change rows, directly or by a call, if the account may see them."""
     *schema, table = table.split(".")
     of = text(schema[0]) if schema else "DATABASE()"
     events = "'INSERT'" if load.write == "append" else "'INSERT', 'DELETE'"
@@ -47,7 +47,7 @@ def triggers_of(session: MysqlSession, load: Load, table: str) -> Iterator[str]:
 
 
 def may_change_others(body: str, functions: frozenset[str], sql_mode: str = "") -> bool:
-    """Whether a trigger has a statement that changes rows, or calls a procedure or one of `functions`; not what its texts and comments say."""
+    """Whether a trigger has a statement that changes rows, or calls a procedure or one of `functions`; texts and comments are ignored."""
     code = _code_with_names(body.lower(), sql_mode)
     bare = re.sub(r"[`\"][^`\"]*[`\"]", " ? ", code)
     called = re.findall(r"[`\"]([^`\"]+)[`\"]\s*\(|([\w$]+)\s*\(", code)
@@ -55,7 +55,7 @@ def may_change_others(body: str, functions: frozenset[str], sql_mode: str = "") 
 
 
 def _code_with_names(body: str, sql_mode: str) -> str:
-    """A body without comments and texts; where `"` marks texts and not names, what could be the name of a function stays."""
+    """A trigger's body without comments and texts. If `"` marks texts and not names, a text that could be the name of a function stays."""
     escaped = "" if "NO_BACKSLASH_ESCAPES" in sql_mode else r"\\.|"
     escaped_name = "" if "ANSI_QUOTES" in sql_mode else escaped
     tokens = rf"'(?:{escaped}[^']|'')*'|{_COMMENT}|{_NAME}|\"(?:{escaped_name}[^\"]|\"\")*\""

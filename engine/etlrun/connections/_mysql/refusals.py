@@ -1,4 +1,4 @@
-"""Rows that the server does not take: which they are, and why, in the words of the table."""
+"""Explains rows that the server refuses: which rows, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from etlrun.warehouse.stage import Stage
 
 
 def refusal(stage: Stage, there: MysqlTable, error: ServerError | LoadRefused) -> RunFailure:
-    """The failure of rows which the table does not take."""
+    """The failure of rows that the table refuses."""
     detail = error.detail if isinstance(error, ServerError) else str(error)
     key = _unique_key(there, detail) if is_duplicate(error) else None
     if key is not None:
@@ -62,7 +62,7 @@ def _duplicate(stage: Stage, there: MysqlTable, named: str, key: UniqueIndex) ->
 
 
 def _is_loose(column: MysqlColumn) -> bool:
-    """Whether the column takes different texts for equal."""
+    """Whether the column's collation treats different texts as equal."""
     return bool(column.collation) and column.collation not in WITH_SPACES
 
 
@@ -84,7 +84,7 @@ def _prefixes(key: UniqueIndex) -> str:
 
 
 def _exactly(there: MysqlTable, columns: list[str]) -> str:
-    """The statement after which texts that differ in case are different, or one that drops blanks."""
+    """The statement that makes texts that differ in case different, or one that removes trailing spaces."""
     found = [column for wanted in columns if (column := there.column(wanted)) and column.collation != COLLATION]
     changes = ", ".join(
         f"MODIFY COLUMN {name(column.name)} {column.written} CHARACTER SET {CHARSET} COLLATE {COLLATION}"
@@ -95,7 +95,7 @@ def _exactly(there: MysqlTable, columns: list[str]) -> str:
 
 
 def nearly_equal_texts(stage: Stage, key: UniqueIndex) -> str:
-    """Two rows of the stage whose texts in a key differ in case, accents and blanks at the end only, as far as they count; nothing where none are found."""
+    """Two rows of the stage whose key texts differ only in case, accents and trailing spaces; empty if none are found."""
     columns = key.columns
     alike = [_folded(stage, column, most) for column, most in zip(columns, key.prefixes, strict=True)]
     known = " AND ".join(f"{value} IS NOT NULL" for value in alike)
@@ -106,7 +106,7 @@ def nearly_equal_texts(stage: Stage, key: UniqueIndex) -> str:
 
 
 def _folded(stage: Stage, column: str, most: int) -> str:
-    """A value of the stage; of a text what is left of its first characters that count without case, accents and blanks at the end."""
+    """A value of the stage; of a text its first characters that count, without case, accents and trailing spaces."""
     item, staged = stage.load.columns.get(column), stage.staged(column)
     is_text = item is not None and item.type.name == "string"
     counted = f"left({staged}, {most})" if most else staged

@@ -1,4 +1,4 @@
-"""What an account may do, as its grants say, and what it lacks for a publish. Nothing is tried."""
+"""Reads an account's rights from its grants, and finds the missing ones for a publish, without trying anything."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _OBJECT = re.compile(r" ON (?:TABLE )?(?:(\*)|`((?:[^`]|``)*)`)\.(?:(\*)|`((?:[^
 
 
 def require_rights(session: MysqlSession, load: Load) -> None:
-    """Raises RunFailure where the grants of the account do not suffice to publish `load`, with the statement that adds what they lack.
+    """Raises RunFailure if the account lacks rights to publish `load`, with the GRANT statement that adds them.
 
-    The server lists those of the roles that are active in the session with them.
+    The server includes the rights of the active roles of the session.
     """
     grants = [str(row[0]) for row in session.rows("SHOW GRANTS")]
     database, account = map(str, session.one("SELECT DATABASE(), CURRENT_USER()"))
@@ -53,7 +53,7 @@ def require_rights(session: MysqlSession, load: Load) -> None:
 
 
 def held_rights(grants: list[str], database: str, table: str | None = None) -> set[str]:
-    """The rights that lines of SHOW GRANTS give on a table, or on any table of the database."""
+    """The rights on a table, or on any table of the database, in the lines of SHOW GRANTS."""
     return {right for grant in grants if _covers(grant, database, table) for right in listed_rights(grant)}
 
 
@@ -65,7 +65,7 @@ def listed_rights(grant: str) -> list[str]:
 
 
 def _needed(session: MysqlSession, load: Load) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The tables of a publish, with the rights that it needs on each."""
+    """The tables of a publish and the rights needed on each."""
     tables = [load.table, LEDGER, WRITERS]
     if load.write == "view":
         tables = [LEDGER, WRITERS]
@@ -80,7 +80,7 @@ def _needed(session: MysqlSession, load: Load) -> Iterator[tuple[str, tuple[str,
 
 
 def _covers(grant: str, database: str, table: str | None) -> bool:
-    """Whether a line of SHOW GRANTS is about a table of the database. The database's name is a pattern there, as LIKE has it."""
+    """Whether a line of SHOW GRANTS is about a table of the database. The database's name there is a pattern, as in LIKE."""
     found = _OBJECT.search(grant)
     if found is None:
         return False

@@ -1,7 +1,7 @@
-"""Rows of a result as the server writes them, cut into columns without a Python object for each value.
+"""Splits the rows of a result, in the server's format, into columns without a Python object for each value.
 
-A row is a packet: three bytes of length, one of sequence, then the values as text, each behind its own length. 251 in the place of a length
-says NULL, 252 and 253 that the length stands in the next two or three bytes. A packet that begins with 254 and has less than nine
+A row is a packet: three bytes of length, one of sequence, then the values as text, each after its own length. 251 in place of a length
+means NULL; with 252 and 253 the length is in the next two or three bytes. A packet that begins with 254 and has less than nine
 bytes ends the rows, one that begins with 255 is an error.
 """
 
@@ -19,9 +19,9 @@ from pymysql.constants import CR
 from etlrun.connections._mysql.wire import MysqlConnection
 
 PAGE = 8 << 20  # bytes
-SPARE = 3  # the bytes behind the first of a length can be looked at wherever it stands
+SPARE = 3  # so that the bytes after the first byte of a length can always be read
 HEADER = 4
-LONGEST = 0xFFFFFF  # of a packet; a row of as much goes on in the next one
+LONGEST = 0xFFFFFF  # of a packet; a row of this size continues in the next packet
 END_BYTES = 9
 NULL, TWO_BYTES, THREE_BYTES, EIGHT_BYTES, ERROR = 251, 252, 253, 254, 255
 BYTES = {TWO_BYTES: 2, THREE_BYTES: 3, EIGHT_BYTES: 8}
@@ -30,7 +30,7 @@ _word = Struct("<I").unpack_from
 
 @dataclass(frozen=True)
 class _Span:
-    """Where the values of one column stand in a page: `first` and the place after the last byte of each."""
+    """The positions of one column's values in a page: of the first byte, and after the last byte."""
 
     first: pa.Int32Array
     end: pa.Int32Array
@@ -38,7 +38,7 @@ class _Span:
 
 
 def read_rows(line: MysqlConnection, width: int) -> Iterator[list[pa.BinaryArray]]:
-    """The rows of the query that `line` has sent, of `width` columns, about a page at a time. Raises PyMySQL's errors."""
+    """The rows of `width` columns of the query that `line` has sent, about a page at a time. Raises PyMySQL's errors."""
     page = bytearray(PAGE + SPARE)
     filled = done = 0
     starts: list[int] = []
@@ -67,7 +67,7 @@ def read_rows(line: MysqlConnection, width: int) -> Iterator[list[pa.BinaryArray
 
 
 def _find_packets(page: bytearray, at: int, filled: int, starts: list[int]) -> int:
-    """Add the starts of the packets that are complete; gives where the first that is not begins. This loop costs more than all else in Python."""
+    """Add the starts of the complete packets; returns the start of the first incomplete one. This loop takes more time than all other Python code."""
     while at + HEADER <= filled:
         following = at + HEADER + (_word(page, at)[0] & LONGEST)
         if following > filled:
@@ -78,7 +78,7 @@ def _find_packets(page: bytearray, at: int, filled: int, starts: list[int]) -> i
 
 
 def _is_end(page: bytearray, start: int, end: int) -> bool:
-    """Whether a packet ends the rows. Raises the error that it may be."""
+    """Whether a packet ends the rows. Raises the error if it is an error packet."""
     size = end - start - HEADER
     if size and page[start + HEADER] == ERROR:
         err.raise_mysql_exception(bytes(page[start + HEADER : end]))
@@ -86,7 +86,7 @@ def _is_end(page: bytearray, start: int, end: int) -> bool:
 
 
 def _columns(page: bytearray, starts: list[int], width: int) -> list[pa.BinaryArray]:
-    """The values of the packets at `starts`, column by column; they do not depend on the page any more."""
+    """The values of the packets at `starts`, column by column, copied out of the page."""
     memory = pa.py_buffer(page)
     octets = pa.Array.from_buffers(pa.uint8(), len(page), [None, memory])
     begin = pa.array(starts, pa.int32())
@@ -99,14 +99,14 @@ def _columns(page: bytearray, starts: list[int], width: int) -> list[pa.BinaryAr
             at = spans[-1].end
     except pa.ArrowIndexError as error:
         raise _malformed() from error
-    if not at.equals(end):  # or a length could lead out of the page
+    if not at.equals(end):  # otherwise a length could point outside the page
         raise _malformed()
     every_other = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(2, pa.int32()), len(starts))), 2)
     return [_taken(memory, span, every_other) for span in spans]
 
 
 def _span(octets: pa.UInt8Array, at: pa.Int32Array) -> _Span:
-    """The values whose lengths stand at `at`."""
+    """The values whose lengths are at `at`."""
     length = octets.take(at).cast(pa.int32())
     first = pc.add(at, 1)
     largest = pc.max(length).as_py()
@@ -123,7 +123,7 @@ def _span(octets: pa.UInt8Array, at: pa.Int32Array) -> _Span:
 
 
 def _number(octets: pa.UInt8Array, at: pa.Int32Array, count: int) -> pa.Int32Array:
-    """The numbers of `count` bytes at `at`, the least byte first."""
+    """The numbers of `count` bytes at `at`, little-endian."""
     total = octets.take(at).cast(pa.int32())
     for index in range(1, count):
         total = pc.add(total, pc.shift_left(octets.take(pc.add(at, index)).cast(pa.int32()), 8 * index))
@@ -131,7 +131,7 @@ def _number(octets: pa.UInt8Array, at: pa.Int32Array, count: int) -> pa.Int32Arr
 
 
 def _taken(memory: pa.Buffer, span: _Span, every_other: pa.Int32Array) -> pa.BinaryArray:
-    """A copy of the values: of an array in which values and what stands between them take turns, every other one."""
+    """A copy of the values: every second element of an array in which values and the bytes between them alternate."""
     bounds = pc.add(span.first.cast(pa.int64()), pc.shift_left(span.end.cast(pa.int64()), 32))  # two numbers of 32 bits
     count = len(span.first)
     turns = pa.Array.from_buffers(pa.binary(), 2 * count - 1, [None, bounds.buffers()[1], memory])
@@ -140,7 +140,7 @@ def _taken(memory: pa.Buffer, span: _Span, every_other: pa.Int32Array) -> pa.Bin
 
 
 def _long_row(line: MysqlConnection, page: bytearray, width: int) -> list[bytes | None]:
-    """The row that begins in a page and is larger."""
+    """A row that begins in a page but is larger than the page."""
     try:
         return list(_values(_long_packet(line, page), width))
     except LookupError as error:
@@ -148,7 +148,7 @@ def _long_row(line: MysqlConnection, page: bytearray, width: int) -> list[bytes 
 
 
 def _long_packet(line: MysqlConnection, page: bytearray) -> bytes:
-    """The packet that begins in a page and is larger."""
+    """A packet that begins in a page but is larger than the page."""
     held, parts = bytes(page[:PAGE]), []
     while True:
         size = _word(held)[0] & LONGEST

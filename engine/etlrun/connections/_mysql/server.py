@@ -1,4 +1,4 @@
-"""MySQL and MariaDB, as the publish protocol asks for them."""
+"""Implements the publish protocol's `Server` for MySQL and MariaDB."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from etlrun.warehouse.address import Address
 
 SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 NO_TIME_LIMIT = "/*!50708 , max_execution_time=0 */ /*M!100101 , max_statement_time=0 */"  # MySQL reads the first, MariaDB the second
-LIVES = 28_800  # seconds that the server keeps an idle session, while the rows are being sorted
+LIVES = 28_800  # seconds that the server keeps a session that is idle while rows are sorted
 
 
 class MysqlSession:
@@ -30,13 +30,13 @@ class MysqlSession:
             self._line = open_line(address, settings)
 
     def run(self, statement: str) -> int:
-        """Run a statement; gives the number of rows that it touched."""
+        """Run a statement; returns the number of affected rows."""
         with _in_our_words(), self._line.cursor() as cursor:
             cursor.execute(statement)
             return int(cursor.rowcount)
 
     def change(self, statement: str | bytes) -> tuple[int, int]:
-        """Run a statement; gives the number of rows that it touched, and of warnings."""
+        """Run a statement; returns the numbers of affected rows and of warnings."""
         with _in_our_words(), self._line.cursor() as cursor:
             cursor.execute(statement)
             return int(cursor.rowcount), int(cursor.warning_count)
@@ -52,14 +52,14 @@ class MysqlSession:
         return row
 
     def named(self, query: str) -> dict[str, Any]:
-        """The only row of a query, by the names of its columns."""
+        """The only row of a query, as a mapping by column name."""
         with _in_our_words(), self._line.cursor(cursors.DictCursor) as cursor:
             cursor.execute(query)
             (row,) = cursor.fetchall()
             return dict(row)
 
     def stream(self, statement: str, chunks: Iterable[memoryview]) -> tuple[int, int]:
-        """Run a LOAD DATA LOCAL INFILE '{file}'; gives the number of rows loaded, and of warnings."""
+        """Run a LOAD DATA LOCAL INFILE '{file}'; returns the numbers of loaded rows and of warnings."""
         with _in_our_words():
             return self._line.stream(statement, chunks)
 
@@ -70,7 +70,7 @@ class MysqlSession:
 
     @property
     def is_open(self) -> bool:
-        """Whether the line was up when it was used last."""
+        """Whether the connection was open when it was last used."""
         return bool(self._line.open)
 
     @property
@@ -79,21 +79,21 @@ class MysqlSession:
         return int(self._line.thread_id())
 
     def close(self) -> None:
-        """Say goodbye. The server rolls back what is open, and releases the locks."""
+        """Close the connection properly. The server rolls back an open transaction and releases the locks."""
         if self._line.open:
             self._line.close()
 
     def abort(self) -> None:
-        """Cut the line without a word, in whatever state it is."""
+        """Cut the connection at once, whatever its state."""
         self._line.abort()
 
     def cut(self) -> None:
-        """Cut the line from another thread."""
+        """Cut the connection from another thread."""
         self._line.cut()
 
 
 def open_line(address: Address, settings: SessionSettings) -> MysqlConnection:
-    """A line in strict mode, READ COMMITTED and UTC. The one way to a server; failures come as PyMySQL's, a wrong `ca` as RunFailure."""
+    """Open a connection in strict mode, READ COMMITTED and UTC. All connections are opened here. Raises PyMySQL's errors, and RunFailure for a wrong `ca`."""
     line = _connect(address, settings, _tls(address, settings))
     try:
         with line.cursor() as cursor:
@@ -109,7 +109,7 @@ def open_line(address: Address, settings: SessionSettings) -> MysqlConnection:
 
 
 def open_transactional(address: Address, settings: SessionSettings) -> MysqlConnection:
-    """The same, on which nothing is committed until it is said."""
+    """The same, without autocommit."""
     line = open_line(address, settings)
     line.autocommit(False)
     return line
@@ -139,7 +139,7 @@ def _connect(address: Address, settings: SessionSettings, context: ssl.SSLContex
 
 
 def _tls(address: Address, settings: SessionSettings) -> ssl.SSLContext | None:
-    """What the server's certificate is verified with; None where it is not: within this machine, and where the profile says so."""
+    """How the server's certificate is verified; None if it is not: for a server on this machine, or if the profile says so."""
     if settings.tls == "insecure" or (settings.tls == "auto" and address.is_local):
         return None
     try:
@@ -147,7 +147,7 @@ def _tls(address: Address, settings: SessionSettings) -> ssl.SSLContext | None:
     except OSError as error:
         raise wrong_ca(settings.ca, error.strerror or "it is not in PEM form") from error
     context.check_hostname = settings.tls != "verify_ca"
-    if settings.ca:  # MySQL makes itself certificates without the extensions that Python asks for since 3.13
+    if settings.ca:  # MySQL generates certificates without the extensions that Python requires since 3.13
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 

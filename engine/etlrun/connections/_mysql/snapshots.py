@@ -1,7 +1,7 @@
-"""Several sessions that see one state of a table, whoever writes to it meanwhile.
+"""Opens several sessions with the same snapshot of a table, even while others write to it.
 
-While one session holds the table with LOCK TABLES ... READ, nobody can write to it, and those who have written have committed: the
-snapshots that the others take then are of one state. The lock is held for as long as that takes, and nobody's reading is disturbed.
+While one session holds the table with LOCK TABLES ... READ, nobody can write to it, and earlier writers have committed. So the snapshots
+that the other sessions take in this time are equal. The lock is held only for that moment, and does not block readers.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from etlrun.connections._mysql.words import table_name
 from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import ServerError
 
-LOCK_SECONDS = 2  # those who want to write wait as long behind us, where somebody else is writing
+LOCK_SECONDS = 2  # if somebody is writing, later writers wait behind this lock for as long
 
 
 class NotAlikeError(Exception):
-    """The sessions would not see the same: they lead to several servers."""
+    """The sessions would not have the same snapshot: they are connected to different servers."""
 
 
 def open_alike(sessions: OpenSessions[MysqlSession], table: str, count: int) -> list[MysqlSession]:
-    """Sessions of which each sees the table as it is now, until it is closed. Raises ServerError, and NotAlikeError."""
+    """Sessions that all see the table as it is now, until they are closed. Raises ServerError, and NotAlikeError."""
     guard = sessions.open()
     readers = [sessions.open() for _ in range(count)]
     if len({_server(session) for session in (guard, *readers)}) > 1:
@@ -30,14 +30,14 @@ def open_alike(sessions: OpenSessions[MysqlSession], table: str, count: int) -> 
         for session in readers:
             session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            session.rows(f"SELECT 1 FROM {table_name(table)} LIMIT 1")  # from now on nobody alters the table
+            session.rows(f"SELECT 1 FROM {table_name(table)} LIMIT 1")  # from now on nobody can alter the table
     except ServerError:
         guard.abort()
         raise
-    guard.run("UNLOCK TABLES")  # fails where the lock was lost meanwhile
+    guard.run("UNLOCK TABLES")  # fails if the lock was lost in the meantime
     return readers
 
 
 def _server(session: MysqlSession) -> tuple[object, ...]:
-    """What tells the servers apart that may stand behind one address."""
+    """The identity of a server: several may be behind one address."""
     return session.one("SELECT @@hostname, @@port, @@server_id, @@datadir")

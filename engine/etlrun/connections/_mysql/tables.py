@@ -1,4 +1,4 @@
-"""Tables that are there, the statement that makes one that is missing, and where the two differ."""
+"""Describes existing tables, writes the CREATE statement of a missing one, and compares a table with the published columns."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from etlrun.language.columns import Column, Columns
 from etlrun.warehouse.tables import Definition
 
 _DIALECT = mysql.dialect(paramstyle="named")  # other styles double every `%`
-TABLES = ("BASE TABLE", "SYSTEM VERSIONED")  # the second are MariaDB's, which keep what was deleted
+TABLES = ("BASE TABLE", "SYSTEM VERSIONED")  # the second are MariaDB's, which keep deleted rows
 PRIMARY = "PRIMARY"
 COMMENT, TABLE_COMMENT = 1024, 2048  # characters
 
 
 @dataclass(frozen=True)
 class UniqueIndex:
-    """A unique key; of some columns only the first characters may count, of 0 all do."""
+    """A unique key with the number of first characters that count per column; 0 means all."""
 
     name: str
     columns: tuple[str, ...]
@@ -33,7 +33,7 @@ class UniqueIndex:
 
     @property
     def shown(self) -> str:
-        """Its columns as CREATE TABLE has them."""
+        """Its columns as in CREATE TABLE."""
         return ", ".join(
             f"{column}({most})" if most else column for column, most in zip(self.columns, self.prefixes, strict=True)
         )
@@ -41,7 +41,7 @@ class UniqueIndex:
 
 @dataclass(frozen=True)
 class MysqlTable(Definition[MysqlColumn]):
-    """A table or view; `kind` is its TABLE_TYPE, `shown_key` the primary key as CREATE TABLE has it."""
+    """A table or view; `kind` is its TABLE_TYPE, `shown_key` the primary key as in CREATE TABLE."""
 
     kind: str = "BASE TABLE"
     engine: str = "InnoDB"
@@ -54,7 +54,7 @@ class MysqlTable(Definition[MysqlColumn]):
 
 
 def read_definition(session: MysqlSession, table: str) -> MysqlTable | None:
-    """The table or view `table`, of the session's database where its name has no other; None where there is none."""
+    """The table or view `table`, in the session's database unless its name has another; None if it does not exist."""
     *schema, table = table.split(".")
     of = f"table_schema = {text(schema[0]) if schema else 'DATABASE()'}"
     here = f"{of} AND table_name = {text(table)}"
@@ -122,7 +122,7 @@ def _stored(row: tuple[object, ...]) -> MysqlColumn:
 
 
 def create_statement(load: Load, narrow: frozenset[str]) -> str:
-    """The statement that makes the table of `load`; texts in `narrow` have a length, so that they can be indexed."""
+    """The statement that creates the table of `load`; texts in `narrow` have a length, so that they can be indexed."""
     *schema, plain = load.table.split(".")
     table = sa.Table(
         plain,
@@ -144,7 +144,7 @@ def create_statement(load: Load, narrow: frozenset[str]) -> str:
 
 
 def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Why `load` does not fit the table that is there, each with the statement that would correct it, in an order in which they work."""
+    """The reasons why `load` does not fit the existing table, each with the statement that corrects it, in an order in which they work."""
     table = table_name(there.table)
     if not there.is_table:
         kind = there.kind.lower()
@@ -185,7 +185,7 @@ def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterato
 
 
 def _change(found: MysqlColumn, item: Column, load: Load, narrow: frozenset[str]) -> str:
-    """What makes a column that is there take what is published. It says what may be lost."""
+    """The statement that makes an existing column accept the published values, with a note on what may be lost."""
     wanted = written(item, load, narrow)
     if found.is_generated:
         return f"DROP COLUMN {name(found.name)}, ADD COLUMN {wanted} /* its computed values are lost */"
@@ -198,7 +198,7 @@ def _collated(found: MysqlColumn) -> str:
 
 
 def unfit(columns: Columns) -> Iterator[str]:
-    """What MySQL cannot hold at all, whatever the table."""
+    """Columns that MySQL cannot store in any table."""
     for item in columns:
         if item.type.name == "decimal" and item.type.scale > MOST_SCALE:
             yield f"`{item.name}` is {item.type}, and MySQL has at most {MOST_SCALE} digits after the point"
@@ -209,7 +209,7 @@ def unfit(columns: Columns) -> Iterator[str]:
 
 
 def written(item: Column, load: Load, narrow: frozenset[str]) -> str:
-    """The column as it stands in CREATE TABLE and ALTER TABLE."""
+    """The column as in CREATE TABLE and ALTER TABLE."""
     column = _declared(item, load, narrow)
     sa.Table(load.table, sa.MetaData(), column)
     return str(CreateColumn(column).compile(dialect=_DIALECT)).strip()
@@ -227,7 +227,7 @@ def _declared(item: Column, load: Load, narrow: frozenset[str]) -> sa.Column[obj
 
 
 def _length(item: Column, load: Load, narrow: frozenset[str]) -> int:
-    """How many characters or bytes the column has in the table that is made; 0 for as many as its type takes."""
+    """The length of the column in a new table, in characters or bytes; 0 for no limit."""
     if item.name.lower() not in narrow:
         return 0
     keys = {key.lower() for key in load.key}

@@ -1,8 +1,8 @@
-"""How declared types become MySQL's, and which columns that are there take them.
+"""Maps declared types to MySQL's, and decides which existing columns can store them.
 
 A text is TEXT, and VARCHAR where the column is part of the key: 255 characters, or less where several share the 3072 bytes that
-an index may have. All text is utf8mb4 with the collation utf8mb4_bin: others take `nhật ký` and `NHAT KY` for one key. A table that
-is there may also have MySQL's utf8mb4_0900_bin or MariaDB's utf8mb4_nopad_bin, to which a space at the end is a character. A `float`
+an index may have. All text is utf8mb4 with the collation utf8mb4_bin: in others `nhật ký` and `NHAT KY` are the same key. An existing
+table may also use MySQL's utf8mb4_0900_bin or MariaDB's utf8mb4_nopad_bin, in which a space at the end counts. A `float`
 becomes DOUBLE, because MySQL shows only six digits of a FLOAT. A `timestamp` becomes DATETIME(6), which knows no time zone;
 a `timestamptz` too, as its clock in UTC.
 """
@@ -79,7 +79,7 @@ _UNSIGNED = {TINYINT: SMALLINT, SMALLINT: INT, INT: BIGINT, BIGINT: decimal(20, 
 
 @dataclass(frozen=True)
 class MysqlColumn:
-    """A column of a table that is there. `kind` is MySQL's word for the type, `written` the type in full, `limit` characters or bytes."""
+    """A column of an existing table. `kind` is MySQL's name of the type, `written` the type in full, `limit` its length in characters or bytes."""
 
     name: str
     kind: str
@@ -92,7 +92,7 @@ class MysqlColumn:
     precision: int
     scale: int
     fraction: int
-    zero_default: str = ""  # a default that is no date, which strict mode does not take
+    zero_default: str = ""  # a default that is not a date, which strict mode refuses
 
     @property
     def is_unsigned(self) -> bool:
@@ -100,7 +100,7 @@ class MysqlColumn:
 
     @property
     def type(self) -> Type | None:
-        """The type its values have in a relation; None for one that no relation can hold."""
+        """The type of its values in a relation; None if etlrun has no such type."""
         if self.kind == "tinyint":
             found: Type | None = BOOLEAN if self.written.startswith("tinyint(1)") else TINYINT
         elif self.kind == "decimal":
@@ -110,7 +110,7 @@ class MysqlColumn:
         return _UNSIGNED.get(found, found) if self.is_unsigned and found is not None else found
 
     def takes(self, wanted: Type, *, is_exact: bool) -> bool:
-        """Whether every value of `wanted` is kept as it is; `is_exact` columns tell rows apart, so no two texts may be equal there."""
+        """Whether every value of `wanted` is stored unchanged. `is_exact` columns identify rows, so different texts must not be equal there."""
         if self.is_generated or self.kind == "year":  # the server reads 22 as 2022 there
             return False
         if wanted == STRING:
@@ -133,7 +133,7 @@ class MysqlColumn:
         return self.type == wanted or (wanted == FLOAT and self.type == DOUBLE)
 
     def fits_into(self, wanted: Type, length: int) -> bool:
-        """Whether a column of type `wanted`, of `length` characters where it is not 0, keeps every value that may be in this one."""
+        """Whether a column of type `wanted`, with `length` characters unless it is 0, can store every value of this one."""
         mine = TINYINT if self.kind == "tinyint" and not self.is_unsigned else self.type
         if wanted == STRING:
             longest = {**TEXTS, **BLOBS}.get(self.kind) or 4 * (self.limit or 0)
@@ -154,14 +154,14 @@ class MysqlColumn:
 
 
 def key_length(types: tuple[Type, ...]) -> int:
-    """How many characters each text of a key of these types may have."""
+    """How many characters each text column of a key with these types may have."""
     texts = sum(1 for kind in types if kind.name in ("string", "binary"))
     rest = INDEX_BYTES - sum(_BYTES.get(kind.name, 0) for kind in types)
     return min(LONGEST_KEY, rest // (4 * max(1, texts)))
 
 
 def mysql_type(kind: Type, length: int = 0) -> Any:
-    """The SQLAlchemy type of a column; with `length` a text has at most so many characters."""
+    """The SQLAlchemy type of a column; `length` is the most characters of a text."""
     if kind == STRING:
         held: dict[str, Any] = {"charset": CHARSET, "collation": COLLATION}
         return mysql.VARCHAR(length, **held) if length else mysql.TEXT(**held)

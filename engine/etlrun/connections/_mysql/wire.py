@@ -1,10 +1,10 @@
-"""The line to the server: PyMySQL's connection, made safe against what a server may ask of its client.
+"""The connection to the server: PyMySQL's, made safe against requests from a malicious server.
 
-A server may answer any statement with a request for a local file. This connection opens no file: it sends what was handed to
-`stream`, once, under a name that nobody can guess, and hangs up on any other request. Where the producer of the data fails in
-the middle, it hangs up too: PyMySQL itself would then tell the server that the data is complete. A password in clear leaves
-only over a line whose other end has been verified. MySQL's own kind of account, caching_sha2_password, gives its password within
-TLS or encrypted with the key that the server shows: there it is `tls` that says who must prove to be the server.
+A server may answer any statement with a request for a local file. This connection opens no file: it sends the data given to
+`stream`, once, under a name that nobody can guess, and disconnects on any other request. It also disconnects if the producer of the
+data fails in the middle: PyMySQL itself would then tell the server that the data is complete. A password in clear text is sent
+only if the server has been verified. MySQL's default kind of account, caching_sha2_password, sends its password within
+TLS, or encrypted with the key that the server sends: there `tls` decides whether the server must be verified.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class MysqlConnection(Connection):  # type: ignore[misc]
         super().__init__(client_flag=flags, local_infile=False, **settings)
 
     def stream(self, statement: str, chunks: Iterable[memoryview]) -> tuple[int, int]:
-        """Run a LOAD DATA LOCAL INFILE '{file}' with `chunks` as the file; gives the rows loaded and the number of warnings."""
+        """Run a LOAD DATA LOCAL INFILE '{file}' with `chunks` as the file; returns the numbers of loaded rows and of warnings."""
         file = "etlrun-" + secrets.token_hex(16)
         self._offered = (file.encode(), chunks)
         try:
@@ -51,7 +51,7 @@ class MysqlConnection(Connection):  # type: ignore[misc]
             self._offered = None
 
     def start_rows(self, query: str) -> int:
-        """Send a query; gives the number of its columns. Its rows then come by `receive`, until `end_rows` says that they have ended."""
+        """Send a query; returns the number of its columns. Its rows are then read with `receive`, until `end_rows` is called."""
         self._execute_command(COMMAND.COM_QUERY, query)
         self._read_query_result(unbuffered=True)
         assert self._result is not None
@@ -59,7 +59,7 @@ class MysqlConnection(Connection):  # type: ignore[misc]
         return int(self._result.field_count)
 
     def receive(self, view: memoryview) -> int:
-        """Fill `view` with what the server sends, as far as there is something; gives the number of bytes."""
+        """Fill `view` with the bytes that have arrived from the server; returns their number."""
         try:
             if self._may_hold_rows:  # read together with what describes the columns; `readinto1` would wait for more
                 held = self._rfile.read1(len(view))
@@ -85,15 +85,15 @@ class MysqlConnection(Connection):  # type: ignore[misc]
         self._result.connection = None
 
     def wait_at_most(self, seconds: int) -> None:
-        """How long the server may be silent from now on; until then it was as long as the line was given to open."""
+        """Set how long to wait for the server from now on; until now the limit was the connect timeout."""
         self._read_timeout = seconds
 
     def abort(self) -> None:
-        """Cut the line; the server rolls back what is open."""
+        """Cut the connection; the server rolls back an open transaction."""
         self._force_close()
 
     def cut(self) -> None:
-        """Cut the line from another thread: whoever waits for the server gets an error at once."""
+        """Cut the connection from another thread: a thread that waits for the server gets an error at once."""
         sock = self._sock
         if sock is not None:
             with contextlib.suppress(OSError):
@@ -102,11 +102,11 @@ class MysqlConnection(Connection):  # type: ignore[misc]
     def _force_close(self) -> None:
         result = getattr(self, "_result", None)
         if result is not None:
-            result.unbuffered_active = False  # or it would be read to its end when it is collected
+            result.unbuffered_active = False  # otherwise it would be read to its end when it is garbage collected
         super()._force_close()
 
     def take_offer(self, asked: bytes) -> Iterable[memoryview]:
-        """What was offered under the name `asked`; hangs up where it was not offered."""
+        """The data offered under the name `asked`; disconnects if it was not offered."""
         offered, self._offered = self._offered, None
         if offered is None or offered[0] != asked:
             self._force_close()
@@ -143,7 +143,7 @@ class MysqlConnection(Connection):  # type: ignore[misc]
 
     @contextmanager
     def _well_formed(self) -> Iterator[None]:
-        """Inside, an answer that PyMySQL cannot take apart is a failure of the line: it was cut, or it is no MySQL server's."""
+        """In this block, an answer that PyMySQL cannot parse is a failure of the connection: it was cut, or the server is not MySQL."""
         try:
             yield
         except MALFORMED as error:
@@ -169,7 +169,7 @@ class _Result(MySQLResult):  # type: ignore[misc]
             for chunk in chunks:
                 for start in range(0, len(chunk), PACKET):
                     line.write_packet(bytes(chunk[start : start + PACKET]))
-            line.write_packet(b"")  # the end of the data, said only after all of it
+            line.write_packet(b"")  # the end of the data, sent only after all of it
         except BaseException as error:
             line.failed_producer = error
             line.abort()

@@ -1,4 +1,4 @@
-"""Names and texts as MySQL writes them, in a session whose SQL mode has backslash escapes and no ANSI quotes."""
+"""Quotes names and texts for MySQL, in a session with backslash escapes and without ANSI quotes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def name(text: str) -> str:
 
 
 def table_name(text: str) -> str:
-    """The quoted name of a table, of another database where it has two parts."""
+    """The quoted name of a table; with two parts, of another database."""
     return ".".join(map(name, text.split(".")))
 
 
 def names(texts: tuple[str, ...]) -> str:
-    """Quoted identifiers with commas between."""
+    """Quoted identifiers, separated by commas."""
     return ", ".join(name(text) for text in texts)
 
 

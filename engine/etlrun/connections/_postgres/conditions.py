@@ -1,4 +1,4 @@
-"""How PostgreSQL writes a condition, and a view. Texts are compared byte by byte, whatever the collation of their column."""
+"""Writes conditions and views in PostgreSQL's SQL. Texts are compared byte by byte, whatever the collation of their column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows as the lines that COPY reads, and the text whose fingerprint is compared: 48 bits of the MD5 of a row, as a whole number.
+"""Encodes rows as lines for COPY, and as text for the fingerprint: 48 bits of the MD5 of a row, as an integer.
 
 DuckDB writes the lines of the stage, the server those of what it stores. For fractions the fingerprint takes the 8 bytes of the number.
 """
@@ -14,7 +14,7 @@ from etlrun.warehouse.text_lines import FRACTIONS, SPECIALS, bits_of, escaped, l
 
 
 def encoding(fields: tuple[StageField, ...]) -> Encoding:
-    """How the rows leave the stage."""
+    """How rows of the stage are encoded."""
     proved = line([_proved(each) for each in fields])
     return Encoding((line([_sent(each) for each in fields]),), f"CAST('0x' || md5({proved})[1:12] AS BIGINT)", _sum)
 
@@ -22,14 +22,14 @@ def encoding(fields: tuple[StageField, ...]) -> Encoding:
 def fingerprint(fields: tuple[StageField, ...]) -> str:
     """The fingerprint of a row that the server stores.
 
-    Where the stage has no NULL, one that the server stores is left out of its line, which then has a tab too few for any line of the stage.
+    If the stage has no NULL in a column, a NULL that the server stores is left out of its line; the line then has a tab too few to be equal.
     """
     values = ", ".join(_served(each) for each in fields)
     return f"('x' || left(md5(concat_ws(E'\\t', {values}) || E'\\n'), 12))::bit(48)::bigint"
 
 
 def literal(field: StageField) -> str:
-    """A DuckDB expression that writes a value as a quoted text, which PostgreSQL takes for the type of the column beside it."""
+    """A DuckDB expression that writes a value as a quoted text, to which PostgreSQL gives the type of the compared column."""
     plain = _number_text(field) if field.type.name in FRACTIONS else text_of(field)
     value = f"'\\x' || {plain}" if field.type.name == "binary" else f"replace({plain}, '''', '''''')"
     return f"coalesce('''' || {value} || '''', 'NULL')"
@@ -52,7 +52,7 @@ def _proved(field: StageField) -> str:
 
 
 def _number(field: StageField) -> str:
-    """A fraction as DOUBLE, of which there is one that is not a number."""
+    """A float as DOUBLE, with a single form of NaN."""
     number = f"CAST({field.staged} AS DOUBLE)"
     return f"CASE WHEN isnan({number}) THEN CAST('nan' AS DOUBLE) ELSE {number} END"
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL or the way to it can report, which of it is worth another try, and what a person can do about the rest."""
+"""Errors of PostgreSQL or its connection: which can be retried, and how a user can fix the others."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LOST = "08006"
 UNREACHABLE = "08001"
 LOCK_WAIT = "55P03"
 DENIED, DEPENDENTS = "42501", "2BP01"
-_KINDS: tuple[tuple[str, ErrorKind], ...] = (  # the beginning of a code, the longest first
+_KINDS: tuple[tuple[str, ErrorKind], ...] = (  # prefixes of codes, the longest first
     ("25006", "failover"),
     ("55P03", "lock-wait"),
     ("40P01", "transient"),
     ("40001", "transient"),
-    ("42P07", "transient"),  # a table that another process was first to make
+    ("42P07", "transient"),  # another process was the first to create the table
     ("42501", "denied"),
     ("23505", "duplicate"),
     ("23502", "refused"),
@@ -34,7 +34,7 @@ _KINDS: tuple[tuple[str, ErrorKind], ...] = (  # the beginning of a code, the lo
     ("22", "refused"),
 )
 _BEFORE_LOGIN = ("connection failed", "connection timeout", "failed to resolve")  # how psycopg begins its messages
-_AT_LOGIN = (  # what a server answers to a client that logs in has no code in libpq
+_AT_LOGIN = (  # libpq gives no code for errors at login
     ("SYSCALL", LOST),
     ("closed", LOST),
     ("cleartext password", "CLEAR"),
@@ -90,7 +90,7 @@ NO_PARTITION = (
     "the table has no partition for a row",
     "create one with CREATE TABLE ... PARTITION OF ..., or remove such rows in the pipeline",
 )
-_REFUSED = {  # what is wrong with rows; "23503" alone can be about other rows than these, see _WHAT
+_REFUSED = {  # the mistakes of rows; "23503" alone can be about other rows than these, see _WHAT
     "23503": NO_PARENT,
     "23514": CHECK_VIOLATED,
     "P0001": ("a trigger of the table rejects a row", CHANGE_ROWS),
@@ -99,7 +99,7 @@ _REFUSED = {  # what is wrong with rows; "23503" alone can be about other rows t
 
 @contextmanager
 def as_server_error() -> Iterator[None]:
-    """Failures of psycopg come out as ServerError."""
+    """In this block, errors of psycopg become ServerError."""
     try:
         yield
     except psycopg.Error as error:
@@ -107,7 +107,7 @@ def as_server_error() -> Iterator[None]:
 
 
 def server_error(error: Exception) -> ServerError:
-    """The error of psycopg with its code, SQLSTATE."""
+    """Convert an error of psycopg, with its SQLSTATE."""
     detail = str(error).strip()
     code = getattr(error, "sqlstate", None) or _code_of(detail)
     kind: ErrorKind = next((kind for start, kind in _KINDS if code.startswith(start)), "other")
@@ -117,14 +117,14 @@ def server_error(error: Exception) -> ServerError:
 
 
 def _code_of(detail: str) -> str:
-    """The code of an error to which libpq gives none: one of a login, or of a line that broke after it."""
+    """The code for an error without one from libpq: at login, or of a connection that broke later."""
     if not detail.startswith(_BEFORE_LOGIN):
         return LOST
     return next((code for part, code in _AT_LOGIN if part in detail), UNREACHABLE)
 
 
 def explain(error: ServerError) -> tuple[str, str]:
-    """What happened, with the code that finds it in PostgreSQL's manual; and what to do."""
+    """What happened, with the code for PostgreSQL's manual, and what to do."""
     code = str(error.code)
     what, fix = _WHAT.get(
         code, (f"the server reported an error: {masked(error.detail)}", "look up the code in the manual of the server")
@@ -144,12 +144,12 @@ def explain(error: ServerError) -> tuple[str, str]:
 
 
 def _dependents(detail: str) -> list[str]:
-    """What depends on the thing that a statement would drop, in the server's words: a line each."""
+    """The objects that depend on the one to drop, as the server reports them, one line each."""
     return [line.removeprefix("DETAIL:").strip() for line in detail.splitlines() if " depends on " in line]
 
 
 def meaning(error: ServerError | LoadRefused) -> tuple[str, str]:
-    """What it means that rows are not taken, beyond the server's own words; and what to do."""
+    """What a refusal of rows means, in addition to the server's message, and what to do."""
     if isinstance(error, ServerError) and error.detail.startswith("no partition of relation"):
         return NO_PARTITION
     return _REFUSED.get(str(error.code), ("", CHANGE_ROWS))

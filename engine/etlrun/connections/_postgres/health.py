@@ -1,4 +1,4 @@
-"""What a server is, and what the account may do: less than it needs stands in the way, more than it needs is worth knowing."""
+"""Checks a server's version and the account's rights for `etlrun doctor`: missing rights are errors, unneeded ones are notices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OLDEST = 130_000
 
 
 def examine(session: PostgresSession) -> Iterator[HealthFinding]:
-    """Ask the server; nothing is changed."""
+    """Check the server without changing anything."""
     number = session.line.info.server_version
     (version, encoding, is_replica, flush, is_super, may_create, there) = session.one(
         "SELECT current_setting('server_version'), pg_encoding_to_char(encoding), pg_is_in_recovery(), current_setting('synchronous_commit'), "

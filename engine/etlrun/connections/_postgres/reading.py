@@ -1,6 +1,6 @@
-"""Tables as Arrow batches in the declared types, by COPY; a large one over several connections, each of which takes some of its pages.
+"""Reads tables as Arrow batches in the declared types, by COPY; a large table over several connections, each of which reads some pages.
 
-All of them see the snapshot that the first one has exported, whoever writes to the table meanwhile.
+All of them see the snapshot that the first connection exports, even while others write to the table.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from etlrun.language.columns import BINARY, Column, Columns
 from etlrun.warehouse.access import Parallel
 from etlrun.warehouse.open_sessions import OpenSessions
 
-RANGES = 4  # for each reader: who is done early takes another
+RANGES = 4  # per reader: a reader that finishes early takes another
 PAGE = 8 << 20  # bytes
-WITH_RANGES = 140_000  # the first version that reads a range of pages without the others
+WITH_RANGES = 140_000  # the first version that can read a range of pages alone
 
 
 def share_out(
     parallel: Parallel, sessions: OpenSessions[PostgresSession], there: PostgresTable
 ) -> tuple[list[PostgresSession], tuple[str, ...]]:
-    """Sessions that see the same, and conditions that share the rows out between them; one of each where that is not worth it."""
+    """Sessions with the same snapshot, and conditions that divide the rows between them; one of each for a small table."""
     first = sessions.open()
     if parallel.count == 1 or there.kind != "r" or first.line.info.server_version < WITH_RANGES:
         return [first], ("",)
@@ -46,7 +46,7 @@ def share_out(
     step = max(1, -(-int(pages) // (RANGES * parallel.count)))
     starts = range(0, max(1, int(pages)), step)
     ends = (f" AND ctid < '({start + step},0)'::tid" for start in starts[:-1])
-    bounds = [*ends, ""]  # the last one is open: pages may have come since
+    bounds = [*ends, ""]  # the last one is open: pages may have been added since
     return [first, *others], tuple(
         f"ctid >= '({start},0)'::tid{end}" for start, end in zip(starts, bounds, strict=True)
     )
@@ -64,7 +64,7 @@ def read_batches(
 
 
 def _pages(rows: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines of rows, some megabytes at a time."""
+    """Lines of rows, some megabytes at a time."""
     page: list[bytes] = []
     size = 0
     for row in rows:

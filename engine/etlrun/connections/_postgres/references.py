@@ -1,4 +1,4 @@
-"""Foreign keys of other tables that refer to one; the tables of which a transaction has changed rows."""
+"""Finds foreign keys of other tables that refer to a table, and the tables whose rows a transaction has changed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _CHANGED = (
 
 
 def changed_tables(session: PostgresSession) -> frozenset[str]:
-    """The tables, with their schemas, of which the transaction has changed rows, whatever made it do so; of a partition its whole table."""
+    """The tables, with schema, in which the transaction has changed rows for any reason; for a partition, its parent table."""
     return frozenset(str(row[0]) for row in session.rows(_CHANGED))
 
 
 def references_to(session: PostgresSession, table: str) -> tuple[Reference, ...]:
-    """The foreign keys that refer to `table`; what refers to a partition of it, too."""
+    """The foreign keys that refer to `table`; also those that refer to one of its partitions."""
     return tuple(Reference(*map(str, row)) for row in session.rows(_KEYS.format(table=text(table_name(table)))))

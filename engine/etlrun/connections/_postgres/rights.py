@@ -1,4 +1,4 @@
-"""What an account lacks for a publish, as the server says before anything is tried."""
+"""Finds the rights that an account lacks for a publish, by asking the server before anything is tried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = ("SELECT", "INSERT", "DELETE")
 
 
 def require_rights(session: PostgresSession, load: Load) -> None:
-    """Raises RunFailure where the account may not publish `load`, with the statements that add what it lacks."""
+    """Raises RunFailure if the account lacks rights to publish `load`, with the statements that add them."""
     account = name(str(session.one("SELECT current_user")[0]))
     rows = data_table(load.table) if load.publish == "pointer" else load.table
     lacking: dict[str, dict[str, None]] = {}
@@ -40,9 +40,9 @@ def require_rights(session: PostgresSession, load: Load) -> None:
 
 
 def _lacking(session: PostgresSession, load: Load, rows: str) -> Iterator[tuple[str, str]]:
-    """Each right that a publish needs and the account lacks, and how GRANT names what it is on."""
+    """The missing rights for a publish, each with the object as GRANT names it."""
     if load.write == "view":
-        yield from _on_schema(session, load.table, "USAGE", "CREATE")  # it is tried under another name first
+        yield from _on_schema(session, load.table, "USAGE", "CREATE")  # the rename is tried under another name first
     else:
         yield from _on_table(session, rows)
     if load.publish == "pointer":
@@ -53,7 +53,7 @@ def _lacking(session: PostgresSession, load: Load, rows: str) -> Iterator[tuple[
 
 
 def _on_table(session: PostgresSession, table: str) -> Iterator[tuple[str, str]]:
-    """Rights on a table that is there, or else on the schema in which it is to be made."""
+    """Rights on an existing table, or on the schema in which it is created."""
     held = ", ".join(f"has_table_privilege(t.oid, '{right}')" for right in ROWS)
     found = session.rows(f"SELECT {held} FROM {_is(table)}")
     yield from _on_schema(session, table, "USAGE", *(() if found else ("CREATE",)))
@@ -73,7 +73,7 @@ def _hides_rows(session: PostgresSession, table: str) -> bool:
 
 
 def _is(table: str) -> str:
-    """The rest of a query of pg_class `t` for a table, which the account need not be allowed to see."""
+    """The rest of a query on pg_class `t` for a table; the account need not have rights on the table."""
     plain = table.rpartition(".")[2]
     return (
         f"pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {_schema(table)} AND t.relname = {text(plain)} "

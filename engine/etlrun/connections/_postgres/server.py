@@ -1,4 +1,4 @@
-"""PostgreSQL, as the publish protocol asks for it."""
+"""Implements the publish protocol's `Server` for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from etlrun.warehouse.versions import VERSIONS
 
 
 class CopyLoader:
-    """Rows travel by COPY."""
+    """Sends rows by COPY."""
 
     notice = ""
 
@@ -137,7 +137,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
         return create_statement(load)
 
     def replace_view(self, session: PostgresSession, load: Load) -> Iterator[str]:
-        if self.describe(session, load.table) is not None:  # with other columns it could not be replaced
+        if self.describe(session, load.table) is not None:  # a view with different columns cannot be replaced
             yield f"DROP VIEW {self.table(load.table)}"
         yield from super().replace_view(session, load)
 
@@ -258,7 +258,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
 
 
 def _second_key(stage: Stage, there: PostgresTable, detail: str) -> RunFailure | None:
-    """The failure of rows that a unique key beside the primary one does not take; None where the server names no such key."""
+    """The failure of rows that violate a unique key other than the primary key; None if the server names no such key."""
     found = re.search(r'unique constraint "(.*)"', detail)
     kind = dict(there.unique).get(found[1]) if found else None
     if found is None or kind is None:
@@ -283,5 +283,5 @@ def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[memoryview]:
 
 
 def _number(lock: str) -> str:
-    """The number of an advisory lock, from the expression of its name."""
+    """The number of an advisory lock, as an SQL expression over its name."""
     return f"('x' || substr(md5({lock}), 1, 16))::bit(64)::bigint"

@@ -19,7 +19,7 @@ NOT_IN_CLEAR = {"require_auth": "!password"}
 
 
 def open_line(address: Address, settings: SessionSettings) -> psycopg.Connection[Any]:
-    """A connection in UTC and READ COMMITTED. The one way to a server; failures come as psycopg's, a wrong `ca` as RunFailure."""
+    """Open a connection in UTC and READ COMMITTED. All connections are opened here. Raises psycopg's errors, and RunFailure for a wrong `ca`."""
     line = psycopg.connect(
         host=address.socket or address.host,
         port=address.port,
@@ -52,22 +52,22 @@ def open_line(address: Address, settings: SessionSettings) -> psycopg.Connection
 
 
 def open_transactional(address: Address, settings: SessionSettings) -> psycopg.Connection[Any]:
-    """The same, on which nothing is committed until it is said."""
+    """The same, without autocommit."""
     line = open_line(address, settings)
     line.autocommit = False
     return line
 
 
 def _protection(address: Address, settings: SessionSettings) -> dict[str, Any]:
-    """How the server proves who it is: by nothing within this machine, and where the profile says so."""
+    """How the server is verified: not at all on this machine, or if the profile says so."""
     if settings.tls == "insecure" or (settings.tls == "auto" and address.is_local):
-        return {"sslmode": "prefer", **NOT_IN_CLEAR}  # nobody knows who would read the password
+        return {"sslmode": "prefer", **NOT_IN_CLEAR}  # the password could be read by anybody
     if settings.ca:
         try:
             ssl.create_default_context(cafile=settings.ca)
         except OSError as error:
             raise wrong_ca(settings.ca, error.strerror or "it is not in PEM form") from error
-    # The OpenSSL that comes with psycopg does not know where this system has its authorities; Python's does.
+    # The OpenSSL inside psycopg does not know where this system keeps its certificate authorities; Python's does.
     authorities = settings.ca or ssl.get_default_verify_paths().cafile or "system"
     if settings.tls == "verify_ca":
         return {"sslmode": "verify-ca", "sslrootcert": authorities, **NOT_IN_CLEAR}
@@ -94,7 +94,7 @@ class PostgresSession:
         return row
 
     def send(self, statement: str, chunks: Iterable[memoryview]) -> int:
-        """Run a COPY ... FROM STDIN; gives the number of rows that the server took."""
+        """Run a COPY ... FROM STDIN; returns the number of rows that the server accepted."""
         with as_server_error(), self.line.cursor() as cursor:
             with cursor.copy(statement.encode()) as copy:
                 for chunk in chunks:
@@ -102,7 +102,7 @@ class PostgresSession:
             return cursor.rowcount
 
     def receive(self, statement: str) -> Iterator[bytes]:
-        """Run a COPY ... TO STDOUT; gives the lines of rows one by one."""
+        """Run a COPY ... TO STDOUT; yields the lines of rows one by one."""
         with as_server_error(), self.line.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             yield from map(bytes, copy)
 

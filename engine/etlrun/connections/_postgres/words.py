@@ -1,4 +1,4 @@
-"""Names, texts and types as PostgreSQL writes them, in a session with standard_conforming_strings."""
+"""Quotes names and texts, and writes types, for PostgreSQL with standard_conforming_strings."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def text(value: str) -> str:
 
 
 def table_name(text: str) -> str:
-    """The quoted name of a table, of another schema where it has two parts."""
+    """The quoted name of a table; with two parts, of another schema."""
     return ".".join(map(name, text.split(".")))
 
 
 def declared(kind: Type) -> str:
-    """A type as CREATE TABLE has it."""
+    """A type as in CREATE TABLE."""
     return f"numeric({kind.precision}, {kind.scale})" if kind.name == "decimal" else _WRITTEN[kind.name]

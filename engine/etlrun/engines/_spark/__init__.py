@@ -1,1 +1,1 @@
-"""The Spark session: how it starts, how it works, and what its errors mean."""
+"""The Spark session: starts it, runs statements on it, and explains its errors."""

@@ -1,6 +1,6 @@
-"""The Spark application of this process: one JVM and one context, in which every run has a session of its own.
+"""The Spark application of this process: one JVM and one context, in which every run has its own session.
 
-A session has temporary views and settings that no other sees. The application ends with its last session, unless it is kept for more.
+Temporary views and settings are private to a session. The application ends with its last session, unless it is kept for later ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Application:
-    """The session that started the application, and who needs it: sessions at work, and those who keep it for others."""
+    """The session that started the application, and the users that keep it alive: sessions, and `kept` blocks."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     first: SparkSession | None = None
@@ -41,13 +41,13 @@ _application = _Application()
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Inside, the application goes on when a session ends, for the sessions that follow."""
+    """In this block, the application stays alive after a session ends, for the next sessions."""
     with _application.lock:
         _application.keepers += 1
     try:
         yield
     finally:
-        if _application.lock.acquire(blocking=not is_asked()):  # else it is starting, and ends with this process
+        if _application.lock.acquire(blocking=not is_asked()):  # otherwise it is starting, and ends with this process
             try:
                 _application.keepers -= 1
                 _application.end_unless_needed()
@@ -56,9 +56,9 @@ def kept() -> Iterator[None]:
 
 
 def new_session(start: Callable[[], SparkSession], log: Path) -> SparkSession:
-    """A session of its own; `start` starts the application where there is none, or where it was lost.
+    """A new session; `start` starts the application if there is none, or if it was lost.
 
-    Then it writes to `log`; else `log` is another name of the file to which it writes.
+    If it is started here, it writes to `log`; otherwise `log` becomes a link to its log file.
     """
     with _application.lock:
         if _application.first is None or not _is_alive(_application.first):
@@ -67,13 +67,13 @@ def new_session(start: Callable[[], SparkSession], log: Path) -> SparkSession:
         with in_touch():
             session = _application.first.newSession()
         _application.sessions += 1
-        with suppress(OSError):  # a run whose folder is elsewhere has no log
+        with suppress(OSError):  # a run with its folder on another disk has no log
             os.link(_application.log, log)
     return session
 
 
 def end_session() -> None:
-    """A session of `new_session` needs the application no more."""
+    """Release the application for a session of `new_session`."""
     with _application.lock:
         _application.sessions -= 1
         _application.end_unless_needed()
@@ -88,7 +88,7 @@ def _is_alive(spark: SparkSession) -> bool:
 
 
 def _end() -> None:
-    """End the application, and let PySpark forget a JVM that is gone; it would try to talk to it for ever."""
+    """End the application, and let PySpark forget a dead JVM, to which it would try to connect forever."""
     ending, _application.first = _application.first, None
     if ending is None:
         return
@@ -99,7 +99,7 @@ def _end() -> None:
     with connection_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ending.stop()
-    context.stop()  # the first time ends where the JVM does not answer; now only what is in this process is left
+    context.stop()  # the first call fails if the JVM does not answer; the second cleans up this process
     SparkSession._instantiatedSession = SparkSession._activeSession = None
     gateway = SparkContext._gateway
     if gateway is not None and gateway.proc.poll() is not None:

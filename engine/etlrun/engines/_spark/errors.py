@@ -1,4 +1,4 @@
-"""What Spark says went wrong, as facts: the kind of mistake, one line, and the place in the statement."""
+"""Extracts the facts of a Spark error: its condition, one line of text, and the place in the statement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONDITIONS = {
     "USER_RAISED_EXCEPTION": "bad-value",
 }
 
-NO_PROGRAM = "Cannot run program"  # says which; its cause says only that it is not there
+NO_PROGRAM = "Cannot run program"  # names the file; its cause only says that a file is missing
 _TRACEBACK = re.compile(r"^.*Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)", re.MULTILINE)
 
 
@@ -50,7 +50,7 @@ def translated(error: Any) -> StatementError:
 
 
 def translated_java(error: Exception) -> StatementError:
-    """The facts of an error that the Java side does not name: a condition that its text names, or else its innermost cause."""
+    """The facts of an error without a condition from Java: a condition in its text, or its innermost cause."""
     text = str(error)
     if _is_cancelled(text):
         return StatementError("interrupted", "the statement was interrupted")
@@ -67,7 +67,7 @@ def _is_cancelled(text: str) -> bool:
 
 
 def _second_line(text: str) -> str:
-    """What stands behind `An error occurred while calling ...`, which says nothing."""
+    """The line after `An error occurred while calling ...`, which has no information."""
     lines = [line.strip(": ") for line in text.split("\n") if line.strip()]
     return lines[1] if len(lines) > 1 else lines[0]
 
@@ -83,5 +83,5 @@ def _detail(text: str, code: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error that says something."""
+    """The first line of an error that has information."""
     return next((line for line in str(error).split("\n") if line.strip()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""Settings from the environment on their way to Spark: not by the command line, which everybody on the machine can read."""
+"""Passes secret settings to Spark without the command line, which every user of the machine can read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SUBMIT = "PYSPARK_SUBMIT_ARGS"  # what PySpark adds to the command line of the J
 
 @contextmanager
 def handed_over(secrets: Mapping[str, str], folder: Path) -> Iterator[Mapping[str, str]]:
-    """Hands `secrets` to a JVM that starts inside the block, by a file in `folder` that only its owner can read and that is gone after it.
+    """Pass `secrets` to a JVM that starts in this block, by a file in `folder` that only its owner can read and that is deleted after it.
 
-    Gives what the session itself must be told: nothing, or all of them where the JVM runs already, which no command line tells then.
+    Yields the settings to set on the session itself: none, or all of them if the JVM is already running.
     """
     from pyspark import SparkContext
 
@@ -39,15 +39,15 @@ def handed_over(secrets: Mapping[str, str], folder: Path) -> Iterator[Mapping[st
 
 
 def redaction(general: str, secrets: Mapping[str, str]) -> str:
-    """A pattern for what Spark shows as `*********`: settings that fit `general`, and those in `secrets` by their names."""
+    """A pattern for settings that Spark shows as `*********`: those that match `general`, and those in `secrets`, by name."""
     names = (
         re.escape(name.removeprefix("spark.hadoop.")) for name in secrets
-    )  # Hadoop's own settings are listed without it
+    )  # Hadoop's own settings are listed without this prefix
     return "|".join((general, *names))
 
 
 def _escaped(text: str) -> str:
-    """Text as Java's properties have it."""
+    """Text escaped for a Java properties file."""
     units = text.encode("utf-16-be")
     codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
     return "".join(

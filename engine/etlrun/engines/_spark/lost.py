@@ -1,4 +1,4 @@
-"""The process or the server of Spark that went away while it was wanted: killed, out of memory, unreachable."""
+"""Detects that Spark's process or server was lost: killed, out of memory, unreachable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIES, FEW_TRIES = (
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether an error is about the way to Spark, and not of Spark."""
+    """Whether an error is about the connection to Spark, not an error that Spark reports."""
     from py4j.protocol import Py4JError, Py4JJavaError
 
     is_of_java = isinstance(error, (Py4JError, ConnectionError)) and not isinstance(error, Py4JJavaError)
@@ -30,7 +30,7 @@ def is_lost(error: Exception) -> bool:
 
 @contextmanager
 def in_touch() -> Iterator[None]:
-    """Raises RunFailure where Spark tells nothing any more; what it tells of is raised as it is."""
+    """In this block, a lost Spark raises RunFailure; errors that Spark reports are raised unchanged."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -54,7 +54,7 @@ def _lost(message: str, fix: str) -> RunFailure:
 
 @contextmanager
 def connection_errors() -> Iterator[None]:
-    """For what needs no answer, such as the end of a session: nothing is raised where nobody is there to hear it."""
+    """For calls without an answer, such as ending a session: a lost connection is ignored."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -63,7 +63,7 @@ def connection_errors() -> Iterator[None]:
 
 
 def set_retries(spark: SparkSession, tries: int) -> None:
-    """Let a session of Spark Connect try that often to reach its server. Its own way, 15 times, takes ten minutes for each call."""
+    """Set how often a session of Spark Connect tries to reach its server. Its default, 15 times, takes ten minutes per call."""
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
@@ -71,7 +71,7 @@ def set_retries(spark: SparkSession, tries: int) -> None:
 
 
 def silence() -> None:
-    """Keep py4j from writing tracebacks, through the root logger, of errors that it raises as well."""
+    """Keep py4j from logging tracebacks, through the root logger, of errors that it also raises."""
     logging.getLogger().addFilter(_is_of_others)
 
 

@@ -1,4 +1,4 @@
-"""A Spark session at work, through SQL and the DataFrame API only, so that Connect works as well as classic Spark."""
+"""A Spark session, used only through SQL and the DataFrame API, so that Spark Connect works like classic Spark."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READING = {"parquet.page.verify-checksum.enabled": "true"}
 
 
 class SparkSessionAtWork(EngineSession):
-    """Spark at work; `end` gives back what the session was started with."""
+    """An open Spark session; `end` releases its resources."""
 
     def __init__(self, spark: SparkSession, *, is_classic: bool, end: Callable[[], None] | None = None) -> None:
         self.spark = spark
@@ -70,7 +70,7 @@ class SparkSessionAtWork(EngineSession):
         return frame.selectExpr(*map(_typed, names, columns))
 
     def _linked_frame(self, columns: Columns, part: LinkedFiles) -> DataFrame:
-        """The files in one scan. With a schema no job is needed to find one; the name of a file's folder gives the group of its constants."""
+        """Read the files in one scan. With a schema, Spark needs no job to infer one. The folder name of a file is the number of its constants."""
         read = _linked_schema(part)
         group = [f"{GROUP} int"] if part.groups else []
         schema = ", ".join([*(f"{_quoted(name)} {_type_text(kind)}" for name, kind in read.items()), *group])
@@ -84,7 +84,8 @@ class SparkSessionAtWork(EngineSession):
 
     @in_touch()
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
-        whole = rows if rows.num_rows else rows.schema.empty_table()  # Spark takes no nested column without a chunk
+        # Spark cannot read a nested column without column chunks.
+        whole = rows if rows.num_rows else rows.schema.empty_table()
         self.spark.createDataFrame(whole).createOrReplaceTempView(_quoted(relation))
 
     def write(self, statement: str, folder: Path) -> None:
@@ -110,7 +111,7 @@ class SparkSessionAtWork(EngineSession):
         if not self.is_classic:
             return self.done
         stages: list[Any] = []
-        with connection_errors():  # the statement that runs says so
+        with connection_errors():  # the running statement reports it
             tracker = self.spark.sparkContext.statusTracker()
             active = set(tracker.getActiveStageIds())
             jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(self.group)]
@@ -175,21 +176,21 @@ def _linked_value(item: Column, column: FileColumn, read: Mapping[str, Type]) ->
 
 
 def _constant(item: Column, texts: Sequence[str | None]) -> str:
-    """The value of a column that the folder of a row's file tells by its number; one literal, however many folders there are."""
+    """The value of a column for the folder of a row's file, looked up by number in one literal, however many folders there are."""
     listed = json.dumps(texts, ensure_ascii=False).replace("\\", "\\\\").replace("'", "\\'")
     found = f"CAST(from_json('{listed}', 'array<string>') AS array<{_type_text(item.type)}>)"
     return f"{found}[{GROUP}] AS {_quoted(item.name)}"
 
 
 def _schema(columns: Columns, part: ParquetFiles) -> str:
-    """The columns of our own files as Spark's DDL."""
+    """The columns of etlrun's own files as Spark DDL."""
     there = (item for item in columns if item.name not in part.lacking)
     kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in there]
     return ", ".join([*kinds, *([f"{_quoted(part.marker)} string"] if part.marker else [])])
 
 
 def _linked_schema(part: LinkedFiles) -> Mapping[str, Type]:
-    """What is read of the files of others, by column: of a struct only the members that some column reads."""
+    """The schema to read other files with, by column: of a struct only the members that some column reads."""
     top: dict[str, Type] = {}
     for column in part.columns:
         if column.type != NULL:
@@ -214,7 +215,7 @@ def _merged(one: Type, other: Type) -> Type:
 
 
 def _member(value: str, read: Type, wanted: Type) -> str:
-    """A value that is read as one type, with the members of another only: a cast goes by their places."""
+    """A value with only the members of another type: a cast of a struct matches members by position."""
     if read == wanted:
         return value
     if read.element is not None and wanted.element is not None:
@@ -235,12 +236,12 @@ def _type_in_file(column: FileColumn) -> Type:
 
 
 def _address(path: str | Path) -> str:
-    """A path as Hadoop takes it: behind the scheme it stands as it is, `%20` and all."""
+    """A path for Hadoop: after the scheme it is not decoded, so `%20` stays `%20`."""
     return f"file://{path}"
 
 
 def _pattern(path: str) -> str:
-    """A path where Spark takes a pattern; every character is for itself."""
+    """A path with its pattern characters escaped, where Spark expects a pattern."""
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", _address(path))
 
 
@@ -249,7 +250,7 @@ def _quoted(name: str) -> str:
 
 
 def _type_text(kind: Type) -> str:
-    """A type as Spark's DDL."""
+    """A type as Spark DDL."""
     if kind.element is not None:
         return f"array<{_type_text(kind.element)}>"
     if kind.entry is not None:

@@ -1,4 +1,4 @@
-"""Send the archive of `etlrun pack` to executors, which unpack it into a folder beside their work."""
+"""Sends the archive of `etlrun pack` to executors, which unpack it into their working folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARCHIVES, PATH = "spark.archives", "spark.executorEnv.PYTHONPATH"
 
 
 def with_packages(archive: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """The settings with which executors unpack the archive, and find what is in it first. Raises RunFailure where it is not there."""
+    """The settings with which executors unpack the archive and import from it first. Raises RunFailure if it does not exist."""
     _refuse_absent(archive)
     archives = ",".join(filter(None, [settings.get(ARCHIVES, ""), f"{archive}#{PACKAGES}"]))
     path = ":".join(filter(None, [f"./{PACKAGES}", settings.get(PATH, "")]))
@@ -25,7 +25,7 @@ def with_packages(archive: str, settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def send_packages(spark: SparkSession, archive: str) -> None:
-    """Send the archive to the executors of a Spark Connect server. Raises RunFailure where it is not there, or not taken."""
+    """Send the archive to the executors of a Spark Connect server. Raises RunFailure if it does not exist, or the server refuses it."""
     from pyspark.errors import PySparkException
 
     _refuse_absent(archive)

@@ -1,4 +1,4 @@
-"""Start a Spark session: classic or Connect, quiet, and with the rules that a statement's meaning relies on."""
+"""Starts a Spark session: classic or Connect, without console noise, and with the settings that statements rely on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from etlrun.stopping import cancelling
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# What a statement's meaning relies on; no setting of a profile overrides these.
+# The settings on which the meaning of statements relies; a profile cannot override them.
 RULES = {
     **SPARK_SETTINGS,
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
@@ -39,11 +39,11 @@ RULES = {
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.runSQLOnFiles": "false",
-    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # of files that do not say which calendar they are of
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # for files that do not name their calendar
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
     "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
-# What can only be said before a session starts: nothing that a specification says may reach classes or the log.
+# Settings that must be set before a session starts: text of a specification must not reach Java classes or the log.
 AT_START = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -70,7 +70,7 @@ def start_session(
     settings: Mapping[str, str],
     secrets: Mapping[str, str],
 ) -> SparkSessionAtWork:
-    """A session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure where none can be had.
+    """Start a session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure.
 
     `secrets` are settings that came from the environment.
     """
@@ -79,7 +79,7 @@ def start_session(
     for chatter in (
         "SQLQueryContextLogger",
         "DataFrameQueryContextLogger",
-    ):  # ten kilobytes of stack for each analysis error
+    ):  # otherwise each analysis error has ten kilobytes of stack trace
         logging.getLogger(chatter).setLevel(logging.CRITICAL + 1)
     if remote:
         spark = _connect(remote, {**settings, **secrets})
@@ -103,7 +103,7 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
     try:
         spark = SparkSession.builder.remote(remote).create()
         set_retries(spark, TRIES)
-        with warnings.catch_warnings():  # a server tells of every setting that it would rather not see changed
+        with warnings.catch_warnings():  # a server warns about every setting that should not be changed
             warnings.simplefilter("ignore")
             for key, value in {**settings, **RULES}.items():
                 _set(spark, key, value)
@@ -117,7 +117,7 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
 
 
 def _set(spark: SparkSession, key: str, value: str) -> None:
-    """Raises RunFailure for a setting that the server refuses."""
+    """Set a setting. Raises RunFailure if the server refuses it."""
     from pyspark.errors import PySparkException
 
     try:
@@ -131,7 +131,7 @@ def _set(spark: SparkSession, key: str, value: str) -> None:
 
 
 def _knock(remote: str) -> None:
-    """Raises RunFailure where nothing listens at the address: Spark's own client would try for minutes."""
+    """Raises RunFailure if nothing listens at the address: Spark's own client would try for minutes."""
     host, port = _address(remote)
     try:
         with socket.create_connection((host, port), KNOCK_SECONDS):
@@ -141,7 +141,7 @@ def _knock(remote: str) -> None:
 
 
 def _address(remote: str) -> tuple[str, int]:
-    """Host and port of a URL. Raises RunFailure, which does not show it: it may hold a token."""
+    """Host and port of a URL. Raises RunFailure, without the URL, which may contain a token."""
     try:
         address = urlsplit(remote)
         return address.hostname or "", address.port or CONNECT_PORT
@@ -156,7 +156,7 @@ def _address(remote: str) -> tuple[str, int]:
 
 def _unreachable(remote: str, why: str) -> RunFailure:
     host, port = _address(remote)
-    where = f"{host}:{port}"  # what follows may hold a token
+    where = f"{host}:{port}"  # the rest may contain a token
     fix = "check the address, and that the server runs Spark 4"
     return RunFailure("engine", "engine-unreachable", f"no Spark Connect server answers at {where} ({why})", fix)
 
@@ -194,14 +194,14 @@ def _start_classic(
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Inside, a signal ends the JVM that is being started: left alone, it finds out that nobody waits for it only once it has started."""
+    """In this block, a signal ends the JVM that is starting: alone, it would notice only after its start that nobody waits for it."""
     before = _children()
     with cancelling(lambda: _kill(_children() - before)):
         yield
 
 
 def _children() -> set[int]:
-    """The processes that this one started, where the system lists them."""
+    """The child processes of this one, if the system lists them."""
     found: set[int] = set()
     for listed in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):  # the thread has ended
@@ -216,7 +216,7 @@ def _kill(processes: set[int]) -> None:
 
 
 def is_local(master: str, remote: str) -> bool:
-    """Whether the executors are in this process's own machine, and in its JVM."""
+    """Whether the executors are on this machine, inside the JVM of the driver."""
     if remote or os.environ.get("SPARK_REMOTE"):
         return False
     given = bool(os.environ.get("PYSPARK_GATEWAY_PORT") or os.environ.get("MASTER"))
@@ -235,7 +235,7 @@ def _logging(folder: Path, log: Path) -> Path:
 
 
 def _property(value: str) -> str:
-    """A value as Java's properties and the logger's own variables take it, every character for itself."""
+    """A value escaped for Java properties and for the logger's variables."""
     return "".join(
         character if character.isascii() and (character.isalnum() or character in "/._-") else _unicode(character)
         for character in value.replace("$", "$$")
@@ -263,7 +263,7 @@ logger.frame.level = off
 
 @contextmanager
 def _noise_to(log: Path) -> Iterator[None]:
-    """What the starting JVM writes to standard error goes to a file."""
+    """In this block, the standard error of the starting JVM goes to a file."""
     sys.stderr.flush()
     kept = os.dup(2)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

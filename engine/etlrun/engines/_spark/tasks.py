@@ -1,6 +1,6 @@
-"""Run the tasks of a job on Spark's executors: one partition each, which gives one row with the task's answer.
+"""Runs the tasks of a job on Spark's executors: one partition per task, which returns one row with the answer.
 
-What travels to an executor is a function by value, which needs nothing there but pyarrow to start; so it can tell what is missing.
+The function is sent to an executor by value and needs only pyarrow to start there; so it can report what else is missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Batches = Iterator["pyarrow.RecordBatch"]
 
 
 def task_frame(spark: SparkSession, payload: bytes, count: int) -> DataFrame:
-    """A row of ANSWERS for each task, in any order."""
+    """One row of ANSWERS per task, in any order."""
     return spark.range(0, count, 1, count).mapInArrow(_function(payload, PACKAGES), ANSWERS)
 
 
@@ -56,7 +56,7 @@ def _function(payload: bytes, packages: str) -> Callable[[Batches], Batches]:
 
 
 def worker_mismatch_in(error: StatementError) -> RunFailure | None:
-    """The failure of an executor that has not even what starts a task; None where the error is another."""
+    """The failure of an executor that cannot even start a task; None for other errors."""
     missing = re.search(r"No module named '([\w.]+)'|(PyArrow) >?=? ?[\d.]+ must be installed", str(error))
     if missing:
         return worker_mismatch("an executor", f"the package {(missing[1] or missing[2]).lower()} is missing there")
