@@ -1,4 +1,4 @@
-"""`etlrun check`: every mistake of the specifications and their tests, at once, without data and without an engine."""
+"""`etlrun check`: shows all mistakes in specifications and tests at once, without data and without an engine."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
 def _check_each(
     files: Sequence[Path], profile: str, settings: dict[str, str], projects: dict[Path, ProjectPipelines]
 ) -> tuple[set[Diagnostic], list[Checked]]:
-    """The mistakes and warnings of each file by itself, and the pipelines that have no mistake; their projects are put into `projects`."""
+    """The mistakes and warnings of each single file, and the pipelines without mistakes; their projects are added to `projects`."""
     found: set[Diagnostic] = set()
     checked: list[Checked] = []
     for file in files:
         try:
             if is_case_file(file):
-                from etlrun.compiler.cases import check_cases  # loads the compiler, which pipelines alone do not need
+                from etlrun.compiler.cases import check_cases  # imported here: only tests need it
 
                 found.update(check_cases(file, profile).warnings)
             elif is_dashboard_file(file):
@@ -92,7 +92,7 @@ def _check_each(
 
 
 def _usual_folders() -> tuple[Path, ...]:
-    """The folders of the project in which pipelines and dashboards stand; the one of pipelines where there is none."""
+    """The folders of the project for pipelines and dashboards; the one for pipelines if there is none."""
     try:
         folders = tuple(map(project_folder, FOLDERS))
     except SpecError:  # the mistakes of the project file are shown with those of the pipelines
@@ -103,9 +103,9 @@ def _usual_folders() -> tuple[Path, ...]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The pipelines and tests of a folder, those further down included, or its dashboards; of a project those in its folders.
+    """The pipelines and tests in a folder and below, or its dashboards; for a project, those in its usual folders.
 
-    A file is one whatever its name.
+    A path of a file is used whatever its name.
     """
     if not path.is_dir():
         yield from (path,) if path.exists() else ()
@@ -121,7 +121,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _named(path: Path) -> Path:
-    """The file of a pipeline that is given by its name; a folder is what it is."""
+    """The file of a pipeline that is given by its name; a folder stays a folder."""
     return path if path.is_dir() else named_pipeline(str(path)) or path
 
 

@@ -1,4 +1,4 @@
-"""The command line: finds the subcommand, and turns what went wrong into words and an exit code."""
+"""The command line: runs the subcommand, and turns failures into messages and an exit code."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def group() -> None:
 
 
 def run_command() -> int:
-    """Run the command that `sys.argv` names; gives its exit code. Raises Stopped where a signal came, and what nobody foresaw."""
+    """Run the command in `sys.argv`; returns its exit code. Raises Stopped after a signal, and unexpected exceptions."""
     sys.excepthook = _tell_of_a_bug
     as_json = "--json" in sys.argv
     try:
@@ -88,25 +88,25 @@ def run_command() -> int:
     except click.ClickException as error:
         tell(_usage(error), err=True)
         return 2
-    except (click.Abort, KeyboardInterrupt):  # where this runs in a process that takes no signals itself
+    except (click.Abort, KeyboardInterrupt):  # if this process does not handle signals itself
         _tell("interrupted: nothing more was published", {"code": "interrupted"}, as_json=as_json)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone, as `head` does
+        sys.stderr.close()  # the reader of the output has closed it, as `head` does
         return 0
     except OSError as error:
         return _file_unusable(error, as_json=as_json)
     except RuntimeError as error:
         if not isinstance(error.__context__, OSError):
             raise
-        return _file_unusable(error.__context__, as_json=as_json)  # `Path.resolve` says so of links in a circle
+        return _file_unusable(error.__context__, as_json=as_json)  # `Path.resolve` raises it for circular links
 
 
 def _file_unusable(error: OSError, *, as_json: bool) -> int:
-    """Tell of a file that the account may not use, or that is not what it should be; raise again what is about no file."""
+    """Report a file that the account cannot use, or that is of the wrong kind; other errors are raised again."""
     if error.errno == errno.ENOSPC:
         sys.stderr.write("disk-full: there is not enough disk space for the output of this command\n")
-        os._exit(1)  # what waits in standard output cannot be written either
+        os._exit(1)  # buffered text of standard output cannot be written either
     if error.filename is None or error.strerror is None:
         raise error
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
@@ -118,7 +118,7 @@ def _file_unusable(error: OSError, *, as_json: bool) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """What is wrong with the words of a command; it may quote names of the specification."""
+    """Report a mistake in the arguments of a command; it may quote names of the specification."""
     error.show(detail := io.StringIO())
     if (
         isinstance(error, click.NoSuchOption)
@@ -130,7 +130,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Write the traceback of what nobody foresaw, without secrets; Python then ends with exit code 1."""
+    """Write the traceback of an unexpected exception, without secrets; Python then ends with exit code 1."""
     from etlrun.spec.plugins import plugin_in
 
     lines = "".join(traceback.format_exception(kind, error, trace))

@@ -1,4 +1,4 @@
-"""The names of the commands, in the order in which help lists them: one file is one command."""
+"""The names of the commands, in the order of the help text: one file is one command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`etlrun compile`: the SQL of every relation."""
+"""`etlrun compile`: prints the SQL of every relation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`etlrun dashboard`: pages that show what pipelines published."""
+"""`etlrun dashboard`: builds pages that show published tables."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _build(dashboard: CheckedDashboard, form: str, output: Path, *, force: bool)
 
 
 def _checked(paths: list[Path], profile: str, settings: dict[str, str]) -> list[CheckedDashboard]:
-    """The dashboards of the files, without mistakes and with different names. Raises SpecError."""
+    """The checked dashboards of the files. Raises SpecError for mistakes and for two dashboards with one name."""
     from etlrun.dashboards.check import check_dashboard
 
     checked: list[CheckedDashboard] = []

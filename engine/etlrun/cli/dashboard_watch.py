@@ -22,7 +22,7 @@ EVERY_SECONDS = 1.0
 
 
 def watch_pages(pages: WatchedPages, check: Callable[[], Sequence[CheckedDashboard]]) -> None:
-    """Build what `check` gives, again and again, until a signal comes. Raises Stopped then."""
+    """Build the dashboards that `check` returns after every change, until a signal comes. Raises Stopped then."""
     project = find_project(Path.cwd())
     dashboards: Sequence[CheckedDashboard] = ()
     files: State | None = None
@@ -41,7 +41,7 @@ def watch_pages(pages: WatchedPages, check: Callable[[], Sequence[CheckedDashboa
 
 
 def _check(pages: WatchedPages, check: Callable[[], Sequence[CheckedDashboard]]) -> Sequence[CheckedDashboard]:
-    """The dashboards, none where one has a mistake, which is shown."""
+    """The dashboards; none if one has a mistake, which is shown."""
     try:
         found = check()
     except SpecError as error:
@@ -65,7 +65,7 @@ def _build(pages: WatchedPages, dashboard: CheckedDashboard) -> None:
 
 
 def _complain(pages: WatchedPages, name: str, problem: str) -> tuple[()]:
-    """Show a problem here and above the pages."""
+    """Show a problem in the terminal and above the pages."""
     pages.problems = {**pages.problems, name: problem} if name else {"": problem}
     tell(f"{time.strftime('%H:%M:%S')} {problem}", err=True)
     return ()

@@ -1,4 +1,4 @@
-"""`etlrun deploy`: files that let a scheduler run the project."""
+"""`etlrun deploy`: writes files with which a scheduler runs the project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIELDS = {
     "day of the month": (1, 31, ()),
     "month": (1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
     "day of the week": (0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
-}  # the smallest and the largest number of each field of cron, and names that may stand for numbers
+}  # the smallest and the largest number of each field of cron, and names that can replace numbers
 
 
 @click.command("deploy")
@@ -97,7 +97,7 @@ def _install_words(text: str, checked: Checked) -> tuple[str, ...]:
 
 
 def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
-    """Raises RunFailure for a file that is there and differs; then nothing is written."""
+    """Write the files. Raises RunFailure, and writes nothing, if a file exists and differs."""
     there = [name for name, text in files.items() if _differs(folder / name, text)]
     if there and not force:
         message = f"{folder / there[0]} already exists with other content"
@@ -114,7 +114,7 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def _verify_fields(schedule: str) -> None:
-    """Raises BadParameter for the first field that no time has, such as hour 25."""
+    """Raises BadParameter for the first field that is not possible, such as hour 25."""
     for text, (name, (least, most, words)) in zip(schedule.split(), FIELDS.items(), strict=True):
         values = {**{str(number): number for number in range(least, most + 1)}, **dict.fromkeys(words, least)}
         for item in text.split(","):

@@ -1,4 +1,4 @@
-"""`etlrun diff`: what changed between two sets of rows of one table."""
+"""`etlrun diff`: shows what changed between two sets of rows of one table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ComparedRows:
-    """Which rows and columns are compared, and how many changed rows are shown, as arguments and options say it."""
+    """The arguments and options that choose the compared rows and columns, and how many changed rows are shown."""
 
     before: str
     after: str
@@ -119,7 +119,7 @@ def command(
 
 
 def _tell(pipeline: str, sink: str, title: str, found: TableDiff) -> None:
-    """Print a comparison below its title; as JSON where it has none."""
+    """Print a comparison below its title, or as JSON without a title."""
     from etlrun.cli.diff_report import diff_object, diff_text
 
     if title:
@@ -139,7 +139,7 @@ class _Revision:
 
 @contextmanager
 def _failing_with_two() -> Iterator[None]:
-    """A failure exits with 2 or more: 1 says that the rows differ. Raises RunFailure."""
+    """In this block, a failure exits with 2 or more, because 1 means that the rows differ. Raises RunFailure."""
     from etlrun.failures import RunFailure
 
     try:
@@ -151,7 +151,7 @@ def _failing_with_two() -> Iterator[None]:
 
 @_failing_with_two()
 def _write_page(path: Path, title: str, found: TableDiff) -> None:
-    """Raises RunFailure where the file cannot be written."""
+    """Raises RunFailure if the file cannot be written."""
     from etlrun.cli.diff_page import diff_page
     from etlrun.failures import RunFailure
 
@@ -173,7 +173,7 @@ def _with_labels(checked: Checked, sink: str) -> Checked:
 
 
 def _diff_options(checked: Checked, sink: str, options: ComparedRows) -> DiffOptions:
-    """How rows are compared; of a table that keeps rows, only those that a run gives again are."""
+    """How rows are compared; for a table that keeps old rows, only the rows of a run are compared."""
     from etlrun.runtime.table_diff import DiffOptions
 
     value = checked.pipeline.sinks[sink].value
@@ -209,7 +209,7 @@ def _compare(checked: Checked, sink: str, options: ComparedRows) -> TableDiff:
 
 
 def _causes(checked: Checked, sink: str, options: ComparedRows) -> Causes | None:
-    """What changed since the run whose rows are compared with those of now; None where that run is not known."""
+    """What changed since the run whose rows are compared with the current ones; None if the run is not known."""
     from etlrun.runtime.result_causes import last_publishing, since_run
     from etlrun.runtime.run_records import find_run
 
@@ -224,7 +224,7 @@ def _causes(checked: Checked, sink: str, options: ComparedRows) -> Causes | None
 
 @_failing_with_two()
 def _compare_revision(checked: Checked, sink: str, revision: _Revision, options: ComparedRows) -> TableDiff:
-    """What the pipeline of a revision gives, beside what that of the folder gives, on the same data. Raises UsageError."""
+    """Compare the rows of a revision's pipeline with those of the current one, on the same data. Raises UsageError."""
     from etlrun.runtime.diff_sides import rows_now
     from etlrun.runtime.git_revision import pipeline_at
     from etlrun.runtime.result_causes import between_specifications
@@ -248,7 +248,7 @@ def _compare_revision(checked: Checked, sink: str, revision: _Revision, options:
 
 
 def _sink(checked: Checked, name: str) -> str:
-    """The sink that is meant. Raises UsageError."""
+    """The chosen sink. Raises UsageError."""
     sinks = tuple(checked.pipeline.sinks)
     if name in sinks:
         return name
@@ -262,7 +262,7 @@ def _sink(checked: Checked, name: str) -> str:
 
 
 def _key(checked: Checked, sink: str, text: str) -> tuple[str, ...]:
-    """The columns that tell rows apart: those given, the sink's key, or what the pipeline knows. Raises UsageError."""
+    """The key columns: those given, the sink's key, or a key that the pipeline knows. Raises UsageError."""
     use = checked.pipeline.sinks[sink]
     columns = checked.columns[use.value.from_]
     given = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -274,7 +274,7 @@ def _key(checked: Checked, sink: str, text: str) -> tuple[str, ...]:
 
 
 def _verify_names(names: tuple[str, ...], columns: Columns, option: str) -> None:
-    """Raises BadParameter for a name that is no column."""
+    """Raises BadParameter for a name that is not a column."""
     for name in names:
         if name not in columns:
             fix = nearest(name, columns.names) or "the columns are " + ", ".join(columns.names)

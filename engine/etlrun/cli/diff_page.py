@@ -1,4 +1,4 @@
-"""What `etlrun diff` found, as a page that opens from disk: only the columns and rows that changed, with their values side by side."""
+"""Writes the result of `etlrun diff` as a page that opens from disk: the changed columns and rows, with their values side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etlrun.site.shell import page_alone
 
 
 def diff_page(title: str, found: TableDiff) -> str:
-    """The page."""
+    """The HTML text of the page."""
     about = [
         ("before", found.before),
         ("after", found.after),
@@ -35,7 +35,7 @@ def diff_page(title: str, found: TableDiff) -> str:
 
 
 def _rows(found: TableDiff) -> Child:
-    """A line for every changed value, before beside after; of a row on one side only, its key."""
+    """A line for every changed value with both values; for a row on one side only, its key."""
     rows: list[tuple[Child, ...]] = []
     for row in found.sample:
         key = ", ".join(map(shown_value, row.key))

@@ -1,4 +1,4 @@
-"""What `etlrun diff` found, as text for people and as the object of `--json`."""
+"""Writes the result of `etlrun diff` as text for people and as the object of `--json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def diff_object(pipeline: str, sink: str, found: TableDiff) -> dict[str, Any]:
 
 
 def diff_text(title: str, found: TableDiff) -> str:
-    """Counts, the columns that changed, and the first rows that differ; nothing that stayed as it was."""
+    """Counts, changed columns, and the first rows that differ; nothing that is unchanged."""
     lines = [f"{title}, by {', '.join(found.key)}", f"  before   {found.before}", f"  after    {found.after}"]
     lines += [f"  {name:<8} {text}" for name, text in cause_lines(found)]
     lines += [f"  columns  {text}" for text in column_changes(found)]
@@ -31,7 +31,7 @@ def diff_text(title: str, found: TableDiff) -> str:
 
 
 def cause_lines(found: TableDiff) -> Iterator[tuple[str, str]]:
-    """What changed in the specification, and of the inputs; nothing where rows are compared that nobody knows the origin of."""
+    """What changed in the specification and the inputs; empty if the origin of the compared rows is not known."""
     if found.causes is None:
         return
     unknown = "not known: the earlier run was made by an older etlrun"
@@ -48,7 +48,7 @@ def row_counts(found: TableDiff) -> tuple[str, str]:
 
 
 def column_changes(found: TableDiff) -> Iterator[str]:
-    """Columns that are on one side only, or have another type there."""
+    """Columns that are on one side only, or have different types."""
     if found.columns_before:
         yield f"only before: {', '.join(found.columns_before)}"
     if found.columns_after:
@@ -94,7 +94,7 @@ def _changes(row: RowDiff) -> Iterator[str]:
 
 
 def shown_value(value: Any) -> str:
-    """A value of a row as text; one that nobody would see, or that has blanks at its ends, in quotes."""
+    """A value of a row as text; in quotes if it is empty or invisible, or starts or ends with blanks."""
     if value is None:
         return "null"
     if isinstance(value, str):

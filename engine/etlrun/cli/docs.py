@@ -1,4 +1,4 @@
-"""`etlrun docs`: the documentation of the project as static pages."""
+"""`etlrun docs`: builds the documentation of the project as static pages."""
 
 from __future__ import annotations
 

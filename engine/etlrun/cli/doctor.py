@@ -1,4 +1,4 @@
-"""`etlrun doctor`: what a run would rely on, examined."""
+"""`etlrun doctor`: checks everything that a run needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`etlrun explain`: how a row came about, back to the rows of the sources."""
+"""`etlrun explain`: shows how a row was computed, back to the rows of the sources."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def command(
 
 
 def _relation(checked: Checked, text: str) -> str:
-    """The relation that is meant: of a sink, what it publishes. Raises BadParameter."""
+    """The chosen relation; for a sink, the relation that it publishes. Raises BadParameter."""
     sinks = {name: str(use.value.from_) for name, use in checked.pipeline.sinks.items()}
     known = {**{name: name for name in checked.columns}, **sinks}
     if text in known:
@@ -116,7 +116,7 @@ def _key(checked: Checked, relation: str, texts: tuple[str, ...]) -> dict[str, s
 
 
 def _known_key(checked: Checked, relation: str) -> tuple[str, ...]:
-    """The columns that tell the rows of a relation apart: the key of a table that it is published to, or what its steps say."""
+    """The key of a relation: that of a table to which it is published, or one that follows from its steps."""
     tables = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Table))
     keys = (table.key_ for table in tables if table.from_ == relation and table.key_)
     return next(keys, checked.columns[relation].unique or ())

@@ -1,4 +1,4 @@
-"""`etlrun init`: a project to start from."""
+"""`etlrun init`: creates a new project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A group of commands, one file each, that is imported only when it is used."""
+"""A group of commands, one file each, which are imported only when they are used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Commands by their `names`; the file of a command is `module` with the name of the command behind it."""
+    """Commands by their `names`; the file of a command is `module` followed by the command's name."""
 
     names: ClassVar[Sequence[str]]
     module: ClassVar[str]

@@ -1,4 +1,4 @@
-"""`etlrun lineage`: where each column comes from, and what it reaches."""
+"""`etlrun lineage`: shows where each column comes from, and which columns depend on it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def command(asked: str, form: str, *, as_json: bool) -> None:
 
 
 def _chosen(asked: str) -> tuple[dict[str, PipelineLineage], list[PipelineLineage], str]:
-    """The lineage of the project, the pipelines that are asked for, and what is asked of them."""
+    """The lineage of the project, the chosen pipelines, and the chosen relation or column."""
     from etlrun.compiler.producers import ProjectPipelines
     from etlrun.compiler.project_graph import make_graph, read_graph
     from etlrun.lineage.of_project import project_lineage
@@ -90,7 +90,7 @@ def _chosen(asked: str) -> tuple[dict[str, PipelineLineage], list[PipelineLineag
 
 
 def _split(asked: str) -> tuple[Path | None, str]:
-    """The file of the pipeline that `asked` begins with, and what follows. Raises BadParameter."""
+    """The file of the pipeline that `asked` begins with, and the rest of `asked`. Raises BadParameter."""
     if not asked:
         return None, ""
     if Path(asked).is_file():

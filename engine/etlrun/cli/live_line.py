@@ -1,4 +1,4 @@
-"""One line of a terminal that moves: what the runs of this process do at the moment. What is printed meanwhile stands above it."""
+"""One updated line in a terminal: what the runs of this process do at the moment. Other output is printed above it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FRAMES = "|/-\\"
 EVERY_SECONDS = 0.2  # between two frames
 BAR_WIDTH = 20
 ERASE = "\r\x1b[K"
-UNKNOWN_WIDTH = 80  # columns of a terminal that does not say how many it has
+UNKNOWN_WIDTH = 80  # columns of a terminal of unknown width
 
 
 @dataclass
 class LiveWork:
-    """What one run does at the moment, and how much of it is done where that is known."""
+    """What one run does at the moment, and how much of it is done, if known."""
 
     name: str
     label: str = ""
@@ -43,7 +43,7 @@ class LiveWork:
 
 
 class LiveLine:
-    """The line, which all runs share that go on at the same time."""
+    """The live line, shared by all runs at the same time."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -53,7 +53,7 @@ class LiveLine:
 
     @contextmanager
     def showing(self, name: str, stream: TextIO) -> Iterator[LiveWork]:
-        """Inside, the line shows the work that is given, beside that of other runs."""
+        """In this block, the line shows the given work next to that of other runs."""
         work = LiveWork(name)
         over = threading.Event()
         with self.lock:
@@ -68,12 +68,12 @@ class LiveLine:
                 self._write(stream, "")
 
     def redraw(self, stream: TextIO) -> None:
-        """Show at once what has changed."""
+        """Show changes at once."""
         with self.lock:
             self._write(stream, "")
 
     def print_above(self, text: str, stream: TextIO) -> None:
-        """Print lines that stay; as they are where nothing moves, as in a log."""
+        """Print permanent lines, as plain text if there is no live line, as in a log."""
         with self.lock:
             if self.works:
                 self._write(stream, f"{text}\n")
@@ -82,7 +82,7 @@ class LiveLine:
 
     @contextmanager
     def hidden(self, stream: TextIO) -> Iterator[None]:
-        """Inside, the line is not there: a person is asked."""
+        """In this block, the line is hidden, so that the user can be asked."""
         with self.lock:
             self.is_hidden = True
             self._write(stream, "")
@@ -94,18 +94,18 @@ class LiveLine:
     def _move(self, stream: TextIO, over: threading.Event, work: LiveWork) -> None:
         while not over.wait(EVERY_SECONDS):
             with self.lock:
-                if self.works[:1] == [work]:  # the line of several runs is moved by the first of them
+                if self.works[:1] == [work]:  # for several runs, the first one updates the line
                     self.frame += 1
                     self._write(stream, "")
 
     def _write(self, stream: TextIO, text: str) -> None:
         line = "" if self.is_hidden or not self.works else self._fitted(stream)
-        with contextlib.suppress(OSError, ValueError):  # a run goes on when its terminal is gone
+        with contextlib.suppress(OSError, ValueError):  # a run continues without its terminal
             stream.write(f"{ERASE}{text}{line}")
             stream.flush()
 
     def _fitted(self, stream: TextIO) -> str:
-        """The line, cut where the terminal ends: what goes on below could not be erased."""
+        """The line, cut at the width of the terminal: a wrapped line could not be erased."""
         left = _width(stream) - 1
         text = f"{FRAMES[self.frame % len(FRAMES)]} {' | '.join(work.text() for work in self.works)}"
         for index, character in enumerate(text):

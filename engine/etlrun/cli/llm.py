@@ -1,4 +1,4 @@
-"""`etlrun llm`: what models have answered, what it cost, how right it is, and whether they can be asked at all."""
+"""`etlrun llm`: commands about models: their answers, cost and quality, and whether they can be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`etlrun llm diff`: what an edited prompt or another model would change."""
+"""`etlrun llm diff`: shows what an edited prompt or another model would change."""
 
 from __future__ import annotations
 

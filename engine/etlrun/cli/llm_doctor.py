@@ -1,4 +1,4 @@
-"""`etlrun llm doctor`: whether the models of a profile can be asked."""
+"""`etlrun llm doctor`: checks whether the models of a profile can be used."""
 
 from __future__ import annotations
 

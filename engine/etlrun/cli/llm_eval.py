@@ -1,4 +1,4 @@
-"""`etlrun llm eval`: how right the answers of models are, held against a golden set."""
+"""`etlrun llm eval`: measures how many answers of models are right, with a golden set."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _object(score: Score) -> dict[str, Any]:
 
 
 def _junit(prompt: str, scores: Mapping[str, Score], min_accuracy: float) -> str:
-    """A test for each output, which fails where it is right less often than is expected, and one for each label with its figures."""
+    """A JUnit test for each output, which fails if its accuracy is below the expected one, and one for each label with its figures."""
     suite = ElementTree.Element("testsuite", name=f"etlrun llm eval {prompt}")
     for name, score in scores.items():
         case = ElementTree.SubElement(suite, "testcase", classname=prompt, name=name)

@@ -1,4 +1,4 @@
-"""`etlrun llm forget`: remove all that the label store knows of a key."""
+"""`etlrun llm forget`: removes everything about a key from the label store."""
 
 from __future__ import annotations
 

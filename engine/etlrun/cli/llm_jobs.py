@@ -1,4 +1,4 @@
-"""`etlrun llm jobs`: the jobs that were handed to services, and what became of them."""
+"""`etlrun llm jobs`: lists batch jobs of model services and their states."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _row(job: Job, now: float) -> dict[str, Any]:
 
 
 def _span(seconds: float) -> str:
-    """Seconds as a person says them: `40s`, `12m`, `3h`, `2d`."""
+    """Seconds as a short text: `40s`, `12m`, `3h`, `2d`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
             return f"{seconds / size:.0f}{unit}"

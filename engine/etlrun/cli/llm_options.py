@@ -1,4 +1,4 @@
-"""Options of the commands that may ask models."""
+"""Options of the commands that may call models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class AskingOptions:
-    """Which models are asked, and what they may cost."""
+    """The options for models: which ones are called, and what they may cost."""
 
     models: tuple[str, ...]
     profile: str

@@ -1,4 +1,4 @@
-"""`etlrun llm prune`: remove the answers to questions that nobody asks any more."""
+"""`etlrun llm prune`: removes answers to questions that the project no longer asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`etlrun llm retry`: let the next run ask again what a model refused or failed to answer."""
+"""`etlrun llm retry`: lets the next run ask again the keys that a model refused or failed to answer."""
 
 from __future__ import annotations
 

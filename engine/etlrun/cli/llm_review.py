@@ -1,4 +1,4 @@
-"""`etlrun llm review`: the keys that matter most, for a person to label or correct, and the way back of what they wrote."""
+"""`etlrun llm review`: exports the most important keys for a person to label or correct, and imports the corrections."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from etlrun.enrich.review import Review, ReviewLine
     from etlrun.spec.outputs import Output
 
-STEPS = (150, 500, 1_000)  # keys, of which the summary says what labelling them gains
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula for a spreadsheet
+STEPS = (150, 500, 1_000)  # numbers of keys for which the summary shows the gain of labelling them
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters that make a cell a formula in a spreadsheet
 
 
 @click.command("review")
@@ -134,7 +134,8 @@ def _show(reviews: Sequence[Review], count: int, only_open: bool, has_users: boo
         for gain in _gains(found, count, has_users):
             tell(gain, err=True)
     if output:
-        output.write_text(text.getvalue(), encoding="utf-8-sig")  # the mark by which spreadsheets know UTF-8
+        # The byte order mark, by which spreadsheets recognize UTF-8.
+        output.write_text(text.getvalue(), encoding="utf-8-sig")
         tell(f"written to {output}; after your edits, copy the labels with --take {output}", err=True)
 
 
@@ -163,7 +164,7 @@ def _cell(value: object) -> str:
 
 
 def _gains(found: Review, shown: int, has_users: bool) -> Iterator[str]:
-    """What labelling the commonest open keys gains, a line each: as many as are shown, and more."""
+    """Lines with the gain of labelling the most frequent open keys: for the number shown, and for more."""
     is_open = [line for line in found.lines if line.answer.status != "ok"]
     for count in sorted({min(step, len(is_open)) for step in (shown, *STEPS) if is_open}):
         last = is_open[count - 1]
@@ -173,7 +174,7 @@ def _gains(found: Review, shown: int, has_users: bool) -> Iterator[str]:
 
 
 def _take(checked: Checked, file: Path, prompt: str) -> None:
-    """Merge the labels of a reviewed file into the overrides of its prompt. Raises SpecError with every mistake; nothing is taken then."""
+    """Merge the labels of a reviewed file into the overrides of its prompt. Raises SpecError with every mistake; then nothing is saved."""
     from etlrun.enrich.bills import asking_relations
     from etlrun.enrich.enrichment import open_enrichment
     from etlrun.enrich.review import corrections

@@ -1,4 +1,4 @@
-"""`etlrun llm stats`: what the label store knows, and what it cost."""
+"""`etlrun llm stats`: summarizes the label store: answers, requests, tokens and cost."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The process `etlrun`: from its first line on a signal ends it in order; what it does is in the command line.
+"""The entry point of the process `etlrun`: handles signals from its first line on, then runs the command line.
 
-This module is the process, and no other imports it: before it has even loaded what it needs, a signal ends the process at once.
+No other module imports this one. Until the imports are loaded, a signal ends the process at once.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import _signal  # `signal` itself would first have to be loaded
 import os
 import sys
 
-SHOW_CURSOR = "\033[?25h"  # a live line hides it
+SHOW_CURSOR = "\033[?25h"  # hidden by a live line
 NAMES = {_signal.SIGINT: "interrupted", _signal.SIGTERM: "terminated", _signal.SIGHUP: "terminated"}
-ERRORS = os.dup(2)  # while a JVM starts, the usual one leads to its log
+ERRORS = os.dup(2)  # while a JVM starts, the usual standard error goes to its log
 
 
 def leave(number: int, frame: object = None) -> NoReturn:
-    """End the process at once, with the exit code that shells give to a process that a signal ended."""
+    """End the process at once, with the exit code that shells use for a process ended by a signal."""
     word = NAMES[number]
     os.write(ERRORS, f"{SHOW_CURSOR if os.isatty(ERRORS) else ''}{word}: nothing more was published\n".encode())
     if "--json" in sys.argv:
@@ -24,7 +24,7 @@ def leave(number: int, frame: object = None) -> NoReturn:
 
 
 for _number in NAMES:
-    if _signal.getsignal(_number) != _signal.SIG_IGN:  # as `nohup` and background jobs of scripts want it
+    if _signal.getsignal(_number) != _signal.SIG_IGN:  # as `nohup` and background jobs of scripts require
         _signal.signal(_number, leave)
 
 from typing import NoReturn  # noqa: E402
@@ -45,7 +45,7 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
-    """Importing the commands takes longer than most of them; it too can be interrupted."""
+    """Import and run the commands. The import takes longer than most commands, so it can be interrupted too."""
     collect_seldom()
     from etlrun.cli.command_line import run_command
 

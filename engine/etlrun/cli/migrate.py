@@ -1,4 +1,4 @@
-"""`etlrun migrate`: change tables so that changed pipelines can publish to them."""
+"""`etlrun migrate`: changes tables so that changed pipelines can publish to them."""
 
 from __future__ import annotations
 

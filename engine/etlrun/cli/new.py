@@ -1,4 +1,4 @@
-"""`etlrun new`: a pipeline to start from, written after a look at a data file."""
+"""`etlrun new`: writes a first pipeline for a data file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they choose: the checked pipeline with its profile and engine."""
+"""Options that several commands share, and the checked pipeline, profile and engine that they choose."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class ProjectOptions:
-    """How pipelines are run, as the options of `etlrun run` and `etlrun retry` say it."""
+    """The options of `etlrun run` and `etlrun retry`."""
 
     profile: str
     engine: str
@@ -92,7 +92,7 @@ class PipelineFile(click.ParamType[Path]):
         path = named_pipeline(str(value)) or Path(value)
         if os.path.isdir(path):
             self.fail(f"{value} is a folder; name a file in it", param, ctx)
-        if not os.path.isfile(path):  # nor is one of 300 characters, for which `Path.is_file` raises
+        if not os.path.isfile(path):  # nor is a path of 300 characters, for which `Path.is_file` raises
             known = known_pipelines()
             hint = nearest(str(value), known if "/" in str(value) else [Path(found).stem for found in known]) or (
                 f"the pipelines are {shortened(known)}" if known else ""
@@ -115,9 +115,9 @@ def known_pipelines() -> list[str]:
 
 
 def named_pipeline(text: str) -> Path | None:
-    """The file of the pipeline that has this name, or whose file has; None where a path is meant, or nothing that is there.
+    """The file of the pipeline with this name or file name; None if it is a path, or does not exist.
 
-    A folder that happens to have the name of a pipeline does not hide it.
+    A folder with the name of a pipeline does not hide the pipeline.
     """
     if os.path.isfile(text) or "/" in text or text.endswith((".yaml", ".yml")):
         return None
@@ -128,7 +128,7 @@ def named_pipeline(text: str) -> Path | None:
 
 
 def project_folder(name: str) -> Path:
-    """A folder of the project around the current folder, as a person here would write it."""
+    """A folder of the project around the current folder, as a relative path."""
     project = find_project(Path.cwd())
     return Path(project.shown(project.path(name)))
 
@@ -140,7 +140,7 @@ def _complete_profile(ctx: click.Context, param: click.Parameter, incomplete: st
 
 
 def complete_relation(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The relations of the pipeline that is named before."""
+    """Complete the relations of the pipeline in the previous argument."""
     with contextlib.suppress(SpecError, OSError):
         pipeline = check_file(Path(ctx.params["pipeline"])).pipeline
         return [name for name in (*pipeline.sources, *pipeline.chains) if name.startswith(incomplete)]
@@ -197,7 +197,7 @@ def selecting(command: Command) -> Command:
 
 
 def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str, ...], *, runs: bool = True) -> Checked:
-    """The pipeline at `path` as the options choose it. Raises SpecError; with `runs` every param must have a value."""
+    """The checked pipeline at `path` with the options applied. Raises SpecError; with `runs`, every param must have a value."""
     chosen = read_settings(settings)
     checked = check_file(path, profile, chosen)
     if problems := find_unpublished([checked], ProjectPipelines(checked.project, profile, chosen)):
@@ -219,7 +219,7 @@ def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str,
 
 
 def unset_params(checked: Checked) -> list[Diagnostic]:
-    """The params without a value, each as a mistake."""
+    """A mistake for each param without a value."""
     document = checked.pipeline.document
     return [
         document.diagnose_key(

@@ -1,4 +1,4 @@
-"""`etlrun pack`: the archive of packages that executors of a cluster unpack, so that they can read."""
+"""`etlrun pack`: writes the archive of packages with which executors of a cluster can read files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`etlrun plan`: what a run would read, ask, compute and publish.
+"""`etlrun plan`: shows what a run would read, ask, compute and publish.
 
-It reads nothing but names, sizes and the ledger, except where models would be asked: then it computes their keys, and asks nobody.
+It reads only names, sizes and the ledger. If models would be called, it also computes their keys, without calling any model.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _plan_pipeline(checked: Checked, *, as_json: bool) -> None:
 
 
 def _plan_graph(graph: ProjectGraph, chosen: Sequence[str], *, as_json: bool) -> NoReturn:
-    """Show the order of runs, why each would run or not, and the files that one would not find; and exit."""
+    """Show the order of runs, why each would run or not, and missing files; and exit."""
     from etlrun.runtime.project_run import NOTHING_NEW, foresee
 
     found = foresee(graph, chosen)
@@ -117,7 +117,7 @@ def _plan_graph(graph: ProjectGraph, chosen: Sequence[str], *, as_json: bool) ->
 
 
 def _first_trouble(graph: ProjectGraph, name: str, why: Mapping[str, str]) -> str:
-    """What a run would miss among its files; nothing where they are there, or a pipeline before it may write them."""
+    """The first missing file of a run; empty if none is missing, or an earlier pipeline may write it."""
     if not why[name] or any(why.get(other) for other in graph.made_from(name)):
         return ""
     checked = graph.pipelines[name]
@@ -154,13 +154,13 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
 
 
 def _cached(checked: Checked, name: str, inventory: Inventory) -> dict[str, Any]:
-    """How many of the files an earlier run read, where the profile keeps what is read."""
+    """How many of the files earlier runs have read, if the profile keeps parts."""
     from etlrun.runtime.parts import parts_of
 
     source = checked.pipeline.sources[name].value
     try:
         parts = parts_of(checked.project, checked.profile.parts, name, source, checked.columns[name], inventory)
-    except OSError:  # a run says so
+    except OSError:  # the run reports it
         return {}
     return {} if parts is None else {"cached": parts.count(inventory.files)}
 
@@ -180,7 +180,7 @@ def _table(checked: Checked, name: str) -> dict[str, Any]:
 
 
 def _unread(checked: Checked) -> dict[str, dict[str, Any]]:
-    """The columns that a run would leave out, in the order of each source."""
+    """The columns that a run would not read, in the order of each source."""
     from etlrun.compiler.plan import make_plan
     from etlrun.compiler.read_columns import staged_relations, unread_columns
 
@@ -224,7 +224,7 @@ def _labels(checked: Checked, chain: str) -> list[dict[str, Any]]:
 
 
 def _models(checked: Checked) -> dict[str, Any]:
-    """The bills of every step that asks models; `troubles` where they cannot be drawn up."""
+    """The estimated cost of every step that calls models; reasons why it cannot be estimated go to `troubles`."""
     from etlrun.enrich.bills import find_bills
     from etlrun.runtime.asked_keys import gather_keys
 

@@ -1,4 +1,4 @@
-"""`etlrun query`: ask what was published."""
+"""`etlrun query`: queries published tables."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def command(sql: str, connection: str, rows: int, form: str, *, as_json: bool, p
 
 
 def _connection(profile: Profile, name: str) -> str:
-    """The connection that is meant. Raises BadParameter."""
+    """The chosen connection. Raises BadParameter."""
     known = tuple(profile.connections)
     if name in known:
         return name

@@ -1,4 +1,4 @@
-"""Tells a person how a run goes: a live line on a terminal, plain lines elsewhere. All of it goes to standard error."""
+"""Reports the progress of a run: a live line on a terminal, plain lines elsewhere; always on standard error."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from etlrun.cli.words import tell
 from etlrun.diagnostics import harmless
 from etlrun.stopping import safe_point
 
-EVERY_SECONDS = 10.0  # between plain lines about the same work
-EVERY_LOOK = 0.1  # seconds between two looks whether a signal came while a person is asked
+EVERY_SECONDS = 10.0  # seconds between plain lines about the same work
+EVERY_LOOK = 0.1  # seconds between two checks for a signal while the user is asked
 
 
 @contextmanager
@@ -34,17 +34,17 @@ def reporting(name: str, *, quiet: bool = False) -> Iterator[PlainReporter | Liv
 
 
 def own_stderr() -> TextIO:
-    """Standard error under a number of its own: while a JVM starts, the usual one leads to its log."""
+    """A duplicate of standard error: while a JVM starts, the usual one goes to its log."""
     try:
         if sys.stderr.fileno() == 2:
             return os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
-    except (OSError, ValueError):  # standard error is no file, as in a test
+    except (OSError, ValueError):  # standard error is not a file, as in a test
         pass
     return sys.stderr
 
 
 class PlainReporter:
-    """One line for each piece of news."""
+    """Prints one line for each event."""
 
     def __init__(self, name: str, stream: TextIO, *, is_verbose: bool = True) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class PlainReporter:
         self._line(f"warning: {text}")
 
     def confirm(self, text: str) -> bool:
-        """Nobody is there to be asked."""
+        """Nobody can be asked."""
         return False
 
     def progress(self, label: str, done: int, total: int) -> None:
@@ -68,14 +68,14 @@ class PlainReporter:
             self._line(f"{label}: {100 * done // total}%")
 
     def _line(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # a run goes on when nobody reads its news any more
+        with contextlib.suppress(OSError):  # a run continues if nobody reads its output
             self.stream.write(harmless(f"{self.name}: {text}\n"))
             self.stream.flush()
         self.last = time.monotonic()
 
 
 class LiveReporter:
-    """A line that moves."""
+    """Reports on the live line."""
 
     def __init__(self, work: LiveWork, stream: TextIO) -> None:
         self.work = work
@@ -90,7 +90,7 @@ class LiveReporter:
         LIVE_LINE.print_above(f"{mark} {harmless(text)}", self.stream)
 
     def confirm(self, text: str) -> bool:
-        """Whether the person at the terminal agrees to what `text` says."""
+        """Ask the user at the terminal to confirm `text`."""
         if not sys.stdin.isatty():
             return False
         with LIVE_LINE.hidden(self.stream):

@@ -1,4 +1,4 @@
-"""`etlrun resume`: publish what a run staged."""
+"""`etlrun resume`: publishes the staged rows of a run."""
 
 from __future__ import annotations
 

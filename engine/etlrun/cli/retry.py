@@ -1,4 +1,4 @@
-"""`etlrun retry`: go on with a run of the project."""
+"""`etlrun retry`: continues a run of the project."""
 
 from __future__ import annotations
 

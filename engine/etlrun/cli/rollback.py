@@ -1,4 +1,4 @@
-"""`etlrun rollback`: let readers of a table see what it held before its last publish."""
+"""`etlrun rollback`: lets readers of a table see its rows from before the last publish."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def command(
 
 
 def _connection(profile: Profile, wanted: str) -> str:
-    """The name of the connection that is meant. Raises RunFailure."""
+    """The name of the chosen connection. Raises RunFailure."""
     known = tuple(profile.connections)
     if wanted in known:
         return wanted

@@ -1,4 +1,4 @@
-"""`etlrun run`: run pipelines and publish their results."""
+"""`etlrun run`: runs pipelines and publishes their results."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ def _run_chosen(select: tuple[str, ...], exclude: tuple[str, ...], options: Proj
 
 
 def _run_each(checked: Sequence[Checked], options: ProjectOptions) -> None:
-    """Run pipelines one after another, and print what they give where JSON is asked for."""
+    """Run pipelines one after another, and print their results if JSON is requested."""
     summary: list[dict[str, Any]] = []
     engines = [pipeline.profile.engine.value for pipeline in checked]
-    with orderly(), kept_engines(engines):  # a publish is reported even where an error or a signal follows
+    with orderly(), kept_engines(engines):  # a publish is reported even if an error or a signal follows
         try:
             for pipeline in checked:
                 safe_point()
@@ -152,7 +152,7 @@ def _run(checked: Checked, options: ProjectOptions) -> dict[str, Any]:
 
 
 def _summary(record: dict[str, Any]) -> str:
-    """What a run did, in a few lines."""
+    """A short summary of a run."""
     lines = [
         f"{record['pipeline']}: {record['status']} in {record['seconds']:.1f} s on {record['engine']} (run {record['run_id']})"
     ]
@@ -178,7 +178,7 @@ def _summary(record: dict[str, Any]) -> str:
 
 
 def _asked(summary: dict[str, Any]) -> list[str]:
-    """What share of rows and keys carries an answer, who gave it, what it took, and how to get the rest."""
+    """The share of rows and keys with an answer, its sources and cost, and how to get the rest."""
     from etlrun.enrich.answer_relation import most_given, percent
     from etlrun.enrich.dollars import dollars
 

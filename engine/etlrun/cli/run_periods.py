@@ -1,4 +1,4 @@
-"""One pipeline for several values of its params, such as a span of months: a graph with a run for each, in order."""
+"""Runs one pipeline for several values of its params, such as a range of months: a graph with one run per value, in order."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from etlrun.diagnostics import nearest
 from etlrun.spec.params import ParamError, read_value
 
 PERIODS = ("month", "date")
-MOST = 10_000  # values of one span
+MOST = 10_000  # the most values of one range
 
 
 @dataclass(frozen=True)
 class ChosenValues:
-    """The values of params that `--from`, `--to` and `--for` choose; false where they choose none."""
+    """The values of params chosen by `--from`, `--to` and `--for`; false if there are none."""
 
     first: str
     last: str
@@ -34,7 +34,7 @@ class ChosenValues:
         return bool(self.first or self.last or self.listed)
 
     def graph(self, pipelines: Sequence[Path], profile: str, engine: str, settings: tuple[str, ...]) -> ProjectGraph:
-        """A run for each choice of one value of each param, each after the one before it. Raises UsageError, SpecError."""
+        """One run for each combination of values, each after the previous one. Raises UsageError, SpecError."""
         if self.listed and (self.first or self.last or len(pipelines) != 1):
             raise click.UsageError("--for is for one PIPELINE, without --from and --to: `--for month=2024-01..2024-12`")
         if len(pipelines) != 1 or not (self.listed or (self.first and self.last)):
@@ -45,9 +45,7 @@ class ChosenValues:
         runs: dict[str, Checked] = {}
         upstream: dict[str, tuple[str, ...]] = {}
         for values in itertools.product(*chosen.values()):
-            name = (
-                f"{checked.pipeline.name} {', '.join(values)}"  # no value holds a comma, so each run has its own name
-            )
+            name = f"{checked.pipeline.name} {', '.join(values)}"  # no value contains a comma, so each run has a unique name
             upstream[name] = tuple(runs)[-1:]
             given = (*settings, *(f"{param}={value}" for param, value in zip(chosen, values, strict=True)))
             runs[name] = checked_pipeline(pipelines[0], profile, engine, given)
@@ -125,7 +123,7 @@ def _listed(kind: str, name: str, values: str) -> Iterator[str]:
 
 
 def _refuse_lost_rows(checked: Checked, chosen: Mapping[str, tuple[str, ...]]) -> None:
-    """Raises UsageError for too many runs, and where a run would replace what the run before it published."""
+    """Raises UsageError for too many runs, and if a run would replace the rows that the previous run published."""
     for param in (name for name, values in chosen.items() if len(values) > 1):
         _refuse_whole_tables(checked, param)
         _refuse_shared_parts(checked, param)
@@ -147,7 +145,7 @@ def _param(checked: Checked) -> str:
 
 
 def _refuse_whole_tables(checked: Checked, param: str) -> None:
-    """Raises UsageError for a sink that would hold the last value's rows only."""
+    """Raises UsageError for a sink that would keep only the rows of the last value."""
     for sink, use in checked.pipeline.sinks.items():
         if use.value.replaces_all():
             raise click.UsageError(

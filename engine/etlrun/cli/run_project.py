@@ -1,4 +1,4 @@
-"""Several pipelines of a project at the command line: the run in the order of the graph, its table, JSON and JUnit."""
+"""Runs several pipelines of a project in the order of the graph, and reports them as a table, JSON and JUnit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from etlrun.warehouse.turns import several_at_once
 
 
 def project_graph(profile: str, engine: str, settings: tuple[str, ...]) -> ProjectGraph:
-    """The graph of the project around the current folder. Raises SpecError, and UsageError where it has no pipeline."""
+    """The graph of the project around the current folder. Raises SpecError, and UsageError if it has no pipeline."""
     project = find_project(Path.cwd())
     given = read_settings(settings)
     pipelines = ProjectPipelines(project, profile, given)
@@ -57,14 +57,14 @@ def refuse_unknown(graph: ProjectGraph, settings: dict[str, str]) -> None:
 
 
 def run_project(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions) -> int:
-    """Run pipelines of a project, and say what became of each; gives the exit code. `etlrun retry` can go on with it."""
+    """Run pipelines of a project and report the outcome of each; returns the exit code. `etlrun retry` can continue it."""
     require_params(graph, chosen)
     project = next(iter(graph.pipelines.values())).project
     return run_graph(graph, chosen, options, project.path(project.settings.runs))
 
 
 def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions, runs: Path | None = None) -> int:
-    """Run pipelines of a graph; what became of each is kept in the folder `runs`, where that is given."""
+    """Run pipelines of a graph; outcomes are saved in the folder `runs`, if given."""
     if not options.quiet and any(not graph.pipelines[name].profile.names_engine for name in chosen):
         tell(NO_ENGINE, err=True)
     started = time.monotonic()
@@ -90,7 +90,7 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
 
     several = several_at_once() if options.jobs > 1 else contextlib.nullcontext()
     engines = [graph.pipelines[name].profile.engine.value for name in chosen]
-    with orderly(), several, kept_engines(engines):  # a publish is reported even where an error or a signal follows
+    with orderly(), several, kept_engines(engines):  # a publish is reported even if an error or a signal follows
         try:
             found = ProjectRun(Reasons(graph, is_full=options.full), chosen, run_one, notice, options.jobs, runs).run()
         finally:
@@ -104,7 +104,7 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
 
 
 def require_params(graph: ProjectGraph, chosen: Sequence[str]) -> None:
-    """Raises SpecError for params without a value, of all chosen pipelines."""
+    """Raises SpecError for params without a value in the chosen pipelines."""
     from etlrun.cli.options import unset_params
     from etlrun.diagnostics import SpecError
 
@@ -152,7 +152,7 @@ def _why(outcome: PipelineOutcome) -> str:
 
 
 def _object(outcome: PipelineOutcome) -> dict[str, Any]:
-    """An outcome as `--json` shows it: the record of its run, or what is known without one."""
+    """An outcome for `--json`: the record of its run, or what is known without one."""
     found: dict[str, Any] = dict(outcome.record) if outcome.record else {"pipeline": outcome.pipeline}
     found["status"] = outcome.status
     if outcome.reason:
@@ -186,7 +186,7 @@ def _junit(outcomes: Sequence[PipelineOutcome], seconds: float) -> str:
 
 
 def chosen_pipelines(graph: ProjectGraph, chosen: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
-    """The pipelines that `--select` and `--exclude` leave. Raises UsageError where none is."""
+    """The pipelines chosen by `--select` and `--exclude`. Raises UsageError if there are none."""
     found = select(graph, chosen, excluded)
     if not found:
         raise click.UsageError("--exclude removes every pipeline")

@@ -1,4 +1,4 @@
-"""`etlrun runs`: what ran here, and what the connections' ledgers say was published."""
+"""`etlrun runs`: lists the runs of this project, and the publishes in the ledgers of its connections."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _line(run: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _ledgers(project: Project, profile: Profile) -> dict[str, list[LedgerEntry]]:
-    """The ledger of every connection that can be asked; the others are named on standard error."""
+    """The ledger of every connection that can be opened; the others are reported on standard error."""
     from etlrun.warehouse.opening import open_connection
 
     found: dict[str, list[LedgerEntry]] = {}

@@ -1,4 +1,4 @@
-"""Commands in a message choose what the command before it chose: its profile, engine and params, where they take them."""
+"""Adds the current profile, engine and params to the commands that a message suggests, if these commands accept them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHOICES = {"--profile": "profile", "--engine": "engine", "--set": "settings"}
 
 
 def same_choice(found: Diagnostic, arguments: Sequence[str] | None = None) -> Diagnostic:
-    """A diagnostic whose commands repeat the choices of the command line that it answers; params only for the same pipeline."""
+    """A diagnostic whose commands repeat the options of the current command line; params only for the same pipeline."""
     message, fix = (_with_choices(text, arguments) for text in (found.message, found.fix))
     return replace(found, message=message, fix=fix)
 
@@ -57,7 +57,7 @@ def _chosen(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _missing(
     words: Sequence[str], chosen: Sequence[tuple[str, str]], given: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    """The choices that a command takes and does not make itself. `etlrun NAME` runs a pipeline."""
+    """The options that a command accepts and does not have yet. `etlrun NAME` runs a pipeline."""
     command = importlib.import_module(
         f"etlrun.cli.{words[0] if words[0] in COMMANDS else 'run'}".replace("-", "_")
     ).command

@@ -1,4 +1,4 @@
-"""`etlrun sample-data`: synthetic Customer360 logs, in the formats of the real ones."""
+"""`etlrun sample-data`: writes synthetic Customer360 logs in the formats of the real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`etlrun schema`: the JSON Schema of pipelines, plugins included, and the functions of expressions."""
+"""`etlrun schema`: prints the JSON Schema of pipelines, including plugins, and the functions of expressions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def command(of: str | None, *, write: bool, functions: bool) -> None:
 
 
 def schemas() -> dict[str, str]:
-    """The schemas of a project's files, by what they are of."""
+    """The schemas of a project's files, by kind of file."""
     from etlrun.dashboards import spec as dashboards
     from etlrun.spec import cases, pipeline_schema
     from etlrun.spec.mappings import mapping_schema_text

@@ -1,4 +1,4 @@
-"""`etlrun show`: rows at any point of a pipeline."""
+"""`etlrun show`: shows rows at any point of a pipeline."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _failing(kept: FailingRows, look: Look) -> Found:
 
 
 def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
-    """The pipeline with the relation's chain cut where the name says so, and only what that relation needs to be right."""
+    """The pipeline with the chain cut after the requested step; only parts that the relation needs are checked."""
     from etlrun.compiler.plan import prefix
 
     name, _, steps = relation.partition(".")
@@ -132,7 +132,7 @@ def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
 
 
 def _shown(item: Column) -> str:
-    """A column as it is shown: an instant says that it is one."""
+    """A column for output: an instant gets a type with a time zone."""
     from etlrun.language.duckdb_words import name
 
     column = name(item.name)

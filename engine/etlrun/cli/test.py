@@ -1,4 +1,4 @@
-"""`etlrun test`: run the tests of pipelines."""
+"""`etlrun test`: runs the tests of pipelines."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _result(item: CaseSummary) -> CaseResult:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    """The files of tests below the paths. Raises UsageError where there is none."""
+    """The files of tests below the paths. Raises UsageError if there are none."""
     given = paths or (project_folder("pipelines"),)
     folders = {path: path / "pipelines" if project_file(path) else path for path in given}
     found = [
@@ -147,7 +147,7 @@ def _checked(files: Sequence[Path], profile: str) -> list[CheckedCase]:
 
 
 def _chosen(cases: Sequence[CheckedCase], text: str) -> list[CheckedCase]:
-    """The tests that `-k` picks. Raises BadParameter where it picks none."""
+    """The tests that `-k` selects. Raises BadParameter if there are none."""
     chosen = [case for case in cases if text.lower() in f"{case.file.pipeline}: {case.case.name}".lower()]
     if not chosen:
         names = "".join(f"\n  {case.file.pipeline}: {case.case.name}" for case in cases)
@@ -156,7 +156,7 @@ def _chosen(cases: Sequence[CheckedCase], text: str) -> list[CheckedCase]:
 
 
 def _updated(outcomes: Sequence[Outcome]) -> list[CaseSummary]:
-    """Write what came out into the files: tests in which only rows differ are then right."""
+    """Write the actual rows into the files, for tests in which only rows differ."""
     from etlrun.runtime.rewriting import CannotRewriteError, rewrite_expected
 
     differing = [outcome for outcome in outcomes if outcome.differences and not outcome.complaints]

@@ -1,4 +1,4 @@
-"""How the outcomes of tests are put on a screen, and into JSON."""
+"""Reports the outcomes of tests on the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CaseSummary:
 
 
 class CaseReport:
-    """Tells of tests line by line, as a result of the command or beside one."""
+    """Reports tests line by line."""
 
     def __init__(self, *, is_result: bool) -> None:
         self.is_result = is_result
@@ -46,7 +46,7 @@ class CaseReport:
         self.has_colour = bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and not os.environ.get("NO_COLOR"))
 
     def tell(self, summary: CaseSummary) -> None:
-        """One line of a test and, where it is not ok, what is wrong."""
+        """Print one line for a test and, if it is not ok, what is wrong."""
         word, colour = {"ok": ("ok", GREEN), "updated": ("updated", YELLOW), "failed": ("FAILED", RED)}[summary.status]
         outcome = summary.outcome
         name = harmless(f"{outcome.case.file.pipeline}: {outcome.case.case.name}")
@@ -59,7 +59,7 @@ class CaseReport:
             self._say_all([(RED, f"  not updated: {summary.refused}"), (PLAIN, "    = edit the file by hand")])
 
     def sum_up(self, summary: Sequence[CaseSummary], seconds: float, *, updates: bool) -> None:
-        """The last line, and how to go on."""
+        """Print the last line, and what to do next."""
         count = _count(summary)
         parts = [
             f"{count[status]:,} {word}"
@@ -129,7 +129,7 @@ def _counts(difference: Difference) -> str:
 
 
 def _equal(difference: Difference, pair: Pair) -> str:
-    """The columns that tell which row it is: the key where it is known, else all that are equal."""
+    """The columns that identify a row: the key if it is known, otherwise all that are equal."""
     names = difference.columns.names
     keys = {name.lower() for name in difference.columns.unique or ()}
     equal = [at for at in range(len(names)) if at not in pair.unequal]
@@ -197,7 +197,7 @@ def _difference_object(case: CheckedCase, difference: Difference) -> dict[str, A
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it; what it has not is text."""
+    """A value for JSON; types that JSON does not have become text."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

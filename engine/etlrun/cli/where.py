@@ -1,4 +1,4 @@
-"""The condition of `--where`: an expression over the columns of a relation."""
+"""Reads the condition of `--where`: an expression over the columns of a relation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_condition(checked: Checked, relation: str, text: str) -> exp.Expr | None:
-    """The checked condition; None where there is none. Raises BadParameter."""
+    """The checked condition; None if there is none. Raises BadParameter."""
     from etlrun.language.expressions import ExpressionError, bind, parse, type_of
     from etlrun.language.typed import check_expression
 

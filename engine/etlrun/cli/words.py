@@ -1,4 +1,4 @@
-"""How failures, records and rows are put on a screen."""
+"""Formats failures, run records and rows for the terminal."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ NO_ENGINE = "no engine is chosen, so duckdb runs this; for Spark: pip install 'e
 
 
 def tell(text: str, *, err: bool = False) -> None:
-    """Print text for people; what names, data or a service put into it cannot steer their terminal."""
+    """Print text for people. Control characters from names, data or services cannot affect the terminal."""
     click.echo(harmless(text), err=err)
 
 
 def failure_text(failure: RunFailure) -> str:
-    """A failure as a mistake in a specification is shown: place, code, message, the line with a caret, and what to do."""
+    """A failure in the same form as a mistake in a specification: place, code, message, the line with a caret, and the fix."""
     return format_text([same_choice(failure.diagnostic)])
 
 
 def row_json(row: dict[str, Any]) -> str:
-    """A row as one line of JSON: days, moments and decimals as texts, also where they are the keys of a map."""
+    """A row as one line of JSON: dates, timestamps and decimals as texts, also as keys of a map."""
     return json.dumps(_with_text_keys(row), ensure_ascii=False, default=str)
 
 
@@ -82,6 +82,6 @@ def _pad(text: str, width: int, *, to_right: bool) -> str:
 
 
 def published_text(sinks: Mapping[str, Mapping[str, Any]]) -> str:
-    """The sinks of a run with the rows that it put there; none where an earlier run had appended them."""
+    """The sinks of a run with the rows that it published; empty if an earlier run had appended them."""
     rows = {name: 0 if "appended_by" in sink else sink["rows"] for name, sink in sinks.items()}
     return ", ".join(f"{name} ({count:,})" for name, count in rows.items()) or "-"

@@ -1,1 +1,1 @@
-"""The language models a prompt can be put to: one file is one provider, and its name is the YAML key."""
+"""The kinds of language models: one file is one provider, and its name is the YAML key."""

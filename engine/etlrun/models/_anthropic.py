@@ -1,7 +1,7 @@
 """The Messages API of Anthropic over plain HTTP: one request is one call, and every failure has a cause.
 
-The official package is not used: of its 3,000 files and nine dependencies one call would be needed, which is under half of this file, and what
-holds here for every service - a bound on each reply, no redirect with the key, our own retries - would have to be built around it.
+The official package is not used: it has 3,000 files and nine dependencies, and only one call of it would be needed. The rules for every
+service (a limit on each reply, no redirect with the key, etlrun's own retries) would have to be built around it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from etlrun.models._sanitize import safe_count, safe_text
 if TYPE_CHECKING:
     import httpx2
 
-VERSION = "2023-06-01"  # gateways take it too; the one of 2026-10-21 differs in what is not sent here
+# Gateways accept this version too; the one of 2026-10-21 differs only in fields that are not sent here.
+VERSION = "2023-06-01"
 MODELS_PAGE = "https://platform.claude.com/docs/en/models"
 CUT_OFF = ("max_tokens", "model_context_window_exceeded")
 NO_CREDIT = "credit balance"
@@ -41,7 +42,7 @@ class AnthropicSettings(ServiceSettings):
 class AnthropicClient(ModelClient):
     """An open model of Anthropic."""
 
-    large: ClassVar[tuple[str, ...]] = ()  # parts of the paths whose replies are those of many requests
+    large: ClassVar[tuple[str, ...]] = ()  # parts of paths whose replies contain the answers to many requests
 
     def __init__(self, settings: AnthropicSettings) -> None:
         self.settings = settings
@@ -65,7 +66,7 @@ class AnthropicClient(ModelClient):
         return await self.api.call("POST", "/v1/messages", json=self.body(request))
 
     def body(self, request: Request) -> dict[str, Any]:
-        """A request as the API takes it."""
+        """The body of a request for the API."""
         found: dict[str, Any] = {**self._asked(request), "max_tokens": request.max_output_tokens}
         output: dict[str, Any] = {}
         if self.settings.temperature is not None:
@@ -129,7 +130,7 @@ def _is_about_schema(refusal: str) -> bool:
 
 
 def reply_of(body: Mapping[str, Any]) -> ModelReply:
-    """What a message says. Raises ModelError where it is no message."""
+    """Read the reply of a message. Raises ModelError if it is not a message."""
     blocks = body.get("content")
     if not isinstance(blocks, list):
         raise ModelError("unreadable", "the reply contains no answer", may_be_billed=True)
@@ -141,7 +142,7 @@ def reply_of(body: Mapping[str, Any]) -> ModelReply:
 
 
 def _usage(counted: object) -> Usage | None:
-    """What the service counted; None where it did not, or where what it says are no counts. Input is counted in three parts."""
+    """The tokens that the service counted; None if it did not, or if they are not valid numbers. Input has three parts."""
     if not isinstance(counted, dict):
         return None
     fresh, given = safe_count(counted.get("input_tokens")), safe_count(counted.get("output_tokens"))

@@ -1,7 +1,7 @@
 """Jobs of Anthropic, which calls them Message Batches.
 
-A batch carries no label of ours, but each request does, in its `custom_id`; the service shows that in the results only. So a batch that was
-perhaps taken, when the connection broke or the run was killed, is known again once it has ended, and until then it is undecided.
+A batch has no label of etlrun, but each request has one, in its `custom_id`, which the service shows only in the results. So if the connection
+broke or the run was killed during a submit, it is known only after the batch has ended whether the service accepted it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REFUSED = ("invalid_request_error", "request_too_large")
 class AnthropicJobs(AnthropicClient, JobClient):
     """An open model of Anthropic that takes jobs."""
 
-    most_bytes = 7 * 2**20  # a batch may have 256 MB, and a row of the label store on MySQL 16 MB
+    most_bytes = 7 * 2**20  # limits: 256 MB for a batch, and 16 MB for a row of the label store on MySQL
     large = (BATCHES,)
 
     async def submit(self, label: str, requests: Sequence[JobRequest]) -> str:
@@ -51,7 +51,7 @@ class AnthropicJobs(AnthropicClient, JobClient):
         return None
 
     async def _since(self, at: float) -> AsyncIterator[Mapping[str, Any]]:
-        """The batches that were made since then, the latest first."""
+        """The batches that were created since then, the latest first."""
         after = ""
         while True:
             page = await self._got("GET", f"{BATCHES}?limit=100{after}")
@@ -85,7 +85,7 @@ class AnthropicJobs(AnthropicClient, JobClient):
         await self._got("POST", f"{_path(name)}/cancel")
 
     async def _results(self, batch: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-        """The results of a batch that has ended, each with the label in its `custom_id`; none where the service keeps them no more."""
+        """The results of a batch that has ended, each with the label in its `custom_id`; empty if the service no longer keeps them."""
         response = await self.api.call("GET", f"{_path(safe_text(batch.get('id')))}/results")
         if response.status_code == 404 or batch.get("archived_at"):
             return []
@@ -105,7 +105,7 @@ def _path(name: str) -> str:
 
 
 def _job_reply(line: Mapping[str, Any]) -> JobReply | None:
-    """What came of a request; None where it was cancelled or expired, and so is asked again."""
+    """The result of a request; None if it was cancelled or expired, so that it is asked again."""
     name, result = line["custom_id"].rpartition("-")[2], line.get("result")
     kind = result.get("type") if isinstance(result, dict) else None
     if not isinstance(result, dict) or kind in ("canceled", "expired"):
@@ -138,7 +138,7 @@ def _requests(batch: Mapping[str, Any]) -> int:
 
 
 def _seconds(at: object) -> float:
-    """Seconds since 1970 of a time as the service writes it; now, for all that is known, where it cannot be read."""
+    """Seconds since 1970 of a time from the service; the current time if it cannot be parsed."""
     try:
         return datetime.fromisoformat(at).timestamp() if isinstance(at, str) else float("inf")
     except (ValueError, OverflowError):

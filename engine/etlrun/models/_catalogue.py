@@ -1,4 +1,4 @@
-"""Finding titles in search keywords: as written, among other words, or with one letter wrong; and what words of genres and channels say."""
+"""Finds titles in search keywords: exact, among other words, or with one wrong letter; and words of genres and channels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from etlrun.spec.answer_files import Answered
 from etlrun.spec.normal_form import normal_form
 from etlrun.spec.outputs import Value
 
-# Words that say how a title is to be watched, not which.
+# Words about how to watch a title, not about which title.
 _AROUND = """
     phim bo le xem full hd tap phan season part ss movie film vietsub thuyet minh long tieng anh viet nam han quoc trung hoat hinh
     the series moi nhat tron cuoi ova live action ban goc kenh truc tiep
 """
 AROUND = frozenset(_AROUND.split())
-SHORTEST_INSIDE = 5  # letters of a title that is looked for among other words
-SHORTEST_GUESS = 4  # letters of a key in which a word of a genre may lack its accents
-SHORTEST_WORD = 3  # letters of a word that a shorter key holds as it is written
-SHORTEST_TYPO = 6  # letters of a title that may have one wrong
-SHORTEST_TONE = 10  # letters of a title in which one word may carry a wrong accent: `yêu tinh` is not `yêu tình`
+SHORTEST_INSIDE = 5  # the fewest letters of a title that is searched among other words
+SHORTEST_GUESS = 4  # the fewest letters of a key in which a genre's word may lack its accents
+SHORTEST_WORD = 3  # the fewest letters of a word that a shorter key must contain exactly
+SHORTEST_TYPO = 6  # the fewest letters of a title in which one letter may be wrong
+# The fewest letters of a title in which one word may have a wrong accent: `yêu tinh` is not `yêu tình`.
+SHORTEST_TONE = 10
 
 _WORDS = re.compile(r"[^\W_]+")
 
@@ -39,7 +40,7 @@ class Title:
 
 
 class TitleFinder(Finder):
-    """Finds the titles of a list, and the words of another."""
+    """Finds titles of one list, and words of another."""
 
     def __init__(self, titles: Iterable[Answered], words: Iterable[Answered] = (), *, has_typos: bool) -> None:
         self.rules: dict[str, list[Title]] = defaultdict(list)  # what a key is about, by its words without diacritics
@@ -53,7 +54,7 @@ class TitleFinder(Finder):
         }
         self.beside_rules = AROUND - (
             rule_words - {"phim"}
-        )  # `hài hàn` is about two things: `hàn` is a rule, and not how to watch
+        )  # `hài hàn` is about two things: `hàn` is a rule, not a word about how to watch
         self.by_words: dict[str, list[Title]] = defaultdict(list)
         self.by_letters: dict[str, list[Title]] = defaultdict(list)
         self.by_gap: dict[str, set[str]] = defaultdict(set)  # letters with one left out -> the letters of titles
@@ -87,14 +88,14 @@ class TitleFinder(Finder):
         if found:
             return found
         if len("".join(plain)) >= SHORTEST_INSIDE and len(words) < self.longest:
-            # The words run together, or apart: `onepiece`.
+            # The words without spaces, or split: `onepiece`.
             joined = [title for title in self.by_letters.get("".join(plain), ()) if title.plain != tuple(plain)]
             if "".join(words) == "".join(plain):
                 return _agreed(joined, "is, apart from spaces, the title")
         return None
 
     def _inside(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
-        """The longest title whose words stand together in the key, where little else is said."""
+        """The longest title whose words are next to each other in the key, if the key has few other words."""
         for length in range(min(self.longest, len(words) - 1), 0, -1):
             found: list[Title] = []
             for start in range(len(words) - length + 1):
@@ -106,7 +107,7 @@ class TitleFinder(Finder):
         return None
 
     def _by_rule(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
-        """What the longest rule says whose words are in the key, where the other words say how to watch, or count: `phim hài`, `vtv3`."""
+        """The answer of the longest rule whose words are in the key, if the other words are numbers or about how to watch: `phim hài`, `vtv3`."""
         bare = tuple(word.rstrip("0123456789") or word for word in plain)
         is_short = sum(len(word) for word in plain if not word.isdigit()) < SHORTEST_GUESS
         for length in range(min(self.longest_rule, len(words)), 0, -1):
@@ -124,7 +125,7 @@ class TitleFinder(Finder):
         return None
 
     def _nearly(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
-        """The title that differs in one letter: one too many, too few, another, or two exchanged."""
+        """The title that differs in one letter: one added, missing or wrong, or two neighbours swapped."""
         letters = "".join(plain)
         if len(letters) < SHORTEST_TYPO - 1 or not self.by_gap:
             return None
@@ -145,7 +146,7 @@ class TitleFinder(Finder):
 
 
 def _is_rule(rule: Title, spelt: Sequence[str], *, is_short: bool) -> bool:
-    """Whether words are those of a rule; in a short key, where they may be the beginning of others, they are spelt as the rule is."""
+    """Whether words match those of a rule. In a short key, where they may be the start of other words, they must be spelled exactly."""
     if is_short:
         return tuple(spelt) == rule.words and sum(map(len, rule.words)) >= SHORTEST_WORD
     return _accents_fit(spelt, rule)
@@ -169,12 +170,12 @@ def without_diacritics(word: str) -> str:
 
 
 def gaps(letters: str) -> Iterator[str]:
-    """The letters with each one left out in turn; digits stay, for `penthouse 2` is not `penthouse 3`."""
+    """The letters with each one left out in turn; digits are kept, because `penthouse 2` is not `penthouse 3`."""
     return (letters[:index] + letters[index + 1 :] for index in range(len(letters)) if not letters[index].isdigit())
 
 
 def is_one_edit(left: str, right: str) -> bool:
-    """Whether two texts differ in one letter, or in two neighbours exchanged; differing digits are more than that."""
+    """Whether two texts differ in one letter, or in two swapped neighbours; a different digit does not count as one letter."""
     if re.sub(r"\D", "", left) != re.sub(r"\D", "", right):
         return False
     if len(left) > len(right):
@@ -197,7 +198,7 @@ def _wrong_accents(words: Sequence[str], title: Title) -> int:
 
 
 def _is_mostly(plain: Sequence[str], start: int, length: int) -> bool:
-    """Whether a title of `length` words is what the key is about: the rest says how to watch it, or is the smaller part."""
+    """Whether a key is about a title of `length` words: the other words are about how to watch it, or are fewer."""
     inside = sum(map(len, plain[start : start + length]))
     rest = [word for word in (*plain[:start], *plain[start + length :]) if word not in AROUND and not word.isdigit()]
     if inside < SHORTEST_INSIDE:
@@ -206,7 +207,7 @@ def _is_mostly(plain: Sequence[str], start: int, length: int) -> bool:
 
 
 def _agreed(titles: Sequence[Title], how: str) -> LookupResult | None:
-    """The answer of titles that agree on it."""
+    """The answer of the titles, if all have the same one."""
     if not titles or any(title.answer != titles[0].answer for title in titles):
         return None
     return LookupResult(titles[0].answer, f"{how} `{titles[0].text}`")

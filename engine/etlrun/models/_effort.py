@@ -1,4 +1,4 @@
-"""How much a model thinks before it answers, where that is an effort; what a model takes is in the table."""
+"""How much a model thinks before it answers, for models with effort levels; the table of models lists the levels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from etlrun.models._known_models import known_model
 
 Effort = Literal["lowest", "default", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
-ROOM_OF_EFFORT = {  # an effort is no limit: ample room
+ROOM_OF_EFFORT = {  # an effort is not a limit, so reserve many tokens
     "": 0,
     "none": 0,
     "minimal": 4096,
@@ -20,7 +20,7 @@ ROOM_OF_EFFORT = {  # an effort is no limit: ample room
 
 
 def effort_of(name: str, effort: Effort) -> str:
-    """What is sent to the model `name`; `""` where nothing is."""
+    """The effort to send to the model `name`; `""` to send none."""
     if effort != "lowest":
         return "" if effort == "default" else effort
     model = known_model(name)

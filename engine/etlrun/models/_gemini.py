@@ -23,7 +23,7 @@ except ImportError as error:
     raise ModelError("setup", "the package google-genai is not installed", "pip install 'etlrun[gemini]'") from error
 
 BLOCKED = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR")
-# What google-genai makes of broken JSON, of JSON that is no reply, and of a body that cannot be decompressed.
+# Errors of google-genai for broken JSON, for JSON that is not a reply, and for a body that cannot be decompressed.
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, httpx2.RequestError)
 MODELS_PAGE = "https://ai.google.dev/gemini-api/docs/models"
 
@@ -52,7 +52,7 @@ class GeminiClient(ModelClient):
         self.secret = settings.secret
         self.has_schema = True  # until the service refuses it
         self.has_answered = False
-        # google-genai prints an ending that it does not know, as the service wrote it, escape sequences included
+        # google-genai prints an unknown finish reason as the service wrote it, including escape sequences
         warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
         self.http = BoundedClient(settings.timeout, settings.concurrency, ("/batches",))
         options = types.HttpOptions(
@@ -65,7 +65,7 @@ class GeminiClient(ModelClient):
         self.client = self.opened(options)
 
     def opened(self, options: types.HttpOptions) -> genai.Client:
-        """The client of the service, whatever the environment says of Google's services besides."""
+        """The client of the service, independent of other Google settings in the environment."""
         return genai.Client(vertexai=False, api_key=self.settings.secret.reveal(), http_options=options)
 
     async def answer(self, request: Request) -> ModelReply:
@@ -102,7 +102,7 @@ class GeminiClient(ModelClient):
         )
 
     async def count_tokens(self, request: Request) -> int | None:
-        # The Gemini API counts contents only: the rules are counted as if they were said first.
+        # The Gemini API counts only contents, so the instructions are counted as the first content.
         with self.translated(may_be_billed=False):
             counted = await self.client.aio.models.count_tokens(
                 model=self.name, contents=[request.system, request.user]
@@ -124,7 +124,7 @@ class GeminiClient(ModelClient):
 
     @contextlib.contextmanager
     def translated(self, *, may_be_billed: bool) -> Iterator[None]:
-        """Turn whatever google-genai raises into a ModelError."""
+        """Turn any error of google-genai into a ModelError."""
         try:
             yield
         except errors.APIError as error:
@@ -167,7 +167,7 @@ class GeminiClient(ModelClient):
 
 
 def reply_of(response: types.GenerateContentResponse) -> ModelReply:
-    """What a response says, as far as that can be used."""
+    """Read the usable parts of a response."""
     usage, version = _usage(response.usage_metadata), safe_text(response.model_version)
     if not response.candidates:
         feedback = response.prompt_feedback
@@ -183,7 +183,7 @@ def reply_of(response: types.GenerateContentResponse) -> ModelReply:
 
 
 def _usage(counted: types.GenerateContentResponseUsageMetadata | None) -> Usage | None:
-    """What the service counted; None where it did not."""
+    """The tokens that the service counted; None if it did not."""
     taken = safe_count(counted.prompt_token_count) if counted else None
     if counted is None or taken is None:
         return None

@@ -1,4 +1,4 @@
-"""Jobs of the Gemini API, which calls them batches: inline requests, each with the name of its sheet in its metadata."""
+"""Jobs of the Gemini API, which calls them batches: inline requests, each with the name of its group of keys in its metadata."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REFUSED = (3, 9, 11, 400)  # of google.rpc.Code, and of HTTP
 class GeminiJobs(GeminiClient, JobClient):
     """An open Gemini model that takes jobs."""
 
-    most_bytes = 7 * 2**20  # inline requests may have 20 MB, and a row of the label store on MySQL 16 MB
+    most_bytes = 7 * 2**20  # limits: 20 MB for inline requests, and 16 MB for a row of the label store on MySQL
 
     async def submit(self, label: str, requests: Sequence[JobRequest]) -> str:
         inlined = [self._inlined(asked) for asked in requests]
@@ -39,7 +39,7 @@ class GeminiJobs(GeminiClient, JobClient):
 
     def _inlined(self, asked: JobRequest) -> types.InlinedRequest:
         config = self.config(asked.request, has_schema=self.has_schema)
-        config.service_tier = config.automatic_continuation = None  # for requests that are answered at once
+        config.service_tier = config.automatic_continuation = None  # only for requests that are answered at once
         contents = [types.Content(role="user", parts=[types.Part(text=asked.request.user)])]
         return types.InlinedRequest(contents=contents, config=config, metadata={NAME: asked.name})
 
@@ -55,7 +55,7 @@ class GeminiJobs(GeminiClient, JobClient):
             with self.translated(may_be_billed=False):
                 job = await self.client.aio.batches.get(name=name)
         except ModelError as error:
-            if error.cause == "model":  # 404: the service keeps jobs for some weeks only
+            if error.cause == "model":  # 404: the service keeps jobs only for some weeks
                 return ServiceJob(name, "lost", "the service no longer knows it")
             raise
         state = ENDED.get(job.state.value if job.state else "", "at work")

@@ -1,4 +1,4 @@
-"""How Gemini models are told to think: a budget of tokens, or a level. What a model takes is in the table; others go by their family."""
+"""How to set the thinking of Gemini models: a token budget, or a level. The table of models lists what each accepts; others use their family."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from etlrun.models._names import plain_name
 Thinking = Literal["default", "off", "low", "medium", "high"]
 
 BUDGETS: Mapping[Thinking, int] = {"off": 0, "low": 1024, "medium": 8192, "high": 24576}  # tokens
-ROOM_OF_LEVEL = {"minimal": 4096, "low": 4096, "medium": 16384, "high": 32768}  # a level is no limit: ample room
-ROOM_OF_NOBODY_KNOWS = 16384  # where the service decides
+# A level is not a limit, so reserve many tokens.
+ROOM_OF_LEVEL = {"minimal": 4096, "low": 4096, "medium": 16384, "high": 32768}
+ROOM_OF_NOBODY_KNOWS = 16384  # if the service decides
 LEAST_BUDGET_OF_2_5_PRO = 128
 
 
 def thinking_of(name: str, thinking: Thinking) -> int | str | None:
-    """What is sent to the model `name`: a budget of tokens, a level, or None where nothing is said. `off` is the least there is."""
+    """The setting to send to the model `name`: a token budget, a level, or None. `off` is the least that the model has."""
     model, plain = known_model(name), plain_name(name)
     if thinking == "default" or plain.startswith(("gemini-1", "gemini-2.0", "gemma")):
         return None
@@ -31,7 +32,7 @@ def thinking_of(name: str, thinking: Thinking) -> int | str | None:
 
 
 def room_for(name: str, thinking: Thinking) -> int:
-    """Tokens to allow for thoughts beside the answer."""
+    """Tokens to reserve for thoughts in addition to the answer."""
     sent = thinking_of(name, thinking)
     if isinstance(sent, int):
         return sent

@@ -1,4 +1,4 @@
-"""An HTTP client for a service that is not trusted: the reply and its time have a bound, and the key goes to one address only."""
+"""An HTTP client for untrusted services: the size and time of a reply are limited, and the key is sent to one address only."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ import httpx2
 from etlrun.contracts.model import ModelError
 from etlrun.models._sanitize import safe_text
 
-MOST_BYTES = 8 * 2**20  # of a reply, as sent and as decompressed: a hundred labels take a thousandth of that
-MOST_BYTES_OF_JOBS = 128 * 2**20  # of what holds the replies of a whole job, or lists several such jobs
-ANY_GZIP = 32 + zlib.MAX_WBITS  # gzip or zlib, as the first bytes say
+MOST_BYTES = 8 * 2**20  # of a reply, both as sent and decompressed; a hundred labels need a thousandth of it
+MOST_BYTES_OF_JOBS = 128 * 2**20  # of the replies of a whole job, or a list of such jobs
+ANY_GZIP = 32 + zlib.MAX_WBITS  # gzip or zlib, by the first bytes
 
 
 class ReplyTooLarge(httpx2.DecodingError):
-    """A reply of more than any answer takes."""
+    """A reply that is larger than any valid answer."""
 
 
 @cache
 def trusted() -> ssl.SSLContext:
-    """Whose certificates count: read once, for it takes longer than a request."""
+    """The trusted certificate authorities, read once, because that takes longer than a request."""
     return httpx2.create_ssl_context()
 
 
 class BoundedClient(httpx2.AsyncClient):
-    """A client whose every reply is read whole, within `seconds` from the first byte sent to the last one read."""
+    """A client that reads every reply completely, within `seconds` from the first byte sent to the last byte read."""
 
     def __init__(self, seconds: float, concurrency: int, large: tuple[str, ...] = (), **settings: Any) -> None:
         limits = httpx2.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4)
         super().__init__(limits=limits, timeout=seconds, follow_redirects=False, verify=trusted(), **settings)
         self.headers["accept-encoding"] = "gzip"
         self.seconds = seconds
-        self.large = large  # parts of the paths whose replies hold those of a whole job
+        self.large = large  # parts of paths whose replies contain those of a whole job
 
     async def send(self, request: httpx2.Request, **settings: Any) -> httpx2.Response:
-        """The reply, decompressed. Raises ModelError where the service redirects, and what httpx2 raises."""
+        """Send a request; returns the decompressed reply. Raises ModelError if the service redirects, and the errors of httpx2."""
         most_bytes = MOST_BYTES_OF_JOBS if any(part in request.url.path for part in self.large) else MOST_BYTES
         settings |= {"stream": True, "follow_redirects": False}
         try:
@@ -62,7 +62,7 @@ REPLACED = (b"content-encoding", b"content-length", b"content-type", b"transfer-
 
 
 def _kept(response: httpx2.Response) -> list[tuple[bytes, bytes]]:
-    """The headers as they came, in bytes; the body behind them is decompressed, and JSON in UTF-8, whatever the service calls it."""
+    """The response headers as bytes, adapted to the body, which is decompressed and read as UTF-8 JSON, whatever the service declares."""
     others = [(name, value) for name, value in response.headers.raw if name.lower() not in REPLACED]
     return [(b"content-type", b"application/json; charset=utf-8"), *others]
 
@@ -77,7 +77,7 @@ async def _raw(response: httpx2.Response, most_bytes: int) -> bytes:
 
 
 def decoded(raw: bytes, encoding: str, most_bytes: int = MOST_BYTES) -> bytes:
-    """The body behind `raw`. Raises DecodingError where it cannot be decompressed, and ReplyTooLarge where it swells."""
+    """Decompress the body `raw`. Raises DecodingError if that is not possible, and ReplyTooLarge if the result is too large."""
     if encoding.strip().lower() in ("", "identity") or not raw:
         return raw
     if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
@@ -95,13 +95,13 @@ def decoded(raw: bytes, encoding: str, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def _redirected(response: httpx2.Response) -> ModelError:
-    """A redirect would carry the key elsewhere."""
+    """The error for a redirect, which would send the key to another address."""
     message = f"the service redirects to {_shown_target(response)}, and the key is not sent there"
     return ModelError("setup", message, "set `url` of the model to the address without a redirect")
 
 
 def _shown_target(response: httpx2.Response) -> str:
-    """Where a redirect leads to, without a user's name and what stands behind the host."""
+    """The target of a redirect, without user name and without everything after the host."""
     target = safe_text(response.headers.get("location"))
     try:
         parts = urlsplit(target)

@@ -1,4 +1,4 @@
-"""A service that takes and gives JSON over HTTP: one call is one request, and whatever breaks on the way has a cause."""
+"""A service with a JSON API over HTTP: one call is one request, and every failure has a cause."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class JsonApi:
         self.client = BoundedClient(seconds, concurrency, large, base_url=url.rstrip("/"), headers=dict(headers))
 
     async def call(self, method: str, path: str, **content: Any) -> httpx2.Response:
-        """The response, whatever its status. Raises ModelError where there is none."""
+        """Send a request; returns the response with any status. Raises ModelError if there is none."""
         try:
             return await self.client.request(method, path, **content)
         except httpx2.ConnectError as error:
@@ -45,7 +45,7 @@ class JsonApi:
 
 
 def as_object(response: httpx2.Response) -> Mapping[str, Any]:
-    """The JSON object of a response. Raises ModelError where it is none."""
+    """The JSON object of a response. Raises ModelError if it is not an object."""
     found = _parsed(response)
     if found is None:
         raise ModelError("unreadable", "the reply is not JSON", may_be_billed=True)
@@ -55,14 +55,14 @@ def as_object(response: httpx2.Response) -> Mapping[str, Any]:
 
 
 def error_of(response: httpx2.Response) -> Mapping[str, Any]:
-    """What a refusal says of itself: the object under `error`, or the whole body."""
+    """The description of an error: the object under `error`, or the whole body."""
     found = _parsed(response)
     error = found.get("error", found) if isinstance(found, dict) else {}
     return error if isinstance(error, dict) else {"message": error}
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The same schema, with no properties but those it names: strict services insist on that."""
+    """The same schema without additional properties, as strict services require."""
     found = dict(schema)
     if found.get("type") == "object":
         found["properties"] = {name: closed(inner) for name, inner in schema["properties"].items()}
@@ -73,7 +73,7 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(response: httpx2.Response) -> object:
-    """The JSON of a reply; None where it is none, or nested deeper than anything that could be meant."""
+    """The JSON of a reply; None if it is not valid, or nested too deeply."""
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The models that etlrun knows: how much each can be made to think, what it costs, and what answers under its name. From one table."""
+"""The table of known models: their thinking levels, prices, and the models that answer under their names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LongPrice:
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A row of the table. `levels` are empty and `budget` is None where a model does not think, or nobody says how."""
+    """A row of the table. `levels` is empty and `budget` is None if a model does not think, or its settings are not known."""
 
     name: str
     levels: tuple[str, ...]
@@ -41,7 +41,7 @@ class KnownModel:
         return Price(begun["input"], begun["output"])
 
     def long_price_on(self, day: datetime.date) -> LongPrice | None:
-        """What long requests cost on a day; None where they cost what others do."""
+        """The price of long requests on a day; None if they cost the same as others."""
         found = self._begun(day).get("long")
         return LongPrice(found["above"], Price(found["input"], found["output"])) if found else None
 
@@ -70,30 +70,30 @@ def known_models() -> Mapping[str, KnownModel]:
 
 
 def known_model(name: str) -> KnownModel | None:
-    """What is known of `name`, or of the model of which it is a release."""
+    """The row of `name`, or of the model of which it is a release."""
     return next((model for known, model in known_models().items() if is_release_of(known, name)), None)
 
 
 def table_date() -> str:
-    """The day on which the table was right."""
+    """The date of the table's data."""
     found: str = _table()["as_of"]
     return found
 
 
 def tier_factor(tier: str) -> float | None:
-    """By what a service tier multiplies a price; None for a tier that nobody knows."""
+    """The price factor of a service tier; None for an unknown tier."""
     found: float | None = _table()["tiers"].get(tier)
     return found
 
 
 def location_factor(location: str) -> float:
-    """By what a location of Vertex AI multiplies a price."""
+    """The price factor of a location of Vertex AI."""
     factor: float = _table()["outside_global"]
     return 1.0 if location == "global" else factor
 
 
 def note_on(name: str) -> str:
-    """What a person should know before asking `name` where nobody knows it; `""` otherwise."""
+    """A note for the user if the model `name` is not known; `""` otherwise."""
     if known_model(name):
         return ""
     hint = nearest(plain_name(name), tuple(known_models()))

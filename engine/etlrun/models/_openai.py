@@ -37,7 +37,7 @@ class OpenaiSettings(ServiceSettings):
 
 @dataclass(frozen=True)
 class RequestForm:
-    """In which of the ways that services differ a request is written: with a schema, and the name of the limit."""
+    """The form of a request, in which services differ: with a schema or not, and the name of the token limit."""
 
     has_schema: bool = True
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -70,7 +70,7 @@ class OpenaiClient(ModelClient):
         return await self.api.call("POST", "/chat/completions", json=self.body(request, form))
 
     def body(self, request: Request, form: RequestForm) -> dict[str, Any]:
-        """A request as the API takes it."""
+        """The body of a request for the API."""
         body = {
             "model": self.name,
             "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
@@ -129,7 +129,7 @@ class OpenaiClient(ModelClient):
 
 
 def _other_form(form: RequestForm, refusal: str) -> RequestForm | None:
-    """The form to write a request in after a refusal that is about its form."""
+    """The form to try after the service refused a request because of its form."""
     if "max_completion_tokens" in refusal and form.limit == "max_tokens":
         return replace(form, limit="max_completion_tokens")
     if form.has_schema and ("schema" in refusal or "response_format" in refusal):
@@ -143,7 +143,7 @@ def _names(models: object) -> list[str]:
 
 
 def reply_of(body: Mapping[str, Any]) -> ModelReply:
-    """What a chat completion says. Raises ModelError where it says nothing."""
+    """Read the reply of a chat completion. Raises ModelError if it is empty."""
     try:
         choice = body["choices"][0]
         message = choice["message"]
@@ -160,7 +160,7 @@ def reply_of(body: Mapping[str, Any]) -> ModelReply:
 
 
 def _usage(counted: object) -> Usage | None:
-    """What the service counted; None where it did not, or where what it says are no counts."""
+    """The tokens that the service counted; None if it did not, or if they are not valid numbers."""
     if not isinstance(counted, dict):
         return None
     details = counted.get("prompt_tokens_details")

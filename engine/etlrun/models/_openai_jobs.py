@@ -1,4 +1,4 @@
-"""Jobs of the OpenAI API, which calls them batches: a file of requests goes up, and files of replies and of errors come back."""
+"""Jobs of the OpenAI API, which calls them batches: a file of requests is uploaded, and files of replies and of errors are downloaded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENDED: Mapping[str, JobState] = {
 class OpenaiJobs(OpenaiClient, JobClient):
     """An open model of a service that speaks the OpenAI API and takes jobs."""
 
-    most_bytes = 7 * 2**20  # a file may have 200 MB, and a row of the label store on MySQL 16 MB
+    most_bytes = 7 * 2**20  # limits: 200 MB for a file, and 16 MB for a row of the label store on MySQL
 
     async def submit(self, label: str, requests: Sequence[JobRequest]) -> str:
         lines = (
@@ -47,7 +47,7 @@ class OpenaiJobs(OpenaiClient, JobClient):
 
     def _body(self, asked: JobRequest) -> dict[str, Any]:
         found = self.body(asked.request, self.form)
-        found.pop("service_tier", None)  # for requests that are answered at once
+        found.pop("service_tier", None)  # not for jobs, only for requests that are answered at once
         return found
 
     async def find(self, sought: SoughtJob) -> str | None:
@@ -90,7 +90,7 @@ class OpenaiJobs(OpenaiClient, JobClient):
     async def _content(self, file: str) -> bytes:
         response = await self.api.call("GET", f"/files/{quote(file, safe='')}/content")
         if response.status_code == 404:
-            return b""  # files are kept for some weeks only
+            return b""  # files are kept only for some weeks
         if response.status_code != 200:
             raise self.from_response(response)
         return response.content

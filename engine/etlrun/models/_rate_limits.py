@@ -1,7 +1,7 @@
-"""What services say of their limits in the headers of a reply: how many requests and tokens are left, and when all of them are there again.
+"""Reads rate limits from the headers of a reply: how many requests and tokens are left, and when the limits are full again.
 
 OpenAI and most of those that speak its API: `x-ratelimit-limit-requests`, `-remaining-`, `-reset-` (`6m0s`, `20ms`), and the same for tokens, where
-input and the room of the answer count. Anthropic: `anthropic-ratelimit-input-tokens-limit`, `-remaining`, `-reset` (a time, RFC 3339). Both fill up
+input and the reserved output count. Anthropic: `anthropic-ratelimit-input-tokens-limit`, `-remaining`, `-reset` (a time, RFC 3339). Both refill
 evenly.
 """
 
@@ -17,7 +17,7 @@ from etlrun.models._reaching import LONGEST_PAUSE
 from etlrun.models._sanitize import MOST, safe_seconds
 
 DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?")
-UNITS = (3600.0, 60.0, 1.0, 0.001)  # of its groups, in seconds
+UNITS = (3600.0, 60.0, 1.0, 0.001)  # seconds of each group
 OPENAI: Mapping[Counted, str] = {"requests": "x-ratelimit-{}-requests", "tokens": "x-ratelimit-{}-tokens"}
 ANTHROPIC: Mapping[Counted, str] = {
     "requests": "anthropic-ratelimit-requests-{}",
@@ -27,7 +27,7 @@ ANTHROPIC: Mapping[Counted, str] = {
 
 
 def allowances(headers: Mapping[str, str], names: Mapping[Counted, str]) -> tuple[Allowance, ...]:
-    """What is left, as far as the headers say it in numbers that make sense; `names` are theirs, by what they count."""
+    """The remaining limits, if the headers have valid numbers; `names` are the headers, by what they count."""
     found = []
     for counted, name in names.items():
         limit, left = (_whole(headers.get(name.format(word))) for word in ("limit", "remaining"))
@@ -38,7 +38,7 @@ def allowances(headers: Mapping[str, str], names: Mapping[Counted, str]) -> tupl
 
 
 def seconds_to_wait(headers: Mapping[str, str], names: Mapping[Counted, str]) -> float | None:
-    """How long a service that takes no more asks to wait. None where it does not say."""
+    """How long the service asks to wait; None if it does not say."""
     asked = safe_seconds(headers.get("retry-after"))
     if asked is not None:
         return asked
@@ -51,7 +51,7 @@ def _whole(text: str | None) -> int | None:
 
 
 def _seconds(text: str) -> float | None:
-    """The seconds of a duration, of a number, or until a time: an hour at most."""
+    """The seconds of a duration or a number, or until a time; at most an hour."""
     parts = DURATION.fullmatch(text)
     if text and parts:
         found = sum(unit * float(part) for unit, part in zip(UNITS, parts.groups()) if part)

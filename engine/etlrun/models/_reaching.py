@@ -1,4 +1,4 @@
-"""How to reach a model of a service, whatever the service: what the settings of all clients have in common."""
+"""The settings that the clients of all model services share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from etlrun.contracts.model import ModelError
 from etlrun.secrets import Secret
 
-LONGEST_PAUSE = 3600.0  # seconds that a run waits because a service says so
+LONGEST_PAUSE = 3600.0  # the most seconds that a run waits because a service asks for it
 
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key; `timeout` is in seconds."""
+    """How to reach a model and how it answers. `key_reference` is the reference to the key in the project file; `timeout` is in seconds."""
 
     name: str
     secret: Secret
@@ -24,12 +24,12 @@ class ServiceSettings:
     temperature: float | None
 
     def sent(self) -> Mapping[str, str]:
-        """What to do where the service refuses a setting, by setting, for those that are sent."""
+        """The fix if the service refuses a setting, by setting, for those that are sent."""
         return {} if self.temperature is None else {"temperature": "leave out `temperature` of the model"}
 
 
 def too_many_requests(message: str, wait: float | None) -> ModelError:
-    """What a 429 means: a pause of `wait` seconds, or the end of asking where the service wants a longer one than a run may take."""
+    """The error for a 429: a pause of `wait` seconds, or the end of asking if the pause is too long for a run."""
     if wait is None or wait <= LONGEST_PAUSE:
         return ModelError("rate", message, wait=wait)
     asked = f"{message} (the service asks to wait for {wait / 3600:,.0f} hours)"

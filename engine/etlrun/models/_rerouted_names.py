@@ -1,4 +1,4 @@
-"""Names of models for which a service answers with another one, from a day on, as the table of models has it."""
+"""Model names that a service answers with another model from some day on, by the table of models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etlrun.models._names import name_of_answerer
 
 @dataclass(frozen=True)
 class ReroutedName:
-    """A name for which the service answers with another model, from a day on."""
+    """A name that the service answers with another model from some day on."""
 
     name: str
     answerer: str
@@ -29,7 +29,7 @@ class ReroutedName:
 
 
 def rerouted_name(name: str, accepted: Sequence[str]) -> ReroutedName | None:
-    """How `name` is rerouted, now or later; None where it is not, or where the other model is accepted."""
+    """How `name` is rerouted, now or later; None if it is not, or if the other model is accepted."""
     model = known_model(name)
     if model is None or not model.served_by:
         return None

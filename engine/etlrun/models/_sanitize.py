@@ -1,4 +1,4 @@
-"""What a service says besides answers - why it ended, who it is, what it counted - as far as that can be stored, added up and shown."""
+"""Sanitizes the other fields of a reply (finish reason, model name, counts), so that they can be stored, added up and shown safely."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import unicodedata
 
 from etlrun.secrets import hide_secrets
 
-LONGEST = 200  # characters: what the label store has room for
-MOST = 2**31 - 1  # of anything counted: what a column of the label store holds
+LONGEST = 200  # characters: the limit of the label store
+MOST = 2**31 - 1  # of a count: the limit of a column of the label store
 
 
 def safe_text(value: object, longest: int = LONGEST) -> str:
-    """One line of `value`, cut at `longest`: no secrets, no control characters, nothing that no encoding takes. `""` where it is no text."""
+    """One line of `value`, at most `longest` characters, without secrets, control characters and invalid Unicode. `""` if it is not a text."""
     if not isinstance(value, str):
         return ""
     shown = hide_secrets(value)[: 20 * longest]
@@ -24,14 +24,14 @@ def safe_text(value: object, longest: int = LONGEST) -> str:
 
 
 def safe_count(value: object) -> int | None:
-    """`value` where it is a whole number, never below 0 and never above what can be stored; None where it is anything else."""
+    """`value` if it is an integer, limited to 0 and the largest number that can be stored; None otherwise."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return min(max(value, 0), MOST)
 
 
 def safe_seconds(text: object) -> float | None:
-    """The seconds to wait of a Retry-After header, a number or a date: never below 0. None where it says neither."""
+    """The seconds to wait from a Retry-After header, a number or a date; at least 0. None if it is neither."""
     if not isinstance(text, str):
         return None
     try:
@@ -50,5 +50,5 @@ def _seconds_until(date: str) -> float:
         IndexError,
         OverflowError,
         OSError,
-    ):  # whatever the parser makes of a stranger's date
+    ):  # errors of the parser for an invalid date
         return math.nan

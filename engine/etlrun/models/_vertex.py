@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 
 from etlrun.contracts.model import ModelError
-from etlrun.models._gemini import GeminiClient, GeminiSettings  # first: it says what to install
+from etlrun.models._gemini import GeminiClient, GeminiSettings  # first: its error names the package to install
 from etlrun.models._sanitize import safe_text
 
 import google.auth  # isort: skip
@@ -32,7 +32,7 @@ class VertexClient(GeminiClient):
             with warnings.catch_warnings():
                 warnings.simplefilter(
                     "ignore"
-                )  # that a person's own sign-in has no project to count quotas on: it is given
+                )  # the warning that a user's sign-in has no quota project: the project is given
                 credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=self.project)
         except auth_errors.GoogleAuthError as error:
             message = f"signing in to Google Cloud is not possible: {safe_text(str(error))}"

@@ -32,12 +32,12 @@ from etlrun.spec.located import read_text
 from etlrun.spec.outputs import Output
 from etlrun.spec.paths import refuse_outside
 
-METHOD = "1"  # part of the identity: change it when the same file gives other answers
+METHOD = "1"  # part of the identity: change it if the same file would give different answers
 
 
 @dataclass(frozen=True)
 class Catalogue(LocalModel):
-    """The operator's own list of titles: free, at once, and silent where it does not know."""
+    """A list of titles of the project: free, immediate, and without an answer for other texts."""
 
     titles: str = key("a CSV file: titles in the first column, and one column for each output of the prompt")
     words: str = key(
@@ -66,7 +66,7 @@ class Catalogue(LocalModel):
         return TitleFinder(*answered, has_typos=self.typos)
 
     def _file(self, root: Path, file: str) -> Path:
-        """A file of titles or words. Raises SpecError where it stands outside the project."""
+        """A file of titles or words. Raises SpecError if it is outside the project."""
         path = root / file
         refuse_outside(root, path, os.path.relpath(path))
         return path

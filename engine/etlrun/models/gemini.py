@@ -47,7 +47,7 @@ class Gemini(LanguageModel):
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         name = self.model_name(environment)
-        temperature = f"{self.temperature or 0:g}"  # left out counts as 0, which was sent before: answers stay known
+        temperature = f"{self.temperature or 0:g}"  # no value counts as 0, which earlier versions sent, so that stored answers stay valid
         return {"provider": "gemini", "model": name, "thinking": self.thinking, "temperature": temperature}
 
     def open(self, environment: Environment) -> ModelClient:

@@ -38,7 +38,7 @@ from etlrun.spec.fields import key
 
 @dataclass(frozen=True, kw_only=True)
 class Openai(LanguageModel):
-    """Any service that speaks the OpenAI chat API."""
+    """Any service with the OpenAI chat API."""
 
     url: str = key("the URL of the API with its version: `https://HOST/v1`")
     api_key: str = key(
@@ -63,7 +63,7 @@ class Openai(LanguageModel):
             "provider": "openai",
             "url": environment(self.url),
             "model": name,
-            "temperature": f"{self.temperature or 0:g}",  # left out counts as 0, which was sent before: answers stay known
+            "temperature": f"{self.temperature or 0:g}",  # no value counts as 0, which earlier versions sent, so that stored answers stay valid
         }
         effort = effort_of(name, self.reasoning_effort)
         return {**found, "reasoning_effort": effort} if effort else found
