@@ -26,7 +26,8 @@ from etlrun.enrich.enrichment import open_enrichment
 from etlrun.enrich.keys import Keys
 from etlrun.enrich.terms import no_progress
 from etlrun.language.arrow import type_of_arrow
-from etlrun.language.columns import Type
+from etlrun.language.columns import LABEL, Type
+from etlrun.language.influence import Lineage, RelationLineage
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun
 from etlrun.runtime.testing import table_of
@@ -153,3 +154,8 @@ def both(
     """The example, checked and set up on DuckDB and on Spark."""
     plan = make_plan(check(folder, example, dates))
     return run_on_duckdb(duck, plan, example.tables), run_on_spark(spark, plan, example.tables)
+
+
+def lineage_of(lineage: RelationLineage, name: str) -> Lineage:
+    """The lineage of a column, where its name holds a label that only a run finds that of the column that stands for it."""
+    return lineage.columns.get(name) or next(found for open_, found in lineage.columns.items() if LABEL in open_)

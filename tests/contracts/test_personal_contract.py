@@ -20,7 +20,7 @@ from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.failures import RunFailure
 from etlrun.spec.registry import kinds
-from running import check, run_on_duckdb
+from running import check, lineage_of, run_on_duckdb
 from tables import Example, Table
 
 MARK, STEP = "\u29db", 7_000_003  # a character that no example has, and what is added to numbers
@@ -103,7 +103,7 @@ def test_a_value_of_a_tagged_column_keeps_the_tag_through_every_kind_of_step(tmp
                 numbers = numbers_of(changed.tables[table], place) - numbers_of(given, place)
                 for chain, name in columns_with_marks(plan, changed, numbers, duck):
                     kept.add(kind)
-                    origins = sorted(map(str, lineages[chain].columns[name].direct))
+                    origins = sorted(map(str, lineage_of(lineages[chain], name).direct))
                     if f"{table}.{column.name}" not in origins:
                         lost.append((kind, number, f"{table}.{column.name}", f"{chain}.{name}", origins))
     assert lost == []

@@ -160,7 +160,7 @@ def test_a_month_is_not_published_while_the_whole_table_is(
     place.warehouse().publish(make_load(tmp_path, OLD, run_id=FIRST))
     with (
         held_at(place, monkeypatch, make_load(tmp_path, NEW, run_id=SECOND)),
-        pytest.raises(RunFailure, match=f"held by {SECOND}"),
+        pytest.raises(RunFailure, match=f"locked by {SECOND}"),
     ):
         place.warehouse().publish(make_load(tmp_path, many("2022-05", 2), where="month = '2022-05'", run_id=THIRD))
     assert place.run(STATE) == [(30, 2, 2)]
@@ -297,7 +297,7 @@ def test_the_next_run_names_a_session_whose_client_has_fallen_silent(
         place.warehouse().publish(third)
     ((session,),) = place.run("SELECT thread FROM _etlrun_writers")
     assert (
-        f"held by {SECOND} since" in failure.value.message
+        f"locked by {SECOND} since" in failure.value.message
         and f"session {session} of the server" in failure.value.message
     )
     assert place.run(STATE) == [(40, 1, 1)]

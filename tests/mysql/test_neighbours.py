@@ -113,7 +113,7 @@ def test_a_run_that_was_killed_and_stays_on_the_server_is_named(place: Place, tm
         place.warehouse().publish(new)
     assert (
         failure.value.code == "table-busy"
-        and f"held by {FIRST}" in failure.value.message
+        and f"locked by {FIRST}" in failure.value.message
         and "KILL" in failure.value.fix
     )
     assert place.run(MONTHS) == [("2022-04", 4, 4)]
@@ -130,7 +130,7 @@ def test_a_run_that_may_be_alive_is_not_waited_for(
     with a_session_that_holds(place, old, pid, host) as ends:
         timer = threading.Timer(20, ends.set)
         timer.start()
-        with pytest.raises(RunFailure, match=f"held by {FIRST}"):
+        with pytest.raises(RunFailure, match=f"locked by {FIRST}"):
             place.warehouse(lock_timeout=60).publish(new)
         timer.cancel()
         assert not ends.is_set()
@@ -155,7 +155,7 @@ def test_a_busy_table_is_waited_for_as_long_as_is_allowed(place: Place, tmp_path
     publish = partial(place.warehouse().publish, new)
     with a_session_that_holds(place, old, os.getpid(), socket.gethostname()) as ends:
         reporter = Ending(ends)
-        with pytest.raises(RunFailure, match=f"held by {FIRST}"):
+        with pytest.raises(RunFailure, match=f"locked by {FIRST}"):
             when_free(publish, 0.0, reporter)  # type: ignore[arg-type]
         assert not ends.is_set()
         assert when_free(publish, 600.0, reporter).rows == 3  # type: ignore[arg-type]

@@ -190,7 +190,7 @@ def test_doctor_names_what_is_wrong(project: Project, place: Place) -> None:
     result = project.run("doctor", WAREHOUSE_URL=url(place))
     assert result.code == 0, result.out
     assert "MariaDB" in result.out or "MySQL" in result.out
-    assert "more than it needs" in result.out
+    assert "more rights than it needs" in result.out
     away = project.run("doctor", WAREHOUSE_URL=url(place, 1))
     assert away.code == 1
     assert "TROUBLE  connection warehouse" in away.out
