@@ -1,1 +1,1 @@
-"""Tables of a lake: staged Parquet files become part of a table in one commit, without reading a row."""
+"""The publish protocol for lake tables: staged Parquet files become part of a table in one commit, without reading a row."""

@@ -1,4 +1,4 @@
-"""Put staged Parquet files below a table's folder, where nobody reads them until a commit names them; one that is not committed is removed."""
+"""Puts staged Parquet files below a table's folder. Nobody reads them until a commit names them; files without a commit are removed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import duckdb
     from pyarrow.parquet import FileMetaData
 
-FOLDER = "etlrun-"  # what the names of these folders begin with
+FOLDER = "etlrun-"  # the prefix of the names of these folders
 AT_ONCE = 8
 UNKNOWN = "publish-unknown"  # after which a version may name the files
-MOST_PARTITIONS = 10_000  # that one run writes: a file each
+MOST_PARTITIONS = 10_000  # the most partitions that one run writes, with a file each
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def adopted(
     partition_by: Sequence[str],
     inside: Iterable[Column],
 ) -> Iterator[tuple[AdoptedFile, ...]]:
-    """The rows of a publication as files in a new folder of the table; the folder goes where the block raises that they are not published.
+    """Put the rows of a publication as files into a new folder of the table; the folder is removed if the block raises that they are not published.
 
-    Only partitions make it necessary to write the rows again: the files have the columns `inside` then. Raises RunFailure.
+    The rows are written again only for a partitioned table; then the files have the columns `inside`. Raises RunFailure.
     """
     name = f"{_start(publication, application)}{uuid4().hex[:8]}"
     try:
@@ -74,7 +74,7 @@ def adopted(
 
 
 def refuse_foreign_partitions(publication: Publication, files: Sequence[AdoptedFile], write: Write) -> None:
-    """Raises RunFailure where rows do not fulfil the condition of `replace_where`."""
+    """Raises RunFailure if rows do not fulfil the condition of `replace_where`."""
     for file in files:
         for column, value in (write.owned or {}).items():
             if file.partition.get(column) != value:
@@ -86,19 +86,19 @@ def refuse_foreign_partitions(publication: Publication, files: Sequence[AdoptedF
 
 
 def remove_abandoned(table: TableFolder, publication: Publication, application: str, named: Collection[str]) -> None:
-    """Remove what a process that was killed left of the same publication; its rows are in the folders `named` now."""
+    """Remove folders that a killed process left of the same publication, except the folders `named`, which have its rows now."""
     for left in table.names():
         if left.startswith(_start(publication, application)) and left not in named:
             table.remove(left)
 
 
 def _start(publication: Publication, application: str) -> str:
-    """How the folders begin that one publisher of a run writes."""
+    """The prefix of folder names of one publisher of a run."""
     return f"{FOLDER}{publication.run_id}-{crc32(application.encode()):08x}-"
 
 
 def unwritten(place: str, detail: str) -> RunFailure:
-    """The failure of a table that could not be written, and is as it was."""
+    """The failure of a table that could not be written; the table is unchanged."""
     sign = next((sign for sign in NO_ROOM if sign in detail), "")
     fix = f"free space on the disk of {place}" if sign else f"check {place} and its permissions"
     why = sign or next(iter(detail.splitlines()), "")
@@ -123,7 +123,7 @@ def _footer(path: Path) -> FileMetaData:
 
 
 def _staged(publication: Publication) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
-    """The staged files as they are, each with its name in the folder and the values of its partition."""
+    """The staged files, unchanged, each with its name in the folder and its partition values."""
     for number, path in enumerate(publication.files):
         yield path, f"part-{number:05}.parquet", {}
 
@@ -131,7 +131,7 @@ def _staged(publication: Publication) -> Iterator[tuple[Path, str, Mapping[str, 
 def _written(
     folder: Path, publication: Publication, partition_by: Sequence[str], inside: Iterable[Column]
 ) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
-    """The rows written again by DuckDB, a folder for each partition; the number of a partition stands in for its values."""
+    """Write the rows again with DuckDB, one folder per partition; folders are named by the number of the partition."""
     import duckdb
 
     parts = [publication.columns.get(column) for column in partition_by]
@@ -161,7 +161,7 @@ def _written(
 def _partitions(
     connection: duckdb.DuckDBPyConnection, rows: str, keys: Sequence[Column]
 ) -> list[dict[str, str | None]]:
-    """Number the partitions, in the table `parts`; gives the values of each as text. Raises RunFailure for values that no partition can have."""
+    """Number the partitions in the table `parts`; returns the values of each as text. Raises RunFailure for values that a partition cannot have."""
     values = ", ".join(name(item.name) for item in keys) or "1 AS one"
     connection.execute(
         f"CREATE TEMP TABLE parts AS SELECT *, CAST(row_number() OVER () - 1 AS INTEGER) AS _etlrun_part FROM (SELECT DISTINCT {values} FROM {rows})"
@@ -193,7 +193,7 @@ def _added(
     files: Iterable[tuple[Path, str, Mapping[str, str | None]]],
     publication: Publication,
 ) -> Iterator[AdoptedFile]:
-    """The files in their folder of the table, several at once. Raises RunFailure where their rows are not those of the run."""
+    """Add the files to their folder of the table, several at once. Raises RunFailure if their rows are not those of the run."""
 
     def add(file: tuple[Path, str, Mapping[str, str | None]], footer: FileMetaData) -> AdoptedFile:
         path, name_, partition = file

@@ -1,4 +1,4 @@
-"""What the log of a table of a lake says of runs: whether rows are published, and whether a newer run has been there."""
+"""Reads from the log of a lake table whether rows are published already, and whether a newer run has published."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from etlrun.contracts.sink import Publication
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-MOST_COMMITS = 1_000  # of a table's log that are read; older ones are known by the number of their run
+MOST_COMMITS = 1_000  # the most commits of a log that are read; older ones are recognized by the number of their run
 
 
 @dataclass(frozen=True)
 class Write:
-    """How rows get into a table: `owned` are the values of the partitions that a `replace_where` replaces."""
+    """How rows are written to a table. `owned` are the values of the partitions that a `replace_where` replaces."""
 
     mode: Literal["replace", "replace_where", "append"]
     partition_by: tuple[str, ...] = ()
@@ -28,15 +28,15 @@ class Write:
 
     @property
     def period(self) -> str:
-        """The part that is replaced, as a condition; empty for the whole table."""
+        """The condition of the rows that are replaced; empty for the whole table."""
         return " and ".join(f"{name} = '{value}'" for name, value in sorted((self.owned or {}).items()))
 
     def application(self, publication: Publication) -> str:
-        """The name under which the log knows the publisher of these rows."""
+        """The name of the publisher of these rows in the log."""
         return "/".join(["etlrun", publication.pipeline, publication.sink, *([self.period] if self.period else [])])
 
     def may_touch(self, other: Commit, application: str) -> bool:
-        """Whether what another run wrote may be rows that this write replaces, or that it would add a second time."""
+        """Whether another run may have written rows that this write replaces, or would add a second time."""
         if self.mode == "append" and other.mode == "append":
             return other.application == application
         ours, theirs = self.owned or {}, other.owned
@@ -45,9 +45,9 @@ class Write:
 
 @dataclass(frozen=True)
 class Committed:
-    """What a publish did: the version that holds the rows, what a person should know, and the table's folder where the sink does not say it.
+    """The result of a publish: the version with the rows, notices for the user, and the table's folder if the sink does not name it.
 
-    `earlier` is the run that had appended equal rows, which were not appended again.
+    `earlier` is a run that has already appended equal rows, so that they were not appended again.
     """
 
     version: int
@@ -58,7 +58,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Commit:
-    """What one entry of the log says of a run."""
+    """One entry of the log, about a run."""
 
     version: int
     run: str
@@ -69,7 +69,7 @@ class Commit:
 
 
 def facts(publication: Publication, write: Write) -> dict[str, str]:
-    """What a commit says of its run, for `published` of later ones."""
+    """The data about its run that a commit stores, for `published` of later runs."""
     return {
         "etlrun.run": publication.run_id,
         "etlrun.application": write.application(publication),
@@ -80,7 +80,7 @@ def facts(publication: Publication, write: Write) -> dict[str, str]:
 
 
 def run_number(run_id: str) -> int:
-    """A number that grows with the start of runs, and differs for runs of one second."""
+    """A number that increases with the start of runs, and differs between runs of the same second."""
     at = datetime.strptime(started(run_id), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return int(at.timestamp()) * 1_000_000 + crc32(run_id.encode()) % 1_000_000
 
@@ -93,9 +93,9 @@ def foreign_version(table: DeltaTable, seen: int) -> int | None:
 
 @dataclass(frozen=True)
 class RunLog:
-    """The commits of runs in the log of a table, latest first, which messages call `place`, and its `version`.
+    """The commits of runs in the log of a table, latest first, and its `version`. Messages name the table by `place`.
 
-    `latest` is the number of the last run of the publisher that asks, where the table keeps it beside the log.
+    `latest` is the number of this publisher's last run, if the table stores it outside the log.
     """
 
     place: str
@@ -105,15 +105,15 @@ class RunLog:
 
 
 def delta_runs(table: DeltaTable, publication: Publication, write: Write) -> RunLog:
-    """What the log of a Delta table says of runs."""
+    """The runs in the log of a Delta table."""
     latest = table.transaction_version(write.application(publication))
     return RunLog(str(table.table_uri), int(table.version()), tuple(_commits(table.history(MOST_COMMITS))), latest)
 
 
 def published(log: RunLog, publication: Publication, write: Write) -> Committed | None:
-    """The commit by which the log has these rows: by this run, or appended by the last run with equal rows.
+    """The commit that published these rows: by this run, or appended by the last run with equal rows.
 
-    Raises RunFailure where a run that started later wrote rows that this one would replace.
+    Raises RunFailure if a run that started later wrote rows that this one would replace.
     """
     application = write.application(publication)
     ours = [commit for commit in log.commits if commit.application == application]
@@ -130,7 +130,7 @@ def published(log: RunLog, publication: Publication, write: Write) -> Committed 
 
 
 def runs_in_log(table: DeltaTable) -> tuple[set[tuple[str, str]], str]:
-    """The runs in the log, each with its publisher, and the time, as ids of runs spell it, since when the log has every entry."""
+    """The runs in the log, each with its publisher, and the time (as in run ids) since when the log is complete."""
     entries = table.history(MOST_COMMITS)
     oldest = min(entries, key=lambda entry: int(entry["version"]))
     at = datetime.fromtimestamp(int(oldest["timestamp"]) / 1000, UTC)
@@ -142,7 +142,7 @@ _TEXTS = ("run", "application", "checksum", "write")
 
 
 def commit_of(version: int, facts: Mapping[str, Any]) -> Commit:
-    """The commit of a run, as `facts` of it were written."""
+    """The commit of a run, read from its `facts`."""
     run, application, checksum, mode = (str(facts.get(f"etlrun.{name}", "")) for name in _TEXTS)
     return Commit(version, run, application, checksum, mode, json.loads(facts.get("etlrun.owned") or "{}"))
 

@@ -33,7 +33,7 @@ ATTEMPTS = 5
 
 
 def foresee(folder: TableFolder, publication: Publication, write: Write) -> tuple[DeltaTable | None, tuple[str, ...]]:
-    """The table as it is, and notices on what a publish would change about it. Raises RunFailure where the rows do not fit it."""
+    """The current table, and notices on what a publish would change. Raises RunFailure if the rows do not fit it."""
     names = _names_in(folder)
     table = open_delta(folder) if LOG in names else None
     if table is None:
@@ -44,7 +44,7 @@ def foresee(folder: TableFolder, publication: Publication, write: Write) -> tupl
 
 
 def publish(folder: TableFolder, publication: Publication, write: Write) -> Committed:
-    """Commit the rows of a publication, unless they are there already. Raises RunFailure, and then the table is as it was."""
+    """Commit the rows of a publication, unless they are committed already. If it raises RunFailure, the table is unchanged."""
     first = foresee(folder, publication, write)[0]
     if (
         first is not None
@@ -64,14 +64,14 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
         found = None if table is None else published(delta_runs(table, publication, write), publication, write)
         if found is None:
             raise
-        return found  # by another process, meanwhile
+        return found  # by another process in the meantime
     remove_abandoned(folder, publication, application, {file.path.split("/")[0] for file in files})
     remove_forgotten(folder, lambda: known(folder))
     return committed
 
 
 def known(folder: TableFolder) -> Known | None:
-    """What the log of the table knows; None where the table is not there. Raises RunFailure."""
+    """The runs in the log of the table; None if the table does not exist. Raises RunFailure."""
     table = open_delta(folder)
     if table is None:
         return None
@@ -79,7 +79,7 @@ def known(folder: TableFolder) -> Known | None:
 
 
 def _commit(folder: TableFolder, publication: Publication, write: Write, files: Sequence[AdoptedFile]) -> Committed:
-    """Try until nobody else has committed meanwhile; another writer's rows are only replaced where etlrun wrote them."""
+    """Try until no other commit interferes. Rows of others are replaced only if etlrun wrote them."""
     from deltalake.exceptions import DeltaError
 
     seen: int | None = None
@@ -89,7 +89,7 @@ def _commit(folder: TableFolder, publication: Publication, write: Write, files: 
         if table is not None:
             if (found := published(delta_runs(table, publication, write), publication, write)) is not None:
                 if _holds(folder, found.version, files):
-                    return replace(found, notices=notices)  # by an attempt whose answer was lost
+                    return replace(found, notices=notices)  # by an attempt whose reply was lost
                 message = f"another process published this run to {folder.uri}"
                 raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
             if seen is not None and write.mode != "append":
@@ -110,7 +110,7 @@ def _commit(folder: TableFolder, publication: Publication, write: Write, files: 
 
 
 def _failed(folder: TableFolder, version: int, error_text: str) -> RunFailure | None:
-    """What it means that a commit of `version` failed; None where that version is there, be it of this process or of another."""
+    """The failure of a commit of `version`; None if that version exists, whether this process or another wrote it."""
     refused = folder.explained(error_text)
     try:
         if _next_version(open_delta(folder)) > version:
@@ -136,7 +136,7 @@ def _next_version(table: DeltaTable | None) -> int:
 def _write(
     folder: TableFolder, table: DeltaTable | None, publication: Publication, write: Write, files: Sequence[AdoptedFile]
 ) -> None:
-    """Commit once, to the version after `table`. Raises DeltaError where that is there already."""
+    """Commit once, as the version after `table`. Raises DeltaError if that version exists already."""
     from deltalake.transaction import create_table_with_add_actions
 
     adds, properties, parts = _adds(files), _properties(publication, write), list(write.partition_by)
@@ -181,7 +181,7 @@ def _adds(files: Sequence[AdoptedFile]) -> list[AddAction]:
 
 
 def _properties(publication: Publication, write: Write) -> CommitProperties:
-    """What the log tells of a commit: the run, and the number that tells its publisher's runs apart. The library does not try again."""
+    """The properties of a commit: the run, and the number that identifies its publisher's run. The library does not retry."""
     from deltalake import CommitProperties, Transaction
 
     return CommitProperties(
@@ -202,7 +202,7 @@ def _names_in(folder: TableFolder) -> set[str]:
 
 
 def _refuse_other_files(folder: TableFolder, names: set[str]) -> None:
-    """Raises RunFailure where a place that is no table holds something else than what publishes are about to make."""
+    """Raises RunFailure if a folder without a table contains files that publishes did not write."""
     if not all(name.startswith((FOLDER, LOG)) for name in names):
         raise _no_table(folder)
 
@@ -224,7 +224,7 @@ def _refuse_other_partitions(root: str, table: DeltaTable, partition_by: Sequenc
 
 
 def _changed_columns(root: str, table: DeltaTable, publication: Publication, write: Write) -> tuple[str, ...]:
-    """What `replace` changes about the columns of a table. Raises RunFailure for other writes, which keep rows of before."""
+    """The changes of `replace` to the columns of a table. Raises RunFailure for other writes, which keep old rows."""
     there, ours = _types(table.schema()), _types(_schema(publication))
     if there == ours:
         return ()
@@ -248,13 +248,13 @@ def _changed_columns(root: str, table: DeltaTable, publication: Publication, wri
 
 
 def _needs_timestamps(table: DeltaTable, publication: Publication) -> bool:
-    """Whether a table that was made without a `timestamp` gets one: only a table that names the feature may have it."""
+    """Whether a table without a `timestamp` gets one: this needs a table feature."""
     is_there = "timestampNtz" in (table.protocol().writer_features or ())
     return not is_there and any("timestamp_ntz" in kind for kind in _types(_schema(publication)).values())
 
 
 def _allow_timestamps(folder: TableFolder, table: DeltaTable) -> None:
-    """Commit the feature by itself; no row changes. Raises RunFailure where it cannot be written."""
+    """Commit only the table feature; no row changes. Raises RunFailure if it cannot be written."""
     from deltalake import TableFeatures
     from deltalake.exceptions import DeltaError
 
@@ -265,14 +265,14 @@ def _allow_timestamps(folder: TableFolder, table: DeltaTable) -> None:
 
 
 def _refuse_foreign_commits(root: str, table: DeltaTable, seen: int) -> None:
-    """Raises RunFailure where a version after `seen` is not one of etlrun's."""
+    """Raises RunFailure if another program wrote a version after `seen`."""
     if (found := foreign_version(table, seen)) is not None:
         message = f"another program wrote version {found} of {root} while the rows were published"
         raise RunFailure("sink", "publish-conflict", message, "check what it wrote")
 
 
 def _verify(folder: TableFolder, version: int, write: Write, files: Sequence[AdoptedFile]) -> None:
-    """Look whether the version holds the files of the run, and of what it replaces nothing else. Raises RunFailure."""
+    """Check that the version has exactly the files of the run in the part that it replaces. Raises RunFailure."""
     table = open_delta(folder, version)
     assert table is not None, "it was written"
     there = {file.path for file in files_of(table)}

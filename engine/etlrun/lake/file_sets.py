@@ -1,12 +1,12 @@
-"""A folder of files that is replaced as a whole: each run writes a folder of its own in it, and one small file names the one that counts.
+"""A folder of files that is replaced as a whole: each run writes a new folder inside it, and one small file names the current folder.
 
 ```text
 out/profile/_20220501T020304Z-1a2b3c-5d6e7f/month=2022-04/part-0.parquet
 out/profile/_etlrun/current.json
 ```
 
-What `current.json` does not name does not exist. Names that begin with `_` are left out by programs that look into the folder themselves, so
-that nobody reads two runs at once.
+Readers use only the folder that `current.json` names. Programs that list the folder themselves skip names that begin with `_`, so that
+nobody reads two runs at once.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from etlrun.stopping import finishing
 
 POINTER = "_etlrun/current.json"
 NAME = re.compile(r"_(\d{8}T\d{6}Z-\w+)-[0-9a-f]{6}")
-UNMOVED = re.compile(r"\.etlrun-(\d{8}T\d{6}Z-\w+)-[0-9a-f]{8}")  # what holds one object, until it gets its own name
+# A folder for one object, until it gets its final name.
+UNMOVED = re.compile(r"\.etlrun-(\d{8}T\d{6}Z-\w+)-[0-9a-f]{8}")
 WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class FileSet:
-    """What the pointer of a folder says: the run, its folder, and the folders of earlier runs, the latest first; of its files the format, the
-    columns with their types, those that divide them, and their names with their bytes."""
+    """The content of a folder's pointer: the run, its folder, and the folders of earlier runs, the latest first; the format of its files, the
+    columns with their types, the partition columns, and the names and sizes of the files."""
 
     run_id: str
     folder: str
@@ -50,7 +51,7 @@ class FileSet:
 
 
 def current(folder: TableFolder) -> FileSet | None:
-    """What a folder holds; None where nothing was published there. Raises RunFailure where it holds something else."""
+    """The published content of a folder; None if nothing was published there. Raises RunFailure if it contains something else."""
     names = folder.names()
     found = read_pointer(folder) if POINTER.split("/", maxsplit=1)[0] in names else None
     if found is None and not all(NAME.fullmatch(name) for name in names - {POINTER.split("/", maxsplit=1)[0]}):
@@ -60,7 +61,7 @@ def current(folder: TableFolder) -> FileSet | None:
 
 
 def read_pointer(folder: TableFolder) -> FileSet | None:
-    """What the pointer of a folder says; None where there is none. Raises RunFailure for a damaged one."""
+    """Read the pointer of a folder; None if there is none. Raises RunFailure if it is damaged."""
     content = folder.read(POINTER)
     if content is None:
         return None
@@ -85,9 +86,9 @@ def read_pointer(folder: TableFolder) -> FileSet | None:
 def publish(
     folder: TableFolder, publication: Publication, keep: int, about: dict[str, Any], write: Callable[[Path], None]
 ) -> None:
-    """Publish the files that `write` puts into a new folder of this machine, unless the run has done so already.
+    """Publish the files that `write` puts into a new local folder, unless the run has published already.
 
-    `keep` sets of files stay, the new one included; `about` is what the pointer says besides. Raises RunFailure, and then the old files count.
+    `keep` sets of files stay, including the new one; `about` is other content of the pointer. If it raises RunFailure, the old files stay current.
     """
     there = current(folder)
     if there is not None and there.run_id == publication.run_id:
@@ -117,7 +118,7 @@ def publish(
 
 
 def _added(folder: TableFolder, name: str, work: Path) -> list[dict[str, Any]]:
-    """The files of `work` in their folder, several at once, as the pointer lists them."""
+    """Add the files of `work` to their folder, several at once; returns them as the pointer lists them."""
     paths = sorted(path for path in work.rglob("*") if path.is_file())
 
     def add(path: Path) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _added(folder: TableFolder, name: str, work: Path) -> list[dict[str, Any]]:
 
 
 def _remove_old(folder: TableFolder, kept: Sequence[str], before: Sequence[str]) -> None:
-    """Remove the sets that are not kept, and what killed runs left a week ago."""
+    """Remove the sets that are not kept, and folders that killed runs left a week ago."""
     for name in folder.names() - set(kept):
         found = NAME.fullmatch(name)
         if found and (name in before or _is_forgotten(folder, name, found[1])):

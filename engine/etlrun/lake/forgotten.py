@@ -1,4 +1,4 @@
-"""Folders that killed runs left below a table and that nobody resumed: they go after a week, as the stages of runs do."""
+"""Removes folders that killed runs left below a table and that were not resumed, after a week, like the stages of runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from etlrun.contracts.newer_runs import started
 from etlrun.lake.adoption import FOLDER
 from etlrun.lake.table_folder import TableFolder
 
-WEEK = timedelta(days=7)  # for which `etlrun resume` may still publish
+WEEK = timedelta(days=7)  # in this time `etlrun resume` may still publish
 NAME = re.compile(rf"{FOLDER}(.+)-([0-9a-f]{{8}})-[0-9a-f]{{8}}")
 
 
 @dataclass(frozen=True)
 class Known:
-    """The folders that the current version of a table names, the runs in its log, each with its publisher, and the time, as ids of runs spell
-    it, since when the log has every entry."""
+    """The folders that the current version of a table names, the runs in its log, each with its publisher, and the time (as in run
+    ids) since when the log is complete."""
 
     current: set[str]
     runs: set[tuple[str, str]]
@@ -27,10 +27,10 @@ class Known:
 
 
 def remove_forgotten(folder: TableFolder, ask: Callable[[], Known | None]) -> None:
-    """Remove the folders that no version of the table ever named, once they are a week old.
+    """Remove folders that no version of the table has ever named and that are a week old.
 
-    A folder of a run that the log knows belongs to the versions of the table, and VACUUM removes it; so does one of a time of which the log
-    says nothing any more.
+    A folder of a run in the log belongs to versions of the table, and VACUUM removes it. The same is assumed for folders from before the
+    first entry of the log.
     """
     oldest = datetime.now(UTC) - WEEK
     found = [match for name in folder.names() if (match := NAME.fullmatch(name))]

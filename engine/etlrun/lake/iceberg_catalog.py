@@ -1,4 +1,4 @@
-"""A catalog of Iceberg tables: how it is reached, which tables it has, and where their files are."""
+"""Opens a catalog of Iceberg tables, and finds tables and the folders of their files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 SQLITE = "sqlite:///"
-# What the library of Delta tables calls a setting of a store, and that of Iceberg tables.
+# Names of store settings in the Delta library, and in the Iceberg library.
 S3_SETTINGS = {
     "aws_region": "s3.region",
     "aws_endpoint_url": "s3.endpoint",
@@ -39,7 +39,7 @@ S3_SETTINGS = {
 
 @dataclass(frozen=True)
 class CatalogSettings:
-    """How a catalog is reached. `root` is where relative paths start."""
+    """The settings to open a catalog. Relative paths start at `root`."""
 
     name: str
     uri: str
@@ -54,12 +54,12 @@ class CatalogSettings:
 
     @property
     def file(self) -> Path | None:
-        """The file of a catalog that is one."""
+        """The file of a catalog in a SQLite file."""
         return Path(self.uri.removeprefix(SQLITE)) if self.uri.startswith(SQLITE) else None
 
     @property
     def place(self) -> str:
-        """The catalog as messages name it, without a password."""
+        """The name of the catalog in messages, without a password."""
         return (
             str(self.file)
             if self.file
@@ -68,13 +68,13 @@ class CatalogSettings:
 
     @property
     def location(self) -> str:
-        """The warehouse as the library names it."""
+        """The location of the warehouse for the library."""
         is_path = self.warehouse and not self.is_rest and "://" not in self.warehouse
         return (self.root / self.warehouse).resolve().as_uri() if is_path else self.warehouse
 
 
 class IcebergCatalog(ReadOnlyDatabase):
-    """An open catalog; nothing is reached before a table is asked for."""
+    """An open catalog; it connects only when a table is requested."""
 
     def __init__(self, name: str, settings: CatalogSettings) -> None:
         super().__init__(name)
@@ -84,12 +84,12 @@ class IcebergCatalog(ReadOnlyDatabase):
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a catalog to ask: a file is made by the first publish."""
+        """Whether the catalog exists: the first publish creates a catalog file."""
         return self.settings.file is None or self.settings.file.is_file()
 
     @cached_property
     def library(self) -> Catalog:
-        """The catalog of the library. Raises RunFailure."""
+        """The library's catalog object. Raises RunFailure."""
         from pyiceberg.catalog import load_catalog
 
         settings, given = self.settings, {}
@@ -121,7 +121,7 @@ class IcebergCatalog(ReadOnlyDatabase):
         return RunFailure("usage", "unknown-connection", message, fix)
 
     def interrupt(self) -> None:
-        """Nothing of it takes long."""
+        """Does nothing: no call takes long."""
 
     def examine(self) -> Sequence[HealthFinding]:
         if not self.is_there:
@@ -140,7 +140,7 @@ class IcebergCatalog(ReadOnlyDatabase):
 
 @dataclass(frozen=True)
 class CatalogTable:
-    """A table that a catalog has, or will have, under a name with its namespace; `scratch` is for files on their way into a store."""
+    """An existing or new table of a catalog, by namespace and name. `scratch` is a local folder for files to upload."""
 
     catalog: IcebergCatalog
     name: str
@@ -152,7 +152,7 @@ class CatalogTable:
         return f"{self.catalog.name}.{self.name}"
 
     def load(self) -> Table | None:
-        """The table as it is now; None where the catalog has none of the name. Raises RunFailure where it cannot be read."""
+        """The current table; None if it does not exist. Raises RunFailure if it cannot be read."""
         if not self.catalog.is_there:
             return None
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
@@ -174,7 +174,7 @@ class CatalogTable:
         return table
 
     def _use_store(self, location: str) -> bool:
-        """Let the library open files at a location as `storage:` says; whether that is news. Raises RunFailure."""
+        """Configure the library to open files at a location with the settings of `storage:`; returns whether this changed anything. Raises RunFailure."""
         options = self._options(location)
         properties = self.catalog.library.properties
         is_news = any(properties.get(name) != value for name, value in options.items())
@@ -188,7 +188,7 @@ class CatalogTable:
         return {S3_SETTINGS[name]: value for name, value in folder.options.items() if name in S3_SETTINGS}
 
     def folder(self, location: str) -> TableFolder:
-        """The folder at a location that the library names. Raises RunFailure for a store that cannot be opened."""
+        """The folder at a location of the library. Raises RunFailure if its store cannot be opened."""
         if location.startswith(("file:", "/")):
             return LocalFolder(local_path(location))
         try:
@@ -202,7 +202,7 @@ class CatalogTable:
 
 
 def local_path(location: str) -> Path:
-    """The path of a file or folder of this machine that the library names."""
+    """The local path of a location of the library."""
     return Path(
         unquote(location.removeprefix("file:").removeprefix("//")) if location.startswith("file:") else location
     )
@@ -218,7 +218,7 @@ def catalog_table(database: Database, name: str, stores: Stores, scratch: Path =
 
 @contextmanager
 def catalog_failures(catalog: IcebergCatalog) -> Iterator[None]:
-    """Inside, what goes wrong between this machine and the catalog is a RunFailure."""
+    """In this block, failures between this machine and the catalog become RunFailure."""
     from pyiceberg.exceptions import ForbiddenError, OAuthError, UnauthorizedError
 
     try:
@@ -230,7 +230,7 @@ def catalog_failures(catalog: IcebergCatalog) -> Iterator[None]:
 
 
 def catalog_errors() -> tuple[type[Exception], ...]:
-    """What the libraries raise if a catalog fails, or the connection to it."""
+    """The exceptions of the libraries if a catalog, or the connection to it, fails."""
     import requests
     import sqlalchemy
     from pyiceberg.exceptions import RESTError
@@ -239,7 +239,7 @@ def catalog_errors() -> tuple[type[Exception], ...]:
 
 
 def catalog_lost(catalog: IcebergCatalog, error: Exception, fix: str) -> RunFailure:
-    """The failure of a catalog that does not answer as it should."""
+    """The failure of a catalog with no answer or a wrong answer."""
     why = first_line(error)
     message = f"connection `{catalog.name}`: the catalog {catalog.settings.place} does not answer: {why}"
     return RunFailure("connection", "connection-failed", message, fix)

@@ -1,4 +1,4 @@
-"""What a publish would change about the columns of an Iceberg table, and what does not fit it."""
+"""Finds what a publish would change about the columns of an Iceberg table, and what does not fit."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableChanges:
-    """Columns that a table loses and gets; a column whose type changes is in both."""
+    """Removed and added columns of a table; a column whose type changes is in both."""
 
     lost: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     def apply(self, transaction: Transaction, publication: Publication) -> None:
-        """Make them a part of a transaction."""
+        """Add the changes to a transaction."""
         if not (self.lost or self.added):
             return
         types = {field.name: field.field_type for field in iceberg_schema(publication.columns).fields}
@@ -38,7 +38,7 @@ class TableChanges:
 
 
 def table_changes(place: CatalogTable, table: Table, publication: Publication, write: Write) -> TableChanges:
-    """What `replace` changes about the columns. Raises RunFailure for other writes, which keep rows of before."""
+    """The changes of `replace` to the columns. Raises RunFailure for other writes, which keep old rows."""
     ours = {field.name: shown_type(field.field_type) for field in iceberg_schema(publication.columns).fields}
     there = {field.name: shown_type(field.field_type) for field in table.schema().fields}
     _refuse_nulls(place, table, publication)
@@ -58,7 +58,7 @@ def table_changes(place: CatalogTable, table: Table, publication: Publication, w
 
 
 def refuse_other_partitions(place: CatalogTable, table: Table, partition_by: Sequence[str]) -> None:
-    """Raises RunFailure where the table is divided otherwise than the sink says."""
+    """Raises RunFailure if the table has different partitions than the sink."""
     spec = table.spec()
     there = list(identity_columns(table.schema(), spec))
     if there == list(partition_by) and len(spec.fields) == len(there):

@@ -1,4 +1,4 @@
-"""One attempt to add a snapshot to an Iceberg table: the library's own retries are off, since they know nothing of runs."""
+"""One attempt to add a snapshot to an Iceberg table. The library's own retries are off, because they do not check for newer runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RETRIES = "commit.retry.num-retries"
 
 
 class Attempt:
-    """A publication on its way into a table that is there, or that the first snapshot makes."""
+    """An attempt to publish into an existing table, or one that the first snapshot creates."""
 
     def __init__(self, place: CatalogTable, publication: Publication, write: Write) -> None:
         self.place = place
@@ -33,14 +33,14 @@ class Attempt:
 
     @cached_property
     def location(self) -> str:
-        """Where the catalog wants a new table. Raises RunFailure."""
+        """The location that the catalog chooses for a new table. Raises RunFailure."""
         with catalog_failures(self.place.catalog):
             namespace = self.place.name.rpartition(".")[0]
             self.place.catalog.library.create_namespace_if_not_exists(namespace)
             return str(self._new(None).table_metadata.location)
 
     def commit(self, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int | None:
-        """Add a snapshot that names the files, which are below `root`; its id, None where another writer was first. Raises RunFailure."""
+        """Add a snapshot with the files, which are below `root`; returns its id, or None if another writer was first. Raises RunFailure."""
         from pyiceberg.exceptions import (
             CommitFailedException,
             NoSuchTableError,
@@ -65,7 +65,7 @@ class Attempt:
         if table is None:
             with catalog_failures(self.place.catalog):
                 return self._new(self.location)
-        properties = {**table.metadata.properties, RETRIES: "0"}  # of this copy only: nothing of it is committed
+        properties = {**table.metadata.properties, RETRIES: "0"}  # only in this copy, which is not committed
         table.metadata = table.metadata.model_copy(update={"properties": properties})
         transaction = table.transaction()
         table_changes(self.place, table, self.publication, self.write).apply(transaction, self.publication)
@@ -83,9 +83,9 @@ class Attempt:
         )
 
     def _stage(self, transaction: Transaction, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int:
-        """Write the manifests of a snapshot, which nobody sees yet; gives its id."""
+        """Write the manifests of a snapshot, which is not visible yet; returns its id."""
         is_append = self.write.mode == "append"
-        if transaction.table_metadata.name_mapping() is None:  # the files have names, and no numbers of fields
+        if transaction.table_metadata.name_mapping() is None:  # the files have column names, but no field ids
             mapping = transaction.table_metadata.schema().name_mapping.model_dump_json()
             transaction.set_properties({"schema.name-mapping.default": mapping})
         if is_append:
@@ -100,7 +100,7 @@ class Attempt:
         return int(producer.snapshot_id)
 
     def _replaced(self, table: Table) -> Iterator[DataFile]:
-        """The files whose rows the new ones replace. Raises RunFailure for a part of them that no one can name."""
+        """The files that the new ones replace. Raises RunFailure if only a part of a file would be replaced."""
         from pyiceberg.manifest import DataFileContent
 
         owned = (self.write.owned or {}).items()
@@ -117,8 +117,8 @@ class Attempt:
                 yield file
 
     def _interrupted(self, error: Exception) -> RunFailure:
-        """What it means that nobody answered whether a commit is done."""
-        if self.place.catalog.settings.file is not None:  # the file of the catalog is as it was
+        """The failure of a commit without an answer."""
+        if self.place.catalog.settings.file is not None:  # the file of the catalog is unchanged
             return unwritten(self.place.shown, first_line(error))
         message = f"{self.place.shown}: {first_line(error)}: it is not known whether the rows are in the table"
         fix = "wait until the catalog answers again"
@@ -126,12 +126,12 @@ class Attempt:
 
 
 def appended_property(application: str) -> str:
-    """The property of a table that has the number of the last run that a publisher appended."""
+    """The table property with the number of a publisher's last appended run."""
     return f"etlrun.appended.{crc32(application.encode()):08x}"
 
 
 def _data_file(transaction: Transaction, file: AdoptedFile, root: str) -> DataFile:
-    """A file as a manifest names it, with what its footer says of its columns."""
+    """The manifest entry of a file, with the column statistics of its footer."""
     from pyiceberg.io.pyarrow import (
         compute_statistics_plan,
         data_file_statistics_from_parquet_metadata,

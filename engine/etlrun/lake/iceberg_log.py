@@ -33,7 +33,7 @@ DATA = "data/"  # below the table's folder, where its files are
 
 
 def foresee(place: CatalogTable, publication: Publication, write: Write) -> tuple[Table | None, tuple[str, ...]]:
-    """The table as it is, and notices on what a publish would change about it. Raises RunFailure where the rows do not fit it."""
+    """The current table, and notices on what a publish would change. Raises RunFailure if the rows do not fit it."""
     table = place.load()
     if table is None:
         return None, ()
@@ -42,7 +42,7 @@ def foresee(place: CatalogTable, publication: Publication, write: Write) -> tupl
 
 
 def publish(place: CatalogTable, publication: Publication, write: Write) -> Committed:
-    """Commit the rows of a publication, unless they are there already. Raises RunFailure, and then the table is as it was."""
+    """Commit the rows of a publication, unless they are committed already. If it raises RunFailure, the table is unchanged."""
     first = foresee(place, publication, write)[0]
     if first is not None and (found := published(_run_log(place, first, publication, write), publication, write)):
         return replace(found, place=_place(first.location()))
@@ -58,7 +58,7 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
         found = None if table is None else published(_run_log(place, table, publication, write), publication, write)
         if found is None:
             raise
-        return replace(found, place=_place(location))  # by another process, meanwhile
+        return replace(found, place=_place(location))  # by another process in the meantime
     there = known(place)
     remove_abandoned(folder, publication, application, there.current if there else ())
     remove_forgotten(folder, lambda: there)
@@ -66,12 +66,12 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
 
 
 def _place(location: str) -> str:
-    """A location as the record of a run names it."""
+    """A location for the record of a run."""
     return str(local_path(location)) if location.startswith(("file:", "/")) else location
 
 
 def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Committed:
-    """Try until nobody else has committed meanwhile; another writer's rows are only replaced where etlrun wrote them."""
+    """Try until no other commit interferes. Rows of others are replaced only if etlrun wrote them."""
     place, publication, write = attempt.place, attempt.publication, attempt.write
     paths, seen, tried = {f"{DATA}{file.path}" for file in files}, None, False
     for _ in range(ATTEMPTS):
@@ -80,7 +80,7 @@ def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Commit
             if (found := published(_run_log(place, table, publication, write), publication, write)) is not None:
                 if paths <= _paths(table, found.version):
                     where = _place(root.removesuffix(f"/{DATA}"))
-                    return replace(found, notices=notices, place=where)  # by an attempt whose answer was lost
+                    return replace(found, notices=notices, place=where)  # by an attempt whose reply was lost
                 message = f"another process published this run to {place.shown}"
                 raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
             if tried and write.mode != "append":
@@ -101,7 +101,7 @@ def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Commit
 
 
 def _landed(place: CatalogTable, paths: set[str]) -> int | None:
-    """The current snapshot where it has the files; None where it has not, or nobody can say."""
+    """The current snapshot if it has the files; None if it does not, or cannot be read."""
     with suppress(RunFailure):
         table = place.load()
         now = _current(table)
@@ -111,7 +111,7 @@ def _landed(place: CatalogTable, paths: set[str]) -> int | None:
 
 
 def _run_log(place: CatalogTable, table: Table, publication: Publication, write: Write) -> RunLog:
-    """What the snapshots that led to the current one say of runs; where older ones are gone, what a property says of the last append."""
+    """The runs in the history of the current snapshot. If older snapshots are gone, a table property names the last append."""
     history = _history(table)
     commits = tuple(_commits(history))
     latest = None
@@ -128,7 +128,7 @@ def _history(table: Table) -> list[Snapshot]:
 
 
 def _follows_others(oldest: Snapshot) -> bool:
-    """Whether there were snapshots before the oldest one that is kept."""
+    """Whether snapshots before the oldest remaining one were removed."""
     return oldest.parent_snapshot_id is not None or (oldest.sequence_number or 0) > 1
 
 
@@ -145,7 +145,7 @@ def _current(table: Table | None) -> int | None:
 
 
 def _refuse_foreign_commits(place: CatalogTable, table: Table, seen: int | None) -> None:
-    """Raises RunFailure where a snapshot after `seen` is not one of etlrun's."""
+    """Raises RunFailure if another program wrote a snapshot after `seen`."""
     ours = {commit.version for commit in _commits(table.snapshots())}
     for snapshot in _history(table):
         if snapshot.snapshot_id == seen:
@@ -158,13 +158,13 @@ def _refuse_foreign_commits(place: CatalogTable, table: Table, seen: int | None)
 
 
 def _paths(table: Table, snapshot: int) -> set[str]:
-    """The files of a snapshot, from the table's folder."""
+    """The paths of a snapshot's files, relative to the table's folder."""
     entries = live_entries(table, table.snapshot_by_id(snapshot))
     return {path for entry in entries if (path := path_in(table, entry.data_file)) is not None}
 
 
 def _verify(place: CatalogTable, snapshot: int, write: Write, paths: set[str]) -> None:
-    """Look whether the snapshot holds the files of the run, and of what it replaces nothing else. Raises RunFailure."""
+    """Check that the snapshot has exactly the files of the run in the part that it replaces. Raises RunFailure."""
     from pyiceberg.manifest import DataFileContent
 
     with catalog_failures(place.catalog):
@@ -186,7 +186,7 @@ def _verify(place: CatalogTable, snapshot: int, write: Write, paths: set[str]) -
 
 
 def known(place: CatalogTable) -> Known | None:
-    """What the log of the table knows; None where the table is not there. Raises RunFailure."""
+    """The runs in the log of the table; None if the table does not exist. Raises RunFailure."""
     from datetime import UTC, datetime
 
     table = place.load()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_iceberg(place: CatalogTable, table: Table, wanted: int | None) -> Snapshot:
-    """What a snapshot holds, the current one where none is `wanted`. Raises RunFailure where its files alone do not say what its rows are."""
+    """Read the `wanted` snapshot, or the current one. Raises RunFailure if its rows are not simply those of its files."""
     found = table.current_snapshot() if wanted is None else table.snapshot_by_id(wanted)
     if found is None and wanted is not None:
         known = ", ".join(str(one.snapshot_id) for one in table.snapshots()[-3:]) or "none"
@@ -40,13 +40,13 @@ def read_iceberg(place: CatalogTable, table: Table, wanted: int | None) -> Snaps
 
 
 def live_entries(table: Table, snapshot: TableSnapshot | None) -> Iterator[ManifestEntry]:
-    """The files of rows of a snapshot, and those that delete rows of them."""
+    """The data files of a snapshot, and its delete files."""
     for manifest in snapshot.manifests(table.io) if snapshot is not None else ():
         yield from manifest.fetch_manifest_entry(table.io, discard_deleted=True)
 
 
 def path_in(table: Table, file: DataFile) -> str | None:
-    """The path of a file from the folder of its table; None for one that is elsewhere."""
+    """The path of a file relative to the folder of its table; None if it is elsewhere."""
     root = table.location().rstrip("/") + "/"
     if file.file_path.startswith(root):
         return str(file.file_path.removeprefix(root))
@@ -57,7 +57,7 @@ def path_in(table: Table, file: DataFile) -> str | None:
 
 
 def partition_texts(table: Table, file: DataFile) -> dict[str, str | None]:
-    """The values of the partition of a file as text, by column, as far as they are values of columns."""
+    """The partition values of a file as text, by column, for partitions by column values."""
     from pyiceberg.transforms import IdentityTransform
 
     spec, schema = table.specs()[file.spec_id], table.schema()
@@ -71,7 +71,7 @@ def partition_texts(table: Table, file: DataFile) -> dict[str, str | None]:
 
 
 def _columns(place: CatalogTable, schema: Schema) -> tuple[Columns, frozenset[str]]:
-    """The columns of a schema, and those whose times have a zone."""
+    """The columns of a schema, and those with a time zone."""
     import pyarrow as pa
     from pyiceberg.types import TimestamptzType
 
@@ -88,7 +88,7 @@ def _columns(place: CatalogTable, schema: Schema) -> tuple[Columns, frozenset[st
 
 
 def _refuse_other_names(place: CatalogTable, table: Table, schema: Schema, entries: list[ManifestEntry]) -> None:
-    """Raises RunFailure where files have rows that are deleted, or a column under another name: they are read by name."""
+    """Raises RunFailure if files have deleted rows, or a renamed column: columns are read by name."""
     from pyiceberg.manifest import DataFileContent
 
     if any(entry.data_file.content != DataFileContent.DATA for entry in entries):
@@ -105,7 +105,7 @@ def _refuse_other_names(place: CatalogTable, table: Table, schema: Schema, entri
 
 
 def _schema_of(table: Table, entry: ManifestEntry) -> int:
-    """The schema that the table had when it got a file; the current one where its snapshot is not kept."""
+    """The schema of the table when a file was added; the current one if that snapshot is gone."""
     added = table.snapshot_by_id(entry.snapshot_id) if entry.snapshot_id is not None else None
     number = added.schema_id if added is not None else None
     return int(table.schema().schema_id if number is None or number not in table.schemas() else number)

@@ -1,4 +1,4 @@
-"""The types of columns as Iceberg has them."""
+"""Maps column types to Iceberg types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IDS = re.compile(r"\b\d+: (?:optional |required )?")
 
 
 def iceberg_schema(columns: Columns) -> Schema:
-    """The schema of a relation; every column may be null, as in its Parquet files."""
+    """The Iceberg schema of a relation; every column is optional, as in its Parquet files."""
     from pyiceberg.schema import Schema
     from pyiceberg.types import NestedField
 
@@ -33,7 +33,7 @@ def iceberg_schema(columns: Columns) -> Schema:
 
 
 def partition_spec(schema: Schema, partition_by: Sequence[str]) -> PartitionSpec:
-    """The spec that divides a table by the values of columns."""
+    """The partition spec by values of columns."""
     from pyiceberg.partitioning import PARTITION_FIELD_ID_START, PartitionField, PartitionSpec
     from pyiceberg.transforms import IdentityTransform
 
@@ -48,7 +48,7 @@ def partition_spec(schema: Schema, partition_by: Sequence[str]) -> PartitionSpec
 
 
 def identity_columns(schema: Schema, spec: PartitionSpec) -> tuple[str, ...]:
-    """The columns whose values divide a table as they are."""
+    """The columns with identity partitions."""
     from pyiceberg.transforms import IdentityTransform
 
     fields = (field for field in spec.fields if isinstance(field.transform, IdentityTransform))
@@ -56,12 +56,12 @@ def identity_columns(schema: Schema, spec: PartitionSpec) -> tuple[str, ...]:
 
 
 def shown_type(found: IcebergType) -> str:
-    """A type without the numbers of its fields."""
+    """A type without its field ids."""
     return _IDS.sub("", str(found))
 
 
 def partition_value(text: str | None, kind: IcebergType) -> Any:
-    """A value of a partition, written as text, as the library has it."""
+    """Convert a partition value from text to the library's value."""
     from pyiceberg.types import BooleanType, DateType, IntegerType, LongType
 
     if text is None:

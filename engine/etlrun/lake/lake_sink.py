@@ -1,4 +1,4 @@
-"""What sinks of a lake share: rows become a table in one commit, and `replace_where` names partitions."""
+"""Shared by sinks for lake tables: rows are published in one commit, and `replace_where` names partitions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOW = "write `column = value` for columns of `partition_by`, joined by `and`"
 
 
 class LakeSink(Sink):
-    """Publishes a relation as a table of a lake. `what` such a table is called; `shown` is how messages name this one."""
+    """Publishes a relation as a lake table. `what` is the name of such tables; `shown` is the name of this one in messages."""
 
     what: ClassVar[str]
     write: Literal["replace", "append"] | ReplaceWhere
@@ -39,27 +39,27 @@ class LakeSink(Sink):
         raise NotImplementedError
 
     def foresee(self, publication: Publication, write: Write) -> tuple[bool, tuple[str, ...]]:
-        """Whether the table is there, and notices on what a publish would change. Raises RunFailure where the rows do not fit it."""
+        """Whether the table exists, and notices on what a publish would change. Raises RunFailure if the rows do not fit it."""
         raise NotImplementedError
 
     def commit(self, publication: Publication, write: Write) -> Committed:
-        """Publish the rows, unless they are there already. Raises RunFailure, and then the table is as it was."""
+        """Publish the rows, unless they are published already. If it raises RunFailure, the table is unchanged."""
         raise NotImplementedError
 
     def current(
         self, root: Path, open_database: Callable[[str], Database], stores: Stores, scratch: Path
     ) -> Snapshot | None:
-        """What readers of the table see now; None where it is not there. Raises RunFailure."""
+        """The current version of the table; None if it does not exist. Raises RunFailure."""
         raise NotImplementedError
 
     def known(
         self, root: Path, open_database: Callable[[str], Database], stores: Stores, scratch: Path
     ) -> Known | None:
-        """What the log of the table knows of runs; None where the table is not there. Raises RunFailure."""
+        """The runs in the log of the table; None if it does not exist. Raises RunFailure."""
         raise NotImplementedError
 
     def verify_place(self, columns: Columns, scope: Scope) -> None:
-        """Report the mistakes of where the table is, and of names that it cannot have."""
+        """Report mistakes in the location of the table, and invalid names."""
         raise NotImplementedError
 
     def verify(self, columns: Columns, scope: Scope) -> None:
@@ -75,7 +75,7 @@ class LakeSink(Sink):
 
     @property
     def part(self) -> str:
-        """The part of the table that it writes; empty for all of it."""
+        """The condition of the rows that it replaces; empty for the whole table."""
         return self.write.spelled if isinstance(self.write, ReplaceWhere) else ""
 
     def published(self, columns: Columns) -> Columns:
@@ -152,7 +152,7 @@ def _parts(tree: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _equality(tree: exp.Expr, keys: Mapping[str, Column]) -> tuple[Column | None, str | None]:
-    """The partition column and the value, as text, of `column = value`; None where the condition is something else."""
+    """The partition column and the value, as text, of `column = value`; None for other conditions."""
     if not isinstance(tree, exp.EQ):
         return None, None
     left, right = tree.left.unnest(), tree.right.unnest()
@@ -163,7 +163,7 @@ def _equality(tree: exp.Expr, keys: Mapping[str, Column]) -> tuple[Column | None
 
 
 def _text(node: exp.Expr, item: Column) -> str | None:
-    """A constant as the text of a partition's value."""
+    """A constant as the text of a partition value."""
     while isinstance(node, (exp.Cast, exp.Paren)):
         node = node.this
     if isinstance(node, exp.Boolean):

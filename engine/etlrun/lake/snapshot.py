@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
     from deltalake import DeltaTable
 
-Follow = Callable[["duckdb.DuckDBPyConnection"], None]  # of those who watch a connection at work
+Follow = Callable[["duckdb.DuckDBPyConnection"], None]  # called with the connection that copies the rows
 READABLE = {
     "timestampNtz",
     "v2Checkpoint",
@@ -51,10 +51,10 @@ class Snapshot:
     columns: Columns
     partition_by: tuple[str, ...]
     files: tuple[LakeFile, ...]
-    instants: frozenset[str]  # columns, in lower case, whose times have a zone
+    instants: frozenset[str]  # columns with a time zone, in lower case
 
     def input_files(self) -> tuple[InputFile, ...]:
-        """Its files as they are to be read; those in a store must be fetched before. Raises RunFailure for one that is not there."""
+        """Its files as inputs; files in a store must be downloaded before. Raises RunFailure if one does not exist."""
         return tuple(map(self._input_file, self.files))
 
     def _input_file(self, file: LakeFile) -> InputFile:
@@ -67,7 +67,7 @@ class Snapshot:
 
 
 def open_delta(folder: TableFolder, version: int | None = None) -> DeltaTable | None:
-    """The Delta table in a folder; None where there is none. Raises RunFailure where it cannot be read."""
+    """The Delta table in a folder; None if there is none. Raises RunFailure if it cannot be read."""
     with needing_packages("delta", "`delta`"):
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -83,7 +83,7 @@ def open_delta(folder: TableFolder, version: int | None = None) -> DeltaTable | 
 
 
 def read_snapshot(folder: TableFolder, table: DeltaTable) -> Snapshot:
-    """What a version holds. Raises RunFailure for a table whose files alone do not say what its rows are."""
+    """Read a version. Raises RunFailure if its rows are not simply those of its files."""
     root = folder.uri
     _refuse_features(root, table)
     columns, instants = [], set()
@@ -116,9 +116,9 @@ def files_of(table: DeltaTable) -> Iterator[LakeFile]:
 def copy_rows(
     snapshot: Snapshot, paths: Sequence[str], columns: Columns, target: Path, follow: Follow = lambda _: None
 ) -> int:
-    """Copy the rows of a version into the Parquet file `target`, in the types of `columns`; gives their number. Raises RunFailure.
+    """Copy the rows of a version into the Parquet file `target`, in the types of `columns`; returns their number. Raises RunFailure.
 
-    `paths` are where its files are on this machine.
+    `paths` are the local paths of its files.
     """
     import duckdb
 
@@ -150,7 +150,7 @@ def _refuse_nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, col
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, paths: Sequence[str], columns: Columns) -> str:
-    """The statement that gives the rows; values of partitions come from a table of the files."""
+    """The SELECT of the rows; partition values come from a table of the files."""
     if not paths:
         return f"SELECT {', '.join(_null(item) for item in columns)} WHERE false"
     keys = {key.lower(): f"p{number}" for number, key in enumerate(snapshot.partition_by)}

@@ -1,4 +1,4 @@
-"""The folder of a table or of a set of files, on a disk or in a store: what is in it, how files get into it, and how the library of Delta opens it."""
+"""The folder of a table or a set of files, on a disk or in an object store: lists, adds and reads files, and opens it for the Delta library."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from etlrun.storage.stores import Stores
 
 
 class TableFolder(Protocol):
-    """A folder that sinks write. Names in it are paths from it, with `/`. What fails raises OSError, or RunFailure where a store says why."""
+    """A folder that sinks write to. Names are relative paths with `/`. Failures raise OSError, or RunFailure if a store gives the reason."""
 
     @property
     def uri(self) -> str:
-        """How the library of Delta tables, and messages, name it."""
+        """The name of the folder in messages and for the Delta library."""
 
     @property
     def options(self) -> Mapping[str, str]:
-        """What the library needs to know besides."""
+        """Further options for the library."""
 
     def names(self) -> set[str]:
-        """What is right in it; none where it is not there. Raises NotADirectoryError for a file."""
+        """The names directly in it; empty if it does not exist. Raises NotADirectoryError for a file."""
 
     def written(self, name: str) -> float:
-        """When something was written in a folder of it last, in seconds since 1970."""
+        """When one of its folders was last written, in seconds since 1970."""
 
     def workspace(self, name: str) -> AbstractContextManager[Path]:
-        """A folder of this machine for the new files of the table's folder `name`."""
+        """A local folder for the new files of the table's folder `name`."""
 
     def add(self, path: Path, name: str) -> tuple[int, int]:
-        """Put a file into the folder, safe there, under a name that is new; gives its size in bytes and its time in ms since 1970."""
+        """Add a file durably under a new name; returns its size in bytes and its time in ms since 1970."""
 
     def read(self, name: str) -> bytes | None:
-        """The content of a small file of it; None where there is none."""
+        """The content of a small file in it; None if it does not exist."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a small file in its place at once: a reader sees the one before, or this one."""
+        """Write a small file atomically: a reader sees the old file or the new one."""
 
     def remove(self, name: str) -> None:
-        """Remove a folder of it, as far as that succeeds."""
+        """Remove one of its folders, as far as possible."""
 
     def input_file(self, name: str, size: int, modified: int) -> InputFile:
-        """A file of it, as its log tells of it: its size in bytes, its time in ms since 1970. Raises OSError where it is not there."""
+        """A file in it with the size in bytes and the time in ms since 1970 from the log. Raises OSError if it does not exist."""
 
     def explained(self, error_text: str) -> RunFailure | None:
-        """What an error of the library means where it is one of the store."""
+        """Explain an error of the library that comes from the store."""
 
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder of this machine. Files are linked into it, or copied to another disk; everybody may read them who may read the folder."""
+    """A local folder. Files are linked into it, or copied to another disk; everybody who may read the folder may read them."""
 
     root: Path
     options: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class LocalFolder:
         if path != target:
             try:
                 os.link(path, target)
-            except OSError:  # another disk, or one without links
+            except OSError:  # a different disk, or one without hard links
                 shutil.copyfile(path, target)
         target.chmod(target.parent.stat().st_mode & 0o666)
         with target.open("rb") as stream:
@@ -127,7 +127,7 @@ class LocalFolder:
 
 @dataclass(frozen=True)
 class StoreFolder:
-    """A folder of a store. Files are copied there; the disk of `scratch` holds those that are written for it."""
+    """A folder of an object store. Files are written to `scratch` and then uploaded."""
 
     url: Url
     store: ObjectStore
@@ -174,7 +174,7 @@ class StoreFolder:
             self.store.write(self.url / name, content)
 
     def move(self, name: str, target: str) -> None:
-        """Give a file of it another name, in the place of what has that, at once; the folder that it was in goes."""
+        """Rename a file, replacing one with the new name; its old folder is removed."""
         with _sink_failures():
             self.store.copy(self.url / name, self.url / target)
         self.remove(name.rpartition("/")[0])
@@ -182,7 +182,7 @@ class StoreFolder:
     def remove(self, name: str) -> None:
         try:
             self.store.delete_below(self.url / name)
-        except StoreError:  # nobody reads what stays, and a later publish tries again
+        except StoreError:  # nobody reads the remaining objects, and a later publish tries again
             return
 
     def input_file(self, name: str, size: int, modified: int) -> InputFile:
@@ -207,14 +207,14 @@ _OF_STORE = (
 
 
 def table_folder(root: Path, path: str, stores: Stores, scratch: Path) -> TableFolder:
-    """The folder that `path` names, which starts at `root` where it is no URL. Raises RunFailure for a store that cannot be opened."""
+    """The folder at `path`, which is relative to `root` unless it is a URL. Raises RunFailure if its store cannot be opened."""
     if not is_url(path):
         return LocalFolder(root / path)
     return store_folder(read_url(path), stores, scratch)
 
 
 def store_folder(url: Url, stores: Stores, scratch: Path) -> StoreFolder:
-    """The folder of a store at `url`. Raises RunFailure for a store that cannot be opened."""
+    """The folder of a store at `url`. Raises RunFailure if the store cannot be opened."""
     with _sink_failures():
         return StoreFolder(url, stores.of(url), scratch, stores)
 

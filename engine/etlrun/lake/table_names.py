@@ -6,7 +6,7 @@ from etlrun.spec.scope import NAME, Scope
 
 
 def verify_table_name(table: str, scope: Scope) -> None:
-    """Report a key `table` that is no namespace and name."""
+    """Report a `table` that is not a namespace and a name."""
     parts = table.split(".")
     if len(parts) < 2 or not all(map(NAME.match, parts)):
         fix = (

@@ -1,4 +1,4 @@
-"""What sources of a lake share: the declared columns are held against one version of a table, whose files the engine reads where they are."""
+"""Shared by sources of lake tables: the declared columns are compared with one version of a table, and the engine reads its files in place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class VersionedTable(Source):
-    """A table of a lake, which is read in one version. `shown` is how messages name it."""
+    """A lake table, read in one version. `shown` is its name in messages."""
 
     skips_columns: ClassVar[bool] = True
 
@@ -37,7 +37,7 @@ class VersionedTable(Source):
         raise NotImplementedError
 
     def snapshot(self, open_database: Callable[[str], Database], stores: Stores) -> Snapshot:
-        """The version to read. Raises RunFailure where there is none."""
+        """The version to read. Raises RunFailure if it does not exist."""
         raise NotImplementedError
 
     def personal(self) -> Iterable[str]:
@@ -53,7 +53,7 @@ class VersionedTable(Source):
         return keyed(found, self.key_, scope)
 
     def verify_place(self, scope: Scope) -> None:
-        """Report the mistakes of where the table is."""
+        """Report mistakes in the location of the table."""
         raise NotImplementedError
 
     def look_ahead(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> None:
@@ -70,9 +70,7 @@ class VersionedTable(Source):
             try:
                 return _read_files(request, columns, snapshot, inventory)
             except RunFailure as failure:
-                if (
-                    failure.code != "wrong-columns"
-                ):  # the table has the columns, and its files are older than one of them
+                if failure.code != "wrong-columns":  # the table has the column, but its files are older than the column
                     raise
         request.folder.mkdir(parents=True, exist_ok=True)
         path, paths = request.folder / "rows.parquet", [file.at for file in inventory.files]
@@ -81,7 +79,7 @@ class VersionedTable(Source):
         return ReadResult((ParquetFiles((str(path),), lacking=request.unread),), rows)
 
     def _fitting(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> Snapshot:
-        """The version to read. Raises RunFailure where it is missing, or the declared columns do not fit it."""
+        """The version to read. Raises RunFailure if it does not exist, or the declared columns do not fit it."""
         snapshot = self.snapshot(open_database, stores)
         problems = list(_misfits(columns, snapshot.columns))
         if problems:
@@ -92,7 +90,7 @@ class VersionedTable(Source):
 
 @dataclass(frozen=True)
 class FolderTable(VersionedTable):
-    """A table in a folder of its own."""
+    """A table in a folder."""
 
     path: str = key(
         "the folder of the table: relative to the project, below one of the `roots` of `etlrun.yaml`, or a URL in a "
@@ -127,7 +125,7 @@ class FolderTable(VersionedTable):
 
 
 def _read_files(request: ReadRequest, columns: Columns, snapshot: Snapshot, inventory: Inventory) -> ReadResult:
-    """Files without partitions hold all columns: the engine reads them where they are."""
+    """Read files without partitions in place: they contain all columns."""
     from etlrun.reading.footers import read_footers
     from etlrun.reading.parquet_columns import WantedColumn
 
