@@ -1,4 +1,4 @@
-"""The process that has a lease, and whether it is still alive."""
+"""The process that owns a lease, and a check whether it is still alive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIFE = 60.0  # seconds without a sign of life after which a process is taken to 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process: an identity of its own, and where to look whether it lives."""
+    """A process: a unique id, its host and its number."""
 
     id: str
     host: str
@@ -21,7 +21,7 @@ class Owner:
     until: float = 0.0
 
     def is_alive(self, now: float) -> bool:
-        """Whether its leases count. On this machine a dead process is seen at once; elsewhere its time must run out."""
+        """Whether its leases are valid. A dead process on this machine is noticed at once; elsewhere its leases must time out."""
         if self.until <= now:
             return False
         return self.host != this_host() or self.pid == os.getpid() or _answers(self.pid)
@@ -32,7 +32,7 @@ def this_process() -> Owner:
 
 
 def this_host() -> str:
-    """The machine, and on Linux the process namespace: in another container the same number is another process."""
+    """The machine, and on Linux the process namespace: in a different container the same number is a different process."""
     namespace = Path("/proc/self/ns/pid")
     return socket.gethostname() + (f"/{os.readlink(namespace)}" if namespace.exists() else "")
 

@@ -1,4 +1,4 @@
-"""What the answers in the label store cost, and the tokens of earlier requests, as its tables have them."""
+"""Reads from the label store's tables what answers have cost, and the tokens of earlier requests."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from etlrun.enrich._tables import ANSWERS, QUESTIONS, REQUESTS
 from etlrun.enrich.store import NO_LABEL, Cost, Counted
 
-SAMPLE = 500  # requests whose tokens are averaged
-MAPPED = 2**31  # bytes of a file that one pass over all of it reads in place, which is quicker than a copy of each page
+SAMPLE = 500  # the number of requests in a sample
+MAPPED = 2**31  # up to so many bytes of a file are read in place, which is faster than a copy of each page
 SUMS = (sa.func.count(), *(sa.func.sum(REQUESTS.c[name]) for name in ("input_tokens", "output_tokens", "usd")))
 
 
 def costs_of(connection: sa.Connection) -> list[Cost]:
-    """What each question cost, the latest first."""
+    """The cost of each question, the latest first."""
     counts = _counts(connection)
     spent = {
         row[0]: tuple(row)[1:]
@@ -48,7 +48,7 @@ def _cost(row: sa.Row[Any], counts: dict[str, int], spent: tuple[Any, ...]) -> C
 
 
 def token_counts(connection: sa.Connection, questions: Sequence[str]) -> Counted:
-    """The keys and tokens of a sample of the requests that asked some questions, added up."""
+    """The total of keys and tokens in a sample of the requests for some questions."""
     names = ("asked", "answered", "input_tokens", "output_tokens")
     sample = (
         sa.select(*(REQUESTS.c[name] for name in names))

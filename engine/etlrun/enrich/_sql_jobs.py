@@ -1,4 +1,4 @@
-"""The table of jobs: what reads and changes it inside a transaction of the label store.
+"""Reads and changes the table of jobs inside a transaction of the label store.
 
 A row that changes is deleted and inserted, so that an account on a server needs the rights to SELECT, INSERT and DELETE, as without jobs.
 """
@@ -23,12 +23,12 @@ NO_QUESTION = (sa.literal("").label("prompt"), sa.literal("").label("source"))
 
 
 def open_ids(connection: sa.Connection) -> set[str]:
-    """The jobs whose replies are not in the store yet."""
+    """The jobs whose replies are not stored yet."""
     return set(connection.scalars(sa.select(JOBS.c.id).where(JOBS.c.state.in_(OPEN))))
 
 
 def jobs_of(connection: sa.Connection, questions: Sequence[str] | None) -> list[Job]:
-    """The open jobs of some questions or, where none are given, every job; the latest first."""
+    """The open jobs of some questions, or all jobs if no question is given; the latest first."""
     statement = sa.select(JOBS, QUESTIONS.c.prompt, QUESTIONS.c.source).join_from(
         JOBS, QUESTIONS, QUESTIONS.c.id == JOBS.c.question, isouter=True
     )
@@ -43,7 +43,7 @@ def _job(row: sa.Row[Any]) -> Job:
 
 
 def insert_job(connection: sa.Connection, question: str, run: str, owner: str, sheets: Sequence[JobSheet]) -> Job:
-    """An intended job, which holds the leases of its keys from now on."""
+    """Insert an intended job, which owns the leases of its keys from now on."""
     keys = [key.normal for sheet in sheets for key in sheet.keys]
     usd = sum(sheet.usd for sheet in sheets)
     content = content_of(sheets)
@@ -71,7 +71,7 @@ def insert_job(connection: sa.Connection, question: str, run: str, owner: str, s
 
 
 def name_job(connection: sa.Connection, job: str, name: str) -> None:
-    """Write down the name of an intended job at the service."""
+    """Store the name of an intended job at the service."""
     if found := _taken(connection, job, ("intended",)):
         _insert(connection, replace(found, name=name, state="at work"))
 
@@ -83,7 +83,7 @@ def drop_job(connection: sa.Connection, job: str) -> None:
 
 
 def end_job(connection: sa.Connection, job: str, state: JobState, spent: float) -> bool:
-    """End an open job and give up its leases; false where it had ended before. What it asked is not kept."""
+    """End an open job and release its leases; false if it had ended before. Its requests are not kept."""
     found = _taken(connection, job, OPEN)
     if found is None:
         return False
@@ -93,7 +93,7 @@ def end_job(connection: sa.Connection, job: str, state: JobState, spent: float) 
 
 
 def forget_in_jobs(connection: sa.Connection, question: str, keys: set[str]) -> None:
-    """Remove keys from the open jobs of a question: what their replies say of them is not kept."""
+    """Remove keys from the open jobs of a question, so that replies about them are not stored."""
     for job in jobs_of(connection, [question]):
         held = sorted(keys.intersection(job.held))
         if held and (found := _taken(connection, job.id, OPEN)):
@@ -104,7 +104,7 @@ def forget_in_jobs(connection: sa.Connection, question: str, keys: set[str]) -> 
 
 
 def _taken(connection: sa.Connection, job: str, states: Sequence[State]) -> Job | None:
-    """The job out of its table, where it is in one of the states; of several processes one gets it."""
+    """Remove and return the job if it is in one of the states; only one of several processes gets it."""
     while row := connection.execute(
         sa.select(JOBS, *NO_QUESTION).where(JOBS.c.id == job, JOBS.c.state.in_(states))
     ).first():

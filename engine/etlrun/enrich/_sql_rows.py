@@ -1,4 +1,4 @@
-"""Rows of the label store's tables, looked up by key, inserted and replaced, in the SQL of each database.
+"""Finds, inserts and replaces rows of the label store's tables by key, in the SQL of each database.
 
 Statements are written as text: SQLAlchemy takes longer to build an `in (...)` of hundreds of keys than a database to answer it.
 """
@@ -15,15 +15,15 @@ from etlrun.enrich._tables import ANSWERS
 
 Item = TypeVar("Item")
 AT_ONCE = 500  # keys in one `in (...)`
-MOST_VALUES = 900  # in one statement; every SQLite takes 999
+MOST_VALUES = 900  # in one statement; every SQLite accepts 999
 
 
 def find_many(
     connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]
 ) -> Iterator[Any] | None:
-    """The rows of many keys: by one pass over all answers of the question, or by a join in a file if it has many more answers than keys.
+    """The rows of many keys: by one scan of the question's answers, or by a join (in a file) if it has many more answers than keys.
 
-    None if looking the keys up is quicker.
+    None if single lookups are faster.
     """
     count = connection.scalar(sa.select(sa.func.count()).where(ANSWERS.c.question == question)) or 0
     if count <= 5 * len(keys):
@@ -61,7 +61,7 @@ def find(
 
 
 def replace_rows(connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows in the place of those of equal key."""
+    """Insert rows, replacing those with the same key."""
     if connection.dialect.name != "postgresql":
         insert(connection, table, rows, "replace")
     elif rows:  # its INSERT ... ON CONFLICT needs the right to UPDATE
@@ -79,7 +79,7 @@ def insert(
     rows: list[tuple[Any, ...]],
     verb: Literal["insert", "replace"] = "insert",
 ) -> None:
-    """Insert rows, which go to the driver as they are. Both SQLite and MySQL know the word `replace`."""
+    """Insert rows, passed to the driver unchanged. SQLite and MySQL both support REPLACE."""
     if not rows:
         return
     columns = ", ".join(connection.dialect.identifier_preparer.quote(column.name) for column in table.columns)
@@ -88,7 +88,7 @@ def insert(
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql(head + marks, rows)
         return
-    # Many rows a statement: after each one this thread would wait for its turn behind a loop that is never idle.
+    # Many rows per statement: after each statement this thread waits for the busy event loop.
     for part in parts_of(rows, MOST_VALUES // len(table.columns)):
         values = tuple(chain.from_iterable(part))
         connection.exec_driver_sql(head + ", ".join([marks] * len(part)), values)
@@ -99,5 +99,5 @@ def _mark(connection: sa.Connection) -> str:
 
 
 def parts_of(items: Sequence[Item], size: int = AT_ONCE) -> Iterator[Sequence[Item]]:
-    """Items in parts that one statement takes."""
+    """Items in parts that fit into one statement."""
     return (items[start : start + size] for start in range(0, len(items), size))

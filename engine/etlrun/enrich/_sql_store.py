@@ -52,12 +52,12 @@ from etlrun.enrich.store import (
 from etlrun.failures import RunFailure
 
 Made = TypeVar("Made")
-SCAN = 5_000  # keys for which one pass over all answers, or a join, may be quicker than looking each up
-ATTEMPTS = 5  # of a transaction that another process's transaction got in the way of
+SCAN = 5_000  # from so many keys on, one scan of all answers, or a join, may be faster than single lookups
+ATTEMPTS = 5  # attempts of a transaction that conflicts with another process
 
 
 class SqlStore(Store):
-    """A label store that SQLAlchemy reaches."""
+    """A label store in a database, through SQLAlchemy."""
 
     def __init__(self, where: Path | ServerAccess) -> None:
         self.owner: Owner = this_process()
@@ -66,10 +66,11 @@ class SqlStore(Store):
         self._explain = _explain_file if isinstance(where, Path) else where.explain
         self._write(METADATA.create_all)
         self._write(lambda connection: check_form(connection, self.place.rstrip(",")))
-        self._write(create_view)  # apart: a server may undo all of a transaction in which one statement fails
+        # In a separate transaction: a server may roll back the whole transaction if one statement fails.
+        self._write(create_view)
 
     def _write(self, work: Callable[[sa.Connection], Made]) -> Made:
-        """Do `work` in one transaction; again, where another process's transaction got in its way. Raises RunFailure."""
+        """Do `work` in one transaction; try again after a conflict with another process. Raises RunFailure."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.engine.execution_options(etlrun_writes=True).begin() as connection:
@@ -82,7 +83,7 @@ class SqlStore(Store):
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        """A transaction that changes nothing. Raises RunFailure."""
+        """A read-only transaction. Raises RunFailure."""
         try:
             with self.engine.begin() as connection:
                 yield connection
@@ -147,7 +148,7 @@ class SqlStore(Store):
         return Leased(tuple(ours), tuple(key for key in keys if key in settled), others, at_work)
 
     def _living(self, connection: sa.Connection) -> set[str]:
-        """The other processes whose leases count."""
+        """The other processes whose leases are valid."""
         now = time.time()
         owners = [Owner(row.id, row.host, row.pid, row.until) for row in connection.execute(sa.select(OWNERS))]
         return {owner.id for owner in owners if owner.is_alive(now) and owner.id != self.owner.id}
@@ -165,7 +166,7 @@ class SqlStore(Store):
         def work(connection: sa.Connection) -> None:
             connection.execute(sa.delete(OWNERS).where(OWNERS.c.id == self.owner.id))
             leases = sa.delete(LEASES)
-            # Alone in a file, whose writers take turns: all of them, which is much quicker than one by one.
+            # Without other writers in a file: all keys at once, which is much faster than one by one.
             is_sqlite = self.engine.dialect.name == "sqlite"
             is_alone = is_sqlite and not self._living(connection) and not open_ids(connection)
             connection.execute(leases if is_alone else leases.where(LEASES.c.owner == self.owner.id))
@@ -220,7 +221,7 @@ class SqlStore(Store):
         return self._write(work)
 
     def _outranked(self, connection: sa.Connection, question: str, results: Sequence[Result]) -> set[str]:
-        """Keys of `results` of which the store knows something better."""
+        """Keys of `results` for which the store has a better answer."""
         worth: dict[str, int] = {}
         for part in parts_of([result.key for result in results]):
             worth.update(
@@ -302,7 +303,7 @@ def _explain_file(error: Exception) -> tuple[str, str]:
 
 
 def _is_passing(error: sa.exc.DBAPIError) -> bool:
-    """Whether an error may be gone at the next attempt: a deadlock, a lock not got in time, a row or table that another process was first to make."""
+    """Whether a retry may succeed: after a deadlock, a lock timeout, or if another process was first to create a row or table."""
     words = ("deadlock", "lock wait", "lock timeout", "locked", "already exists", "concurrent")
     return isinstance(error, sa.exc.IntegrityError) or any(word in str(error.orig).lower() for word in words)
 

@@ -1,4 +1,4 @@
-"""The tables of the label store, and how the file or the server that they are in is opened."""
+"""Defines the tables of the label store, and opens its file or server."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from etlrun.failures import RunFailure
 from etlrun.private import private_folder, refuse_open
 
 METADATA = sa.MetaData()
-DENIED = {1142, "42501"}  # what MySQL and PostgreSQL answer to an account without the right
+DENIED = {1142, "42501"}  # the codes of MySQL and PostgreSQL for a missing right
 
 
 def _text(length: int) -> Any:
-    """Text compared byte by byte: the collations of servers otherwise take `tình` and `tinh` for one key."""
+    """Text compared byte by byte: otherwise the collations of servers treat `tình` and `tinh` as the same key."""
     return _by_bytes(sa.String(length), mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"))
 
 
@@ -79,7 +79,7 @@ REQUESTS = sa.Table(
     sa.Column("at", _text(20), nullable=False),
     sa.UniqueConstraint(
         "question", "id", name="etlrun_requests_question"
-    ),  # an index that is made with its table, and so needs no right of its own
+    ),  # an index that is created with its table, and so needs no separate right
 )
 
 LEASES = sa.Table(
@@ -118,7 +118,7 @@ JOBS = sa.Table(
     sa.Column("ended", _number(), nullable=False),
 )
 
-FORM = 2  # of these tables; another form is another number, and a store says which it has
+FORM = 2  # the version of these tables, stored in the label store
 
 STORE = sa.Table("etlrun_label_store", METADATA, sa.Column("form", sa.Integer, primary_key=True, autoincrement=False))
 
@@ -151,11 +151,11 @@ def labels_view() -> sa.Select[Any]:
 
 
 def check_form(connection: sa.Connection, place: str) -> None:
-    """Note the form of a new store, and refuse one of a form that is not known here. Raises RunFailure."""
+    """Store the version of a new store; refuse one with an unknown version. Raises RunFailure."""
     form = connection.scalar(sa.select(sa.func.max(STORE.c.form)))
     if form is None:
         connection.execute(sa.insert(STORE).values(form=FORM))
-    elif form == 1:  # all but the table of jobs, which is there by now
+    elif form == 1:  # it lacked only the table of jobs, which exists by now
         connection.execute(sa.delete(STORE))
         connection.execute(sa.insert(STORE).values(form=FORM))
     elif form != FORM:
@@ -165,7 +165,7 @@ def check_form(connection: sa.Connection, place: str) -> None:
 
 
 def create_view(connection: sa.Connection) -> None:
-    """Create the view where it is missing. Nothing of ours reads it: an account that may not make one does without."""
+    """Create the view if it is missing. etlrun does not read it, so an account without the right to create views needs none."""
     if LABELS in sa.inspect(connection).get_view_names():
         return
     text = labels_view().compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
@@ -177,12 +177,12 @@ def create_view(connection: sa.Connection) -> None:
 
 
 def server_engine(lines: ServerAccess) -> sa.Engine:
-    """An engine over a database on a server, on whose lines a transaction is READ COMMITTED."""
+    """An engine for a database server, with READ COMMITTED transactions."""
     return sa.create_engine(f"{lines.driver}://", creator=lines.open, hide_parameters=True, pool_pre_ping=True)
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
-    """An engine over a SQLite file that only its owner may read, in WAL mode: readers never wait for a writer. Raises RunFailure."""
+    """An engine for a SQLite file that only its owner may read, in WAL mode: readers never wait for a writer. Raises RunFailure."""
     try:
         private_folder(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -202,12 +202,12 @@ def sqlite_engine(path: Path) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not guessed by the driver
-        # A killed process loses nothing; after a power cut the last answers may be missing, never half there.
+        # A killed process loses nothing. After a power cut the last answers may be missing, but are never incomplete.
         connection.executescript("pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -65536;")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        # A transaction that will write takes the lock at once: one that reads first could find it taken.
+        # A transaction that writes takes the lock at its start: if it read first, the lock could be taken later.
         is_writing = connection.get_execution_options().get("etlrun_writes")
         connection.exec_driver_sql("begin immediate" if is_writing else "begin")
 

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from etlrun.contracts.model import Allowance
 
-MOST_WAIT = 60.0  # seconds for one request: a service that means more refuses it, and says so then
+MOST_WAIT = 60.0  # seconds for one request: if the limit is longer, the service refuses the request and says so
 
 
 @dataclass
 class RemainingLimit:
-    """So much of a limit is there at the time `at`, and `rate` more each second. Nothing is known of a new one, and all is allowed."""
+    """The rest of a limit at the time `at`, which grows by `rate` each second. Before the first reply nothing is known, and everything is allowed."""
 
     limit: float = math.inf
     level: float = math.inf
     rate: float = 0.0
     at: float = 0.0
-    sent: float = 0.0  # when the request was sent whose reply said so
+    sent: float = 0.0  # when the request was sent whose reply reported it
 
     def learn(self, allowance: Allowance, sent: float, under_way: float, now: float) -> None:
-        """Take what a service said of a request that was sent then, unless it said more since; `under_way` may not have been counted by it yet."""
+        """Store the values reported for a request sent at that time, unless a newer one exists. The service may not have counted `under_way` yet."""
         if sent < self.sent:
             return
         level = max(0.0, allowance.left - under_way)
@@ -30,7 +30,7 @@ class RemainingLimit:
         self.rate = (allowance.limit - allowance.left) / allowance.seconds if allowance.seconds else math.inf
 
     def wait(self, amount: float, now: float) -> float:
-        """Seconds until `amount` is there, or the whole limit where it is more."""
+        """Seconds until `amount` is available, or the whole limit if `amount` is larger."""
         missing = min(amount, self.limit) - self.level
         if missing <= 0 or self.rate == math.inf:
             return 0.0

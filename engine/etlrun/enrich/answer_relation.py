@@ -1,4 +1,4 @@
-"""Ask the models of a pipeline while it runs: consent, coverage, the record, and the answers as a file that a statement joins with."""
+"""Asks the models of a running pipeline: checks consent and coverage, fills the record, and writes the answers to a file for a join."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def answer_relation(
     spent: float,
     reporter: Reporter,
 ) -> tuple[Path, dict[str, Any], RunFailure | None]:
-    """Get the answers for the rows in `paths`: a Parquet file below `folder`, what the record tells of it, and why the run must stop.
+    """Get the answers for the rows in `paths`: a Parquet file below `folder`, the data for the run record, and the reason if the run must stop.
 
-    `spent` are the US dollars that the run has spent on asking before. What was answered is in the label store, whatever happens.
+    `spent` are the US dollars that the run has already spent on models. Answers are in the label store, whatever happens.
     Raises RunFailure, and SpecError for mistakes in the files of a model.
     """
     rows = count_rows(paths)
@@ -66,9 +66,9 @@ def answer_relation(
 
 
 def summary_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dict[str, Any]:
-    """What a record tells of an enrichment: keys, requests, money, and the share of rows and keys that carry an answer, by who gave it.
+    """The data about an enrichment in a run record: keys, requests, money, and the share of rows and keys with an answer, by source.
 
-    What was asked for `golden` before counts into requests, keys asked and money.
+    Requests, keys and money for the golden set (`golden`) are included.
     """
     reports = answers.reports
     found = answers.by_place
@@ -108,7 +108,7 @@ def summary_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dic
 
 
 def ways_of(answers: Answers, tiers: Sequence[Tier]) -> dict[str, Any]:
-    """Where two models must agree: the keys on which they do, those that other models decided, and those left for people."""
+    """If two models must agree: the keys on which they do, those that other models decided, and those left for people."""
     pair = next((together for together in rounds(tiers) if len(together) > 1), None)
     if pair is None:
         return {}
@@ -122,7 +122,7 @@ def ways_of(answers: Answers, tiers: Sequence[Tier]) -> dict[str, Any]:
 
 
 def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
-    """A service that answered nothing at all: publishing then would put nothing where answers belong."""
+    """The failure if a service answered nothing at all: a publish would then have no answers."""
     for tier, report in zip(enrichment.tiers, answers.reports):
         if report.failed and not report.ok:
             known = enrichment.store.judged(tier.questions, [key.normal for key in answers.keys.asked])
@@ -168,7 +168,7 @@ def _share(part: int, whole: int) -> float:
 
 
 def most_given(summary: Mapping[str, Any]) -> str:
-    """Who gave the answers, with the rows each gave: `catalogue 41.8%, override 0.2%`."""
+    """The sources of the answers, with the share of rows of each: `catalogue 41.8%, override 0.2%`."""
     order = sorted(summary["by_source"].items(), key=lambda item: (-item[1]["rows"], item[0]))
     words = {OVERRIDE: "overrides"}
     return ", ".join(
@@ -177,5 +177,5 @@ def most_given(summary: Mapping[str, Any]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share with one digit, rounded down: `100.0%` is all of it."""
+    """A percentage with one digit, rounded down: `100.0%` means all."""
     return f"{math.floor(share * 1000) / 10:.1f}%"

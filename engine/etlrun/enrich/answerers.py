@@ -14,7 +14,7 @@ from etlrun.models._names import UNNAMED, name_of_answerer, plain_name
 
 @dataclass(frozen=True)
 class Answerer:
-    """A model that may answer: its name at the service, the question its answers are kept under, and what it costs."""
+    """A model that may answer: its name at the service, the question under which its answers are stored, and its price."""
 
     name: str
     question: Question
@@ -24,16 +24,16 @@ class Answerer:
 
 @dataclass(frozen=True)
 class Answerers:
-    """The model that is asked, the names accepted in its place, and what any other model costs."""
+    """The requested model, the names accepted in its place, and the price of any other model."""
 
     asked: Answerer
     accepted: tuple[str, ...]
     tariff_by: Callable[[str], Tariff]
 
     def of(self, reply: ModelReply) -> Answerer | None:
-        """Who gave `reply`, as far as its answers may be kept; None where another model did, or one that is not named.
+        """The accepted model that gave `reply`; None if a different model did, or the reply does not name its model.
 
-        A reply that holds no text, such as a blocked one, need not be named.
+        A reply without text, such as a blocked one, need not name its model.
         """
         if not reply.text and not reply.version:
             return self.asked
@@ -41,12 +41,12 @@ class Answerers:
         return None if name is None else self._named(name)
 
     def worst(self, request: Request) -> float:
-        """US dollars that `request` cannot exceed, whichever of them answers."""
+        """The highest cost of `request` in US dollars, whichever model answers."""
         others = (self._named(name) for name in self.accepted if name != UNNAMED)
         return max(answerer.tariff.worst(request) for answerer in (self.asked, *others))
 
     def cost(self, reply: ModelReply, otherwise: float) -> float:
-        """US dollars for a reply, at the price of the model that gave it; `otherwise` where the service counted nothing."""
+        """The cost of a reply in US dollars, at the price of the model that gave it; `otherwise` if the service counted no tokens."""
         if reply.usage is None:
             return otherwise
         answerer = self.of(reply)
@@ -54,7 +54,7 @@ class Answerers:
         return tariff.cost(reply.usage)
 
     def refusal(self, reply: ModelReply) -> Stop:
-        """Why asking ends after a reply of another model."""
+        """The reason to stop after a reply of a different model."""
         asked, found = plain_name(self.asked.name), plain_name(reply.version)
         if not found:
             fix = f"add `accept: [{UNNAMED}]` to the model to accept such answers as those of `{asked}`"

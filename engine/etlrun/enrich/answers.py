@@ -1,4 +1,4 @@
-"""Answers for the keys of a column: overrides first, then each model of the cascade for what is still open, then the join's table."""
+"""Finds the answers for the keys of a column: first overrides, then each model of the cascade for open keys; then makes the table to join."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 OVERRIDE = "override"
 NO_CAP = Budget()
-AT_ONCE = 50_000  # keys whose stored answers, or rows, are in memory together
+AT_ONCE = 50_000  # keys whose stored answers, or rows, are in memory at the same time
 
 
 class Answer(NamedTuple):
-    """What is known of a key: `ok`, `abstained`, `refused`, `failed` or `pending`, the values by output, and who said so.
+    """The answer for a key: its status (`ok`, `abstained`, `refused`, `failed` or `pending`), the values by output, and its source.
 
-    `doubt` is what each of two models says that do not agree.
+    `doubt` has the answers of two models that do not agree.
     """
 
     status: str
@@ -51,7 +51,7 @@ PENDING = Answer("pending", {})
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers for the keys of a column, and what it took to get them, one report a model."""
+    """The answers for the keys of a column, and one report per model on how they were obtained."""
 
     keys: Keys
     by_place: Sequence[Answer]
@@ -59,36 +59,36 @@ class Answers:
 
     @property
     def stopped(self) -> Stop | None:
-        """Why not everything was asked, where that is so."""
+        """The reason why not everything was asked, if so."""
         return next((report.stopped for report in self.reports if report.stopped), None)
 
     def each(self) -> Iterator[tuple[str, int, Answer]]:
-        """Every spelling as it was given, its rows, and its answer."""
+        """Every original spelling, its rows, and its answer."""
         for text, rows, place in zip(self.keys.raw, self.keys.rows, self.keys.place):
             yield text, rows, self.by_place[place] if place >= 0 else NEVER_ASKED
 
     def rows_by_source(self) -> Counter[str]:
-        """How many rows carry an answer, by who gave it; `""` counts those without."""
+        """The number of rows with an answer by source; `""` counts rows without."""
         found: Counter[str] = Counter()
         for _, rows, answer in self.each():
             found[answer.source if answer.status == "ok" else ""] += rows
         return found
 
     def pages(self, outputs: Sequence[Output]) -> Iterator[pyarrow.Table]:
-        """What a relation joins with: `key` (each spelling as given, once), a column an output, `status` and `source`; so many rows a table."""
+        """Tables to join with: `key` (each original spelling once), one column per output, `status` and `source`; each table has at most so many rows."""
         each = self.each()
-        yield _page(islice(each, AT_ONCE), outputs)  # one, at least: a table without rows has its columns
+        yield _page(islice(each, AT_ONCE), outputs)  # at least one table, even without rows
         while page := list(islice(each, AT_ONCE)):
             yield _page(page, outputs)
 
     def table(self, outputs: Sequence[Output]) -> pyarrow.Table:
-        """All of it in one table."""
+        """All pages in one table."""
         import pyarrow
 
         return pyarrow.concat_tables(self.pages(outputs))
 
     def write(self, path: Path, outputs: Sequence[Output]) -> None:
-        """Write all of it into a Parquet file, a page at a time."""
+        """Write all pages into a Parquet file, one at a time."""
         import pyarrow.parquet as pq
 
         pages = self.pages(outputs)
@@ -128,11 +128,11 @@ def answer_keys(
     run: str = "",
     progress: Progress = no_progress,
 ) -> Answers:
-    """Ask what was never asked, and give the answer for every key.
+    """Ask the keys that were never asked, and return the answer for every key.
 
-    Each model is asked what those before it left open; the two of a pair are asked the same, and what they agree on is settled. Where one
-    stops early (budget, quota, a wrong key), the others are not asked any more; what is known is given all the same. Raises RunFailure where
-    the store fails, SpecError for a model's own files.
+    Each model is asked the keys that earlier models left open. Both models of a pair are asked the same keys; if they agree, the key is answered.
+    If a model stops early (budget, quota, a wrong API key), the next ones are not asked; known answers are still returned. Raises RunFailure if
+    the store fails, and SpecError for mistakes in a model's files.
     """
     reports: list[AskingReport] = []
     deadline = time.monotonic() + budget.wait
@@ -143,7 +143,7 @@ def answer_keys(
 
     to_ask = rounds(tiers)
     for together in to_ask:
-        for tier in together:  # each hands in its jobs before those of any are waited for
+        for tier in together:  # every model submits its jobs before the run waits for any of them
             reports.append(ask_one(tier, deadline if tier is together[-1] else 0.0))
             if reports[-1].stopped and not reports[-1].waits_for_jobs:
                 break
@@ -159,7 +159,7 @@ def answer_keys(
 
 
 def _left(budget: Budget, reports: Sequence[AskingReport], until: float) -> Budget:
-    """What is left of a budget for the next model, which may wait for its jobs until then."""
+    """The rest of the budget for the next model, including the time to wait for jobs."""
     return replace(
         budget,
         usd=None if budget.usd is None else budget.usd - sum(report.usd for report in reports),
@@ -171,10 +171,10 @@ def _left(budget: Budget, reports: Sequence[AskingReport], until: float) -> Budg
 def known_answers(
     keys: Sequence[Key], tiers: Sequence[Tier], store: Store, overrides: Mapping[str, Mapping[str, Value]]
 ) -> list[Answer]:
-    """What is known of each key without asking anybody: the first model's answer or, where none has one, why the last has none.
+    """The stored answer for each key: that of the first model with one; if none has one, the status of the last model.
 
-    A key that the last model has not been asked is `pending`, whatever those before it said. One that a model failed stays `failed` where
-    those after it only abstain: it is asked again.
+    A key that the last model was not asked is `pending`, whatever the status of earlier models. A key that a model failed stays `failed` if
+    later models only abstain, so that it is asked again.
     """
     with not_collecting():
         parts = (keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE))
@@ -200,7 +200,7 @@ def _known_answers(
 
 
 def _known_in(together: tuple[Tier, ...], keys: Sequence[str], store: Store) -> dict[str, Answer]:
-    """What is known of keys from the models of a round: of two that must agree, where both have been asked."""
+    """The stored answers of one round; for two models that must agree, only keys that both were asked."""
     first, *others = (store.judged(tier.questions, keys) for tier in together)
     if not others:
         return {name: _answer(stored.status, stored.answer, stored.source) for name, stored in first.items()}
@@ -210,11 +210,11 @@ def _known_in(together: tuple[Tier, ...], keys: Sequence[str], store: Store) -> 
 
 
 def pair_source(together: tuple[Tier, ...]) -> str:
-    """Who gave an answer on which two models agree."""
+    """The source of an answer on which two models agree."""
     return " and ".join(tier.source for tier in together)
 
 
-@lru_cache(maxsize=4096)  # a million keys share a few answers: each is held once
+@lru_cache(maxsize=4096)  # a million keys share a few answers: each is kept in memory once
 def _answer(status: Status, answer: str, source: str) -> Answer:
     return Answer(status, StoredAnswer(status, answer, "", source).values, source)
 
@@ -269,9 +269,7 @@ async def _ask_model(
 ) -> AskingReport:
     settled = settled_keys(store, tier.questions, keys)
     if len(settled) == len(keys):
-        return AskingReport(
-            tier.question.id, tier.source, len(keys), len(keys)
-        )  # nothing to ask: no key is needed either
+        return AskingReport(tier.question.id, tier.source, len(keys), len(keys))  # nothing to ask: no API key is needed
     try:
         client = model.open(environment)
     except ModelError as error:

@@ -1,7 +1,7 @@
 """The asking loop: asks a language model about many keys until each key has a result, or a limit stops it.
 
-Workers take batches of leased keys, wait for the limiter's leave, send one request each, check the reply item by item, commit what
-came of it, and ask again what is missing. No failure becomes a label: a key without a valid answer is refused, failed or pending.
+Workers take batches of leased keys, wait until the limiter allows a request, send one request each, check the reply item by item, commit
+the results, and ask missing keys again. No failure becomes a label: a key without a valid answer is refused, failed or pending.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from etlrun.enrich.terms import Progress, Terms, no_progress
 from etlrun.enrich.tracing_requests import traced_answer
 from etlrun.failures import RunFailure
 
-TOKENS_PER_CHARACTER = 0.4  # of input, until the service has counted some
-WRITERS = 2  # requests under way for each further worker: it asks while others wait for the store
+TOKENS_PER_CHARACTER = 0.4  # tokens of input, until the service has counted some
+WRITERS = 2  # one more worker per so many requests under way: it sends while others wait for the store
 
 
 async def ask(
@@ -46,10 +46,10 @@ async def ask(
     progress: Progress = no_progress,
     chance: random.Random | None = None,
 ) -> AskingReport:
-    """Ask `keys`, the most frequent first, those that the store does not know yet. Raises RunFailure where the store fails.
+    """Ask those `keys` that the store does not know yet, the most frequent first. Raises RunFailure if the store fails.
 
-    `settled` are the normal forms that need not be asked, where the caller has looked already. What stops asking early is in the
-    report: every answer that came before is in the store.
+    `settled` are normal forms that need not be asked, if the caller knows them already. The report has the reason if asking
+    stopped early; all answers until then are in the store.
     """
     began = asyncio.get_running_loop().time()
     with ThreadPoolExecutor(1, "label-store") as executor:
@@ -67,7 +67,7 @@ async def ask(
 
 
 def _note_what_is_left(loop: _Loop, left: int) -> None:
-    """Say what is not asked, where nothing else stopped it: too much was spent, keys wait for a job, or `left` are more than may be asked."""
+    """Set the reason why keys are left, if there is no other: too much was spent, keys wait for a job, or `left` exceeds the limit of keys."""
     if loop.stopped is not None:
         return
     budget = loop.terms.budget
@@ -103,13 +103,13 @@ def _report(loop: _Loop, keys: int, settled: int, seconds: float) -> AskingRepor
 
 
 def settled_keys(store: Store, questions: Sequence[Question], keys: Sequence[Key]) -> set[str]:
-    """The normal forms of `keys` that need not be asked (again); a stored answer that its question does not allow is removed."""
+    """The normal forms of `keys` that need not be asked (again). Stored answers that the question does not allow are removed."""
     known = store.sifted(questions, [key.normal for key in keys])
     return {name for name, stored in known.items() if stored.status in SETTLED}
 
 
 class _Loop:
-    """One run of the loop."""
+    """The state of one run of the loop."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class _Loop:
             try:
                 await self.client.check()
             except ModelError as error:
-                if error.cause in ("access", "model", "setup"):  # a name that is wrong has no price
+                if error.cause in ("access", "model", "setup"):  # a wrong name has no price
                     self.stop(Stop(error.cause, error.message, error.fix))
                     return
             fix = "add `price: {input: ..., output: ...}` to the model, in US dollars per million tokens"
@@ -162,7 +162,7 @@ class _Loop:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(workers):
                         group.create_task(self.work())
-            except BaseExceptionGroup as failures:  # `except*` would wrap what it raises in a group again
+            except BaseExceptionGroup as failures:  # `except*` would wrap the raised exception in a group again
                 raise next(
                     (error for error in failures.exceptions if isinstance(error, RunFailure)), failures
                 ) from None
@@ -174,7 +174,7 @@ class _Loop:
                 open_batches.extend(reversed((await self.settle(open_batches.pop())).again))
 
     async def settle(self, batch: Batch) -> FollowUp:
-        """Send one request and commit what came of it."""
+        """Send one request and commit its results."""
         sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.thoughts)
         worst = self.answerers.worst(sheet.request)
         try:
@@ -194,12 +194,12 @@ class _Loop:
         except ModelError as error:
             return await self.fail(batch, sheet, slot, error)
         except BaseException:
-            slot.settle(None, worst)  # sent, and nobody knows what it cost
+            slot.settle(None, worst)  # sent, with unknown cost
             raise
         return await self.read(batch, sheet, slot, reply)
 
     async def read(self, batch: Batch, sheet: Sheet, slot: RequestSlot, reply: ModelReply) -> FollowUp:
-        """Take what a reply is worth. Who gave it is known before any other request gets leave."""
+        """Read a reply. The model that gave it is checked before any other request is allowed."""
         self.limiter.learn(slot, reply.allowances)
         usd = self.answerers.cost(reply, slot.usd)
         answerer = self.answerers.of(reply)
@@ -242,7 +242,7 @@ class _Loop:
         return follow_up
 
     def stop(self, stop: Stop) -> None:
-        """Send nothing more; the first reason counts."""
+        """Send no more requests; the first reason is kept."""
         self.stopped = self.stopped or stop
         self.limiter.close()
         self.supply.close()
@@ -252,7 +252,7 @@ class _Loop:
         return int(_size(sheet) * self.tokens_per_character) + 1
 
     async def commit(self, outcome: RequestOutcome) -> None:
-        """Write down what came of a request, and say how far the loop is."""
+        """Store the results of a request, and report progress."""
         await self.bookkeeper.commit(outcome)
         if outcome.usage.input:
             sheet = outcome.sheet
@@ -262,7 +262,7 @@ class _Loop:
 
 
 def _counted(sheet: Sheet, reply: ModelReply) -> int | None:
-    """The input tokens of a request as the service counts them, as far as that is possible: they slow the next ones down."""
+    """The input tokens of a request, counted by the service if possible, for the limiter."""
     return min(reply.usage.input, sheet.request.most_input) if reply.usage else None
 
 

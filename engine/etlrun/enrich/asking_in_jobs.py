@@ -1,8 +1,8 @@
-"""The loop of batch mode: puts a question to a language model in jobs that the service answers within a day, at half the price.
+"""The loop of batch mode: asks a language model in jobs that the service answers within a day, at half the price.
 
-In each round it looks at the open jobs of the question, takes the replies of those that have ended, and hands in what is still open. The
-first request of a run that hands in goes directly, so that a wrong name or setting shows at once and not after a day; so does what
-fits one request. The jobs are in the label store: a run that ends while they are at work, or is killed, leaves them to the next one.
+In each round it checks the open jobs of the question, reads the replies of ended ones, and submits the keys that are still open. The
+first request of a run that submits jobs is sent directly, so that a wrong name or setting shows at once and not after a day; so are keys
+that fit into one request. Jobs are in the label store: if a run ends or is killed while they are at work, the next run continues them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from etlrun.enrich.terms import Budget, JobTerms, Progress, no_progress
 from etlrun.enrich.tracing_requests import tokens, traced_job
 
 MOST_REQUESTS = 1_000  # of one job
-OTHERS_POLL = 0.5  # seconds between looks at what another process is asking
-SLOWER = 1.5  # by what the wait between two looks at a job grows
+OTHERS_POLL = 0.5  # seconds between checks of keys that another process is asking
+SLOWER = 1.5  # the growth factor of the wait between two checks of a job
 
 
 async def ask_in_jobs(
@@ -50,9 +50,9 @@ async def ask_in_jobs(
     progress: Progress = no_progress,
     chance: random.Random | None = None,
 ) -> AskingReport:
-    """Ask `keys` in jobs, those that the store does not know yet. Raises RunFailure where the store fails.
+    """Ask those `keys` in jobs that the store does not know yet. Raises RunFailure if the store fails.
 
-    It ends early where jobs are still at work when the budget's `wait` is over: the report says so, and the next call goes on.
+    It ends early if jobs are still at work after the budget's `wait`: the report has this reason, and the next call continues.
     """
     began = time.monotonic()
     with ThreadPoolExecutor(1, "label-store") as executor:
@@ -70,7 +70,7 @@ async def ask_in_jobs(
 
 
 class _JobLoop:
-    """One run of the loop."""
+    """The state of one run of the loop."""
 
     def __init__(
         self,
@@ -96,18 +96,18 @@ class _JobLoop:
         self.submitter = JobSubmitter(client, store, call, _sleep, terms.direct.limits.first_wait)
         self.stopped: Stop | None = None
         self.wanted: list[Key] = []
-        self.too_many = 0  # keys beyond those that may be asked
-        self.again: list[Batch] = []  # what the replies of jobs left open
+        self.too_many = 0  # the number of keys beyond the limit
+        self.again: list[Batch] = []  # keys that the replies of jobs left open
         self.given_up: set[str] = set()
         self.direct: list[AskingReport] = []
         self.tally = Tally()
-        self.usd = 0.0  # that jobs cost whose replies were taken here
+        self.usd = 0.0  # US dollars of jobs whose replies were read here
         self.is_tried = False  # whether a request was answered directly
 
-    # what is open
+    # open keys
 
     async def choose(self, keys: Sequence[Key]) -> None:
-        """Take the keys that may be asked: those at work count no more."""
+        """Choose the keys to ask, within the limit; keys in jobs are already counted."""
         at_work = keys_at_work(await self.jobs())
         fresh = [key for key in keys if key.normal not in at_work]
         self.too_many = 0 if self.budget.keys is None else max(0, len(fresh) - self.budget.keys)
@@ -119,7 +119,7 @@ class _JobLoop:
         return found
 
     async def rest(self) -> list[Key]:
-        """The keys that nobody is asking and that this run has not given up."""
+        """The keys that no process is asking and that this run has not given up."""
         settled: set[str] = await self.call(settled_keys, self.store, self.questions, self.wanted)
         closed = settled | self.given_up | keys_at_work(await self.jobs())
         self.progress(f"ask {self.terms.direct.source}", len(settled), len(self.wanted))
@@ -149,7 +149,7 @@ class _JobLoop:
                 wait = self.terms.first_poll if is_news else min(wait * SLOWER, self.terms.longest_poll)
 
     async def follow(self, job: Job) -> None:
-        """Look at an open job, and take its replies where it has ended."""
+        """Check an open job, and read its replies if it has ended."""
         name: str | None = job.name
         if job.state == "intended":
             if await self.call(self.store.is_intended_elsewhere, job):
@@ -182,7 +182,7 @@ class _JobLoop:
             self.stop(stop)
 
     async def ask_rest(self) -> bool:
-        """Ask what is open, directly or in jobs; whether something is left that nobody has asked."""
+        """Ask open keys, directly or in jobs; returns whether some keys are still not asked."""
         rest = await self.rest()
         direct = self.terms.direct
         if rest and (not self.terms.hands_in or not self.is_tried or len(rest) <= direct.batch):
@@ -211,11 +211,11 @@ class _JobLoop:
 
     @property
     def spent(self) -> float:
-        """US dollars that this run has spent, jobs counted when their replies are taken."""
+        """US dollars that this run has spent; jobs count when their replies are read."""
         return self.usd + sum(report.usd for report in self.direct)
 
     async def reserved(self) -> float:
-        """US dollars that the open jobs of the question cannot exceed."""
+        """The highest cost of the question's open jobs in US dollars."""
         return sum(job.usd for job in await self.jobs())
 
     def left(self, reserved: float) -> Budget:
@@ -223,13 +223,13 @@ class _JobLoop:
 
     @property
     def sent(self) -> int:
-        """Requests whose replies this run has taken."""
+        """Requests whose replies this run has read."""
         return self.tally.requests + sum(report.requests for report in self.direct)
 
-    # handing in
+    # submitting
 
     async def hand_in(self, batches: Sequence[Batch]) -> None:
-        """Hand in jobs for batches, as many as the money allows."""
+        """Submit jobs for batches, as many as the budget allows."""
         also = [question.id for question in self.questions[1:]]
         for start in range(0, len(batches), MOST_REQUESTS):
             chunk = batches[start : start + MOST_REQUESTS]
@@ -248,7 +248,7 @@ class _JobLoop:
                 open_batches = open_batches[len(sheets) :]
 
     async def _hand_in(self, sheets: Sequence[JobSheet]) -> bool:
-        """Hand in one job; false where the service takes no more before others have ended."""
+        """Submit one job; false if the service accepts no more until others have ended."""
         job = await self.call(self.store.intend_job, self.question.id, self.terms.direct.run, sheets)
         try:
             with traced_job("submit_batch", self.terms.direct.called, len(sheets)):
@@ -261,7 +261,7 @@ class _JobLoop:
         return True
 
     def cap(self, left: Budget, batch: Batch) -> Stop:
-        """Why no job can be handed in that asks `batch`."""
+        """The reason why no job can be submitted that asks `batch`."""
         if left.requests == 0:
             return all_requests_sent(self.sent)
         return money_used_up(self.spent, self.budget, self.writer.sheet(batch, set()).usd)
@@ -269,7 +269,7 @@ class _JobLoop:
     # the end
 
     def stop(self, stop: Stop) -> None:
-        """Hand in nothing more; the first reason counts."""
+        """Submit no more jobs; the first reason is kept."""
         self.stopped = self.stopped or stop
 
     async def report(self, keys: Sequence[Key], known: int, seconds: float) -> AskingReport:
@@ -297,7 +297,7 @@ class _JobLoop:
         return replace(found, by_others=by_others, failed=len(self.given_up - settled))
 
     def note_what_is_left(self) -> None:
-        """Say what is not asked, where nothing else stopped it."""
+        """Set the reason why keys are left, if there is no other."""
         if self.budget.usd is not None and self.spent > self.budget.usd:
             self.stop(too_much_spent(self.spent, self.budget))
         elif self.too_many:

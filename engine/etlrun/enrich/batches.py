@@ -1,6 +1,6 @@
-"""Batches: which keys are asked about again after a reply or a failure, and when a key is given up.
+"""Batches: decides which keys are asked again after a reply or a failure, and when a key is given up.
 
-Every follow-up has fewer keys or more tries behind it than the batch it comes from, and tries are bounded: it always ends.
+Every follow-up has fewer keys or more tries than its batch, and tries are limited, so asking always ends.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from etlrun.enrich.keys import Key
 from etlrun.enrich.replies import ReplyVerdict
 from etlrun.enrich.store import Status
 
-TRIES = 6  # replies that bring a key no answer, or outages in its way, after which it has failed
-TRIES_BEFORE_HALVING = 2  # tries after which a batch that brings nothing readable is halved
+TRIES = 6  # replies without an answer for a key, or outages, after which the key has failed
+TRIES_BEFORE_HALVING = 2  # unreadable replies after which a batch is halved
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Keys asked together, how many replies brought them nothing, and how many outages stood in the way of a reply."""
+    """Keys asked together, the number of replies without answers for them, and the number of outages."""
 
     keys: tuple[Key, ...]
     tries: int = 0
@@ -63,8 +63,8 @@ def after_verdict(batch: Batch, verdict: ReplyVerdict) -> FollowUp:
 def after_error(batch: Batch, error: ModelError, *, was_answered_before: bool) -> FollowUp:
     """What to do about the keys of a request that failed.
 
-    A service that refuses a request for what it says may mean one key: the batch is halved. Before anything was answered it may as
-    well mean the way it is asked, so that a single key is then tried again, and has at last failed rather than been refused.
+    If a service refuses a request for its content, one key may be the cause: the batch is halved. Before the first answer, the cause may
+    also be the form of the request, so a single key is tried again, and in the end it is `failed`, not `refused`.
     """
     if error.cause in ("rate", "day", "access", "model", "setup"):
         return FollowUp((batch,))

@@ -19,7 +19,7 @@ def asking_relations(checked: Checked) -> tuple[Relation, ...]:
 
 
 def find_bills(checked: Checked, keys: Mapping[str, Keys]) -> dict[str, list[Bill]]:
-    """The bill of each model of every enrich step. Raises RunFailure, and SpecError for mistakes in files."""
+    """The estimated cost (bill) of each model of every enrich step. Raises RunFailure, and SpecError for mistakes in files."""
     bills: dict[str, list[Bill]] = {}
     counted: dict[str, set[str]] = {}
     for relation in asking_relations(checked):
@@ -30,7 +30,7 @@ def find_bills(checked: Checked, keys: Mapping[str, Keys]) -> dict[str, list[Bil
 
 
 def _with_kinds(enrichment: Enrichment, keys: Keys, counted: dict[str, set[str]]) -> list[Bill]:
-    """The bills of a step, the first with what its keys seem to hold of people, where they leave this machine."""
+    """The bills of a step. The first one counts keys that look like personal data, if keys are sent to a service."""
     first, *others = enrichment.bills(keys, counted)
     if enrichment.asks_services:
         looks_personal = count_kinds(key.shown for key in keys.asked)

@@ -14,7 +14,7 @@ from etlrun.spec.project import Profile, Project
 
 
 def cancel_job(project: Project, profile: Profile, store: Store, job: str) -> Job:
-    """Ask the service to end the job of this id. Raises RunFailure where there is none at work, or the service does not take it."""
+    """Ask the service to cancel the job with this id. Raises RunFailure if no such job is at work, or the service refuses."""
     found = next((each for each in store.jobs() if each.id == job and each.state == "at work"), None)
     try:
         if found is None:

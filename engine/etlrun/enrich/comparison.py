@@ -22,7 +22,7 @@ from etlrun.working import Reporter
 
 
 class Change(NamedTuple):
-    """A key that gets another answer; an empty text stands for none."""
+    """A key whose answer changes; an empty text means no answer."""
 
     key: str
     before: str
@@ -32,7 +32,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The changes, those with the most rows first, among how many keys and rows, and what was compared."""
+    """The changes, those with the most rows first, the numbers of compared keys and rows, and what was compared."""
 
     changes: tuple[Change, ...]
     keys: int
@@ -50,7 +50,7 @@ def compare_answers(
     consent: Consent,
     reporter: Reporter,
 ) -> Comparison:
-    """Compare for the first enrich step of a pipeline; `models` stand in for its own, and `keys_of` are the keys of each step. Raises RunFailure."""
+    """Compare for the first enrich step of a pipeline; `models` replace its own, and `keys_of` are the keys of each step. Raises RunFailure."""
     asking = asking_relations(checked)
     if not asking or asking[0].ask is None:
         raise RunFailure(
@@ -89,7 +89,7 @@ def _sample(keys: Keys, count: int) -> Keys:
 
 
 def _question_before(enrichment: Enrichment, before: str) -> Cost:
-    """The question whose answers are compared with. Raises RunFailure where there is none."""
+    """The earlier question to compare with. Raises RunFailure if there is none."""
     now = {tier.question.id for tier in enrichment.tiers}
     costs = [
         cost for cost in enrichment.store.costs() if cost.prompt == enrichment.prompt.name and cost.statuses.get("ok")

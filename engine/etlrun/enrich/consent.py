@@ -1,4 +1,4 @@
-"""The cost of asking: the bill, the confirmation of the user, and how a limit ends a run."""
+"""The cost of asking: shows the bill, asks the user to confirm it, and ends a run at a limit."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ REASONS: Mapping[int, Reason] = {4: "stopped", 2: "usage", 1: "model"}
 
 @dataclass(frozen=True)
 class Consent:
-    """What asking may cost. Above a threshold a person must have agreed: by `is_given`, by `max_usd`, or by saying so to `decide`.
+    """What asking may cost. Above a threshold the user must agree: by `is_given`, by `max_usd`, or when `decide` asks.
 
-    `spent` are the US dollars that the run has spent before; they count too. `wait` is how many seconds the jobs of models may take.
+    `spent` are the US dollars that the run has already spent; they count too. `wait` is how many seconds to wait for jobs of models.
     """
 
     is_given: bool = False
     max_usd: float | None = None
     decide: Callable[[str], bool] | None = None
-    may_ask: bool = True  # whether models that cost money are asked at all
+    may_ask: bool = True  # whether paid models are asked at all
     spent: float = 0.0
     wait: float = 0.0
 
 
 def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, threshold: float) -> Budget:
-    """What may be spent of a budget: without a person's word no more than leaves the run at `threshold` US dollars.
+    """The part of a budget that may be spent: without the user's consent, the run may spend at most `threshold` US dollars.
 
-    Raises RunFailure where a person has not agreed to what it would probably be.
+    Raises RunFailure if the user has not agreed to the estimated cost.
     """
     budget = replace(budget, wait=consent.wait)
     if consent.max_usd is not None:
@@ -65,13 +65,13 @@ def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, 
 
 
 def after_spending(consent: Consent, spent: float) -> Consent:
-    """The consent after so many US dollars more are spent."""
+    """The consent after so many more US dollars are spent."""
     left = None if consent.max_usd is None else max(0.0, consent.max_usd - spent)
     return replace(consent, max_usd=left, spent=consent.spent + spent)
 
 
 def _within(budget: Budget, usd: float) -> Budget:
-    """The budget, or `usd` US dollars of it, which is all that may be spent without a person's word."""
+    """The budget, limited to `usd` US dollars, the most that may be spent without consent."""
     if budget.usd is not None and budget.usd <= usd:
         return budget
     return replace(
@@ -82,7 +82,7 @@ def _within(budget: Budget, usd: float) -> Budget:
 
 
 def bill_text(bills: Sequence[Bill]) -> list[str]:
-    """The bill of a cascade, a line a model, and one more for the mode that it is not asked in."""
+    """The bill of a cascade: one line per model, and one for the cost in the other mode."""
     lines = []
     for bill in bills:
         text = f"{bill.source}: {counted(bill.keys, 'key')}, {bill.known - bill.at_work - bill.by_other_steps:,} known, {bill.to_ask:,} to ask"
@@ -126,7 +126,7 @@ def _time(bill: Bill, mode: str) -> str:
 
 
 def stop_failure(stop: Stop) -> RunFailure:
-    """Why asking ended early, as the failure of a run."""
+    """The failure of a run for the reason why asking ended early."""
     reason = REASONS[stop.exit_code]
     if reason == "stopped":
         kept = "the answers so far are stored, nothing was published, and the next run continues from there"

@@ -1,4 +1,4 @@
-"""Money for people: `$12.30`, `$0.0312`, `$0.000031`, `$0`."""
+"""Formats amounts of money: `$12.30`, `$0.0312`, `$0.000031`, `$0`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LEAST = 1e-6
 
 
 def dollars(usd: float) -> str:
-    """US dollars with as many digits as say something: what costs less than a cent is not shown as nothing."""
+    """US dollars with enough digits that amounts below a cent are not shown as zero."""
     if not usd:
         return "$0"
     if abs(usd) < LEAST:

@@ -1,4 +1,4 @@
-"""An enrichment set up: the prompt, the models behind the names of the profile, what people overrode, and the label store."""
+"""Opens an enrichment: the prompt, the models of the profile, the overrides, and the label store."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Enrichment:
-    """Everything that answers a prompt in a project."""
+    """An opened prompt with its models, overrides and label store."""
 
     project: Project
     prompt: Prompt
     tiers: tuple[Tier, ...]
     overrides: Mapping[str, Mapping[str, Value]]
     store: Store
-    characters: int = MAX_CHARACTERS  # of a key that a model sees
-    personal: Policy = "refuse"  # whether keys with what is personal are sent
+    characters: int = MAX_CHARACTERS  # characters of a key that a model sees
+    personal: Policy = "refuse"  # whether keys with personal data are sent
 
     def bills(self, keys: Keys, counted: dict[str, set[str]] | None = None) -> list[Bill]:
-        """What asking would take, one bill a model; calls no service. `counted` are the keys, by question, of the bills of other steps."""
+        """The estimated cost, one bill per model, without calling a service. `counted` are the keys, by question, in the bills of other steps."""
         return estimate(keys.asked, self.tiers, self.store, self.overrides, self.project.root, counted=counted)
 
     @property
     def asks_services(self) -> bool:
-        """Whether keys leave this machine."""
+        """Whether keys are sent to services."""
         return any(isinstance(tier.model, LanguageModel) for tier in self.tiers)
 
     def check_names(self) -> None:
-        """Ask the services, which costs nothing, whether they know the models that have no price. Raises RunFailure where one is wrong."""
+        """Check with the services, for free, that models without a known price exist. Raises RunFailure if one does not."""
         for tier in self.tiers:
             if isinstance(tier.model, LanguageModel) and tier.tariff.price is None:
                 try:
@@ -64,7 +64,7 @@ class Enrichment:
                         raise RunFailure("usage", f"model-{error.cause}", error.message, error.fix) from None
 
     def ask(self, keys: Keys, budget: Budget, run: str, progress: Progress) -> Answers:
-        """Ask what was never asked. Raises RunFailure where the store fails."""
+        """Ask the keys that were never asked. Raises RunFailure if the store fails."""
         root = self.project.root
         return answer_keys(
             keys,
@@ -79,7 +79,7 @@ class Enrichment:
         )
 
     def look_up(self, keys: Keys, run: str, progress: Progress) -> Answers:
-        """The answers that cost nothing: those that are known, and those of models that look up."""
+        """The free answers: stored ones, and those of models that look up keys."""
         free = replace(self, tiers=tuple(tier for tier in self.tiers if isinstance(tier.model, LocalModel)))
         reports = free.ask(keys, Budget(), run, progress).reports
         return Answers(keys, known_answers(keys.asked, self.tiers, self.store, self.overrides), reports)
@@ -87,7 +87,7 @@ class Enrichment:
 
 @contextmanager
 def open_enrichment(project: Project, profile: Profile, ask: Ask) -> Iterator[Enrichment]:
-    """What `ask` needs, open for as long as the block runs. Raises RunFailure, and SpecError for mistakes in files."""
+    """Open everything that `ask` needs, for the duration of the block. Raises RunFailure, and SpecError for mistakes in files."""
     with opened(project, profile, ask.prompt, models_of(profile, ask.models), ask.characters) as found:
         tiers = found.tiers
         if ask.agree:
@@ -102,7 +102,7 @@ def open_enrichment(project: Project, profile: Profile, ask: Ask) -> Iterator[En
 def opened(
     project: Project, profile: Profile, prompt: str, models: Sequence[Model], characters: int = MAX_CHARACTERS
 ) -> Iterator[Enrichment]:
-    """A prompt put to some models, which see so many characters of a key. Raises RunFailure, and SpecError for mistakes in files."""
+    """Open a prompt for some models, which see so many characters of a key. Raises RunFailure, and SpecError for mistakes in files."""
     found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
     if found is None:
         raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
@@ -126,7 +126,7 @@ async def _check(model: LanguageModel) -> None:
 
 
 def models_of(profile: Profile, names: tuple[str, ...]) -> tuple[Model, ...]:
-    """The models behind names of a profile, in the order in which they are asked."""
+    """The models with these names in the profile, in the order in which they are asked."""
     return tuple(use.value for name in names for use in profile.models[name])
 
 

@@ -1,4 +1,4 @@
-"""The bill before it is run up: how many keys each model would be asked, in how many requests, tokens, dollars and minutes."""
+"""Estimates the cost before asking: the keys for each model, and the requests, tokens, dollars and minutes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from etlrun.spec.normal_form import PART
 from etlrun.spec.outputs import LabelOutput, LabelsOutput, Value
 from etlrun.spec.personal_kinds import Policy
 
-TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some
-ANSWER_TOKENS = 12  # of one item of an answer, its value aside
+TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted tokens
+ANSWER_TOKENS = 12  # of one item of an answer, without its value
 SECONDS_A_REQUEST = 4.0
-ENOUGH = 50  # keys that two models have answered, from which it shows how often they agree
-DOUBT = 0.2  # the share on which they do not, until then
+ENOUGH = 50  # the fewest keys answered by two models from which their agreement is measured
+DOUBT = 0.2  # the assumed share on which they do not agree, until then
 
 
 @dataclass(frozen=True)
 class Bill:
-    """What asking a model would take. `usd` is None where no price is known; `minutes` is at the account's limits, and for requests that
-    are asked at once. `looks_personal` are keys by the kind of personal data that they seem to hold, `held_back` spellings that are not asked
-    because of it. `at_work` of the known keys are in jobs that are paid for, and `by_other_steps` are asked by a step before;
-    `other_usd` is the price in the other mode. Tokens are those of `counted_in` earlier requests about the question, where there are some.
+    """The estimated cost of asking a model. `usd` is None if no price is known; `minutes` assumes the account's limits and direct requests.
+    `looks_personal` counts keys by the kind of personal data that they seem to contain, `held_back` spellings that are not asked because
+    of it. `at_work` of the known keys are in jobs that are already paid, and `by_other_steps` are asked by an earlier step; `other_usd` is
+    the price in the other mode. Tokens are based on `counted_in` earlier requests about the question, if there are any.
     """
 
     source: str
@@ -53,7 +53,7 @@ class Bill:
     held_back: Mapping[str, int] = field(default_factory=dict)
     personal: Policy = "refuse"
     counted_in: int = 0
-    assumed_thoughts: int = 0  # of the tokens out
+    assumed_thoughts: int = 0  # of the output tokens
 
 
 def estimate(
@@ -64,10 +64,10 @@ def estimate(
     root: Path,
     counted: dict[str, set[str]] | None = None,
 ) -> list[Bill]:
-    """The bill of each model of a cascade. Calls no service: a model that looks up is asked for real, since that costs nothing.
+    """The bill of each model of a cascade, without calling a service; models that look up keys are really asked, because that is free.
 
-    `store` is None where there is none yet. `counted` are the keys, by question, of the bills of other steps: a key is asked once. Those of
-    these bills are added. Raises SpecError for mistakes in the files of a model.
+    `store` is None if it does not exist yet. `counted` are the keys, by question, in the bills of other steps, since a key is asked once; the
+    keys of these bills are added to it. Raises SpecError for mistakes in the files of a model.
     """
     bills: list[Bill] = []
     still_open = [key for key in keys if key.normal not in overrides]
@@ -86,7 +86,7 @@ def estimate(
 def _bill_and_solved(
     tier: Tier, keys: Sequence[Key], store: Store | None, root: Path, counted: dict[str, set[str]] | None
 ) -> tuple[Bill, set[str]]:
-    """The bill of a model for keys, and those that it is expected to answer."""
+    """The bill of a model for keys, and the keys that it is expected to answer."""
     known = store.judged(tier.questions, [key.normal for key in keys]) if store else {}
     at_work = keys_at_work(store.jobs([question.id for question in tier.questions])) if store else set()
     missing = [key for key in keys if key.normal not in known or known[key.normal].status not in SETTLED]
@@ -106,7 +106,7 @@ def _bill_and_solved(
 
 
 def _agreed_on(together: tuple[Tier, ...], keys: Sequence[Key], answered: set[str], store: Store | None) -> set[str]:
-    """The keys on which two models agree or, where one has not been asked, may: as many as of those that both have answered."""
+    """The keys on which two models agree, or will probably agree if one has not been asked: by the share among keys that both have answered."""
     names = [key.normal for key in keys if key.normal in answered]
     first, second = (store.judged(tier.questions, names) if store else {} for tier in together)
     both = [name for name in names if name in first and name in second]
@@ -151,14 +151,14 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], earlier: Counted) -> Bill
 
 
 def _note(tier: Tier, model: LanguageModel) -> str:
-    """What a person should know of the name of a model before it is asked."""
+    """A note for the user about the name of a model before it is asked."""
     if rerouted := rerouted_name(tier.name, model.accept):
         return f"{rerouted.message}: {rerouted.fix}"
     return "" if model.price else note_on(tier.name)
 
 
 def _with_what_is_asked_again(keys: int, batch: int, earlier: Counted) -> tuple[int, int]:
-    """How often keys are asked, and in how many requests, where as many come back without an answer as did earlier."""
+    """The number of questions and requests, including repeats, if as many keys come back without an answer as in earlier requests."""
     asked, requests = keys, -(-keys // batch)
     if not earlier.answered:
         return asked, requests
@@ -168,7 +168,7 @@ def _with_what_is_asked_again(keys: int, batch: int, earlier: Counted) -> tuple[
 
 
 def _tokens(tier: Tier, model: LanguageModel, requests: int, keys: int, letters: float) -> tuple[float, float]:
-    """Tokens, in and out, of so many requests about so many keys of `letters` each, as far as nobody has counted them."""
+    """Input and output tokens of so many requests about so many keys with `letters` each, if no service has counted them."""
     question = tier.question
     items = keys + requests * min(CANARIES, len(question.prompt.canaries))
     taken = (requests * (len(question.system) + 30) + letters * keys + 18 * items) * TOKENS_PER_CHARACTER
@@ -176,12 +176,12 @@ def _tokens(tier: Tier, model: LanguageModel, requests: int, keys: int, letters:
 
 
 def _thoughts(tier: Tier, model: LanguageModel) -> float:
-    """Tokens that a request may spend on thinking, as long as nobody has counted them: a quarter of what is reserved."""
+    """Thinking tokens per request, until a service has counted them: a quarter of the reserved tokens."""
     return model.thought_tokens(tier.name) / 4
 
 
 def _value_tokens(question: Question) -> float:
-    """Tokens of the values of one answer: a label's letters by three (of two labels where several may be given), half the longest of anything else."""
+    """Tokens of the values in one answer: a label's letters divided by three (two labels if several are allowed), half the longest of other values."""
     total = 0.0
     for output in question.prompt.outputs:
         lengths = [len(label) for label in output.labels] if isinstance(output, LabelOutput) else [output.longest / 2]

@@ -1,4 +1,4 @@
-"""Hold the answers of models against a golden set: keys with answers that people are sure of."""
+"""Compares the answers of models with a golden set: keys with known right answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from etlrun.working import Reporter
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The score of every output, and what asking for it took."""
+    """The score of every output, and the report of asking."""
 
     scores: Mapping[str, Score]
     requests: int
@@ -33,7 +33,7 @@ NOTHING_EVALUATED = Evaluation({}, 0, 0.0, 0)
 
 
 def budget_of(ask: Ask) -> Budget:
-    """What the step allows a run to spend."""
+    """The budget of the step for a run."""
     return Budget(ask.usd, ask.keys, requests=ask.requests)
 
 
@@ -46,7 +46,7 @@ def evaluate(
     run: str,
     progress: Progress,
 ) -> Evaluation:
-    """Ask what is not known of the golden keys, and score all answers; overrides do not count. Raises RunFailure, and SpecError for the file."""
+    """Ask the golden keys without a stored answer, and score all answers; overrides are ignored. Raises RunFailure, and SpecError for the file."""
     answered = read_answers(golden, os.path.relpath(golden), enrichment.prompt.outputs, enrichment.prompt.keys)
     if not answered:
         raise RunFailure(
@@ -77,7 +77,7 @@ def evaluate(
 def check_accuracy(
     enrichment: Enrichment, ask: Ask, consent: Consent, threshold: float, run: str, reporter: Reporter
 ) -> Evaluation:
-    """Evaluate before anything else is asked; gives what that took. Raises RunFailure where a score is below what is wanted."""
+    """Evaluate before anything else is asked; returns the report. Raises RunFailure if a score is below the required accuracy."""
     golden = enrichment.project.path(ask.golden)
     found = evaluate(enrichment, golden, consent, budget_of(ask), threshold, run, reporter.progress)
     for name, scored in found.scores.items():

@@ -1,4 +1,4 @@
-"""Looking keys up with a finder: free, at once, and remembered like any other answer."""
+"""Looks keys up with a finder: free, immediate, and stored like any other answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def look_up(
     run: str = "",
     progress: Progress = no_progress,
 ) -> AskingReport:
-    """Look `keys` up, those that the store does not know yet; a key that the finder does not know is `abstained`."""
+    """Look up those `keys` that the store does not know yet; a key that the finder does not know is `abstained`."""
     began = time.monotonic()
     store.add_question(question, source)
     known = {

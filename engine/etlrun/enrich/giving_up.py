@@ -1,4 +1,4 @@
-"""When asking is given up: nothing but failures, a quota that is used up, answers that thinking leaves no room for."""
+"""Decides when to stop asking: only failures, an exhausted quota, or answers cut off because of thinking."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from etlrun.enrich.questions import Sheet
 from etlrun.enrich.report import Stop, StopReason
 from etlrun.enrich.terms import Terms
 
-FIRST_TRIES = (
-    20  # requests in a row without any answer, before the first one, after which the service is taken to be down
-)
-CUT_OFF = (
-    3  # answers cut off before they hold a label, before there is any, after which the room is taken to be too small
-)
-MOST_PAUSES = 20  # pauses in a row, without one answer, after which a quota is taken to be used up
-BARREN = 30  # requests in a row, without one answer, after which going on is taken to be useless
+FIRST_TRIES = 20  # failed requests in a row before the first answer, after which the service is considered down
+CUT_OFF = 3  # answers in a row cut off before a label, before the first one, after which the token limit is considered too small
+MOST_PAUSES = 20  # pauses in a row without an answer, after which the quota is considered exhausted
+BARREN = 30  # requests in a row without an answer, after which continuing is considered useless
 
 
 class GiveUp:
-    """Counts what went wrong in a row, and says `stop` where going on is taken to be useless."""
+    """Counts failures in a row, and calls `stop` if continuing is useless."""
 
     def __init__(self, terms: Terms, limiter: Limiter, stop: Callable[[Stop], None]) -> None:
         self.terms = terms
@@ -31,12 +27,12 @@ class GiveUp:
         self.cut_off = 0
 
     def answered(self) -> None:
-        """A request gave an answer: what went wrong before counts no more."""
+        """A request had an answer: reset the counts of failures."""
         self.barren = 0
         self.limiter.answered()
 
     def react(self, slot: RequestSlot, error: ModelError) -> None:
-        """Stop, slow down or go on, as a failure wants it."""
+        """Stop, slow down or continue, depending on the failure."""
         if error.cause == "rate":
             self.limiter.pause(slot, error.wait)
             if self.limiter.pauses > MOST_PAUSES:
@@ -63,7 +59,7 @@ class GiveUp:
             self.stop(Stop(reason, message, fix or f"{what}; the answers so far are stored"))
 
     def count_cut_off(self, sheet: Sheet, reply: ModelReply) -> None:
-        """Stop where thinking eats the room of the answers: until there is one, requests go one by one."""
+        """Stop if thinking uses up the tokens of the answers. Until the first answer, requests are sent one by one."""
         self.cut_off += 1
         if self.cut_off < CUT_OFF:
             return
@@ -72,7 +68,7 @@ class GiveUp:
 
 
 def used_room(sheet: Sheet, reply: ModelReply) -> str:
-    """Why an answer was cut off before it held a label."""
+    """The reason why an answer was cut off before it contained a label."""
     if reply.usage and reply.usage.thoughts:
         return f"{reply.usage.thoughts:,} of {reply.usage.output:,} tokens went into thinking"
     return f"{sheet.request.max_output_tokens:,} tokens are not enough for thinking and the answer"

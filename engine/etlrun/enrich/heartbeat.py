@@ -1,4 +1,4 @@
-"""Keep the leases of this process for as long as it works."""
+"""Renews the leases of this process while it works."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Call = Callable[..., asyncio.Future[Any]]
 
 @contextlib.asynccontextmanager
 async def alive(store: Store, call: Call) -> AsyncIterator[None]:
-    """Keep this process's leases for as long as the block runs; `call` runs what is given to it in the store's thread."""
+    """Renew this process's leases during the block; `call` runs a function in the store's thread."""
     await call(store.heartbeat)
     beating = asyncio.create_task(_keep_beating(store, call))
     try:
@@ -29,5 +29,5 @@ async def alive(store: Store, call: Call) -> AsyncIterator[None]:
 async def _keep_beating(store: Store, call: Call) -> None:
     while True:
         await asyncio.sleep(LIFE / 4)
-        with contextlib.suppress(RunFailure):  # the next commit will say so
+        with contextlib.suppress(RunFailure):  # the next commit will report it
             await call(store.heartbeat)

@@ -1,4 +1,4 @@
-"""What is removed from the label store on a person's word: keys, questions that nobody asks any more, answers to be asked again."""
+"""Removes data from the label store at the user's request: keys, unused questions, answers to be asked again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 
 @dataclass(frozen=True)
 class Forgotten:
-    """Keys that were removed (normal forms), their number of answers, and files that still hold such a key."""
+    """Removed keys (normal forms), the number of their answers, and files that still contain such a key."""
 
     keys: tuple[str, ...]
     answers: int
@@ -28,8 +28,8 @@ class Forgotten:
 
 
 def forget_keys(project: Project, store: Store, texts: Sequence[str], *, parts: bool) -> Forgotten:
-    """Remove all that the store knows of keys or, with `parts`, of keys that hold the texts: each question's answers, and their traces
-    in a file. Raises RunFailure."""
+    """Remove everything about keys from the store or, with `parts`, about keys that contain the texts: answers of all questions, and traces
+    in the store's file. Raises RunFailure."""
     wanted = [normal_form(text) for text in texts]
     keys = tuple(dict.fromkeys(key for text in wanted for key in (store.holding(text) if parts else [text])))
     answers = sum(store.forget(cost.question, keys) for cost in store.costs()) if keys else 0
@@ -47,7 +47,7 @@ def prompts_of(project: Project) -> Iterator[Prompt]:
 
 
 def questions_of(project: Project, prompt: Prompt, profiles: Iterable[Profile]) -> tuple[Question, ...]:
-    """A prompt as it is put to every model of some profiles. Raises RunFailure where a model is not set up, and SpecError for its files."""
+    """The questions of a prompt to every model of some profiles. Raises RunFailure if a model is not set up, and SpecError for its files."""
     models = [use.value for profile in profiles for uses in profile.models.values() for use in uses]
     try:
         tiers = tiers_of(prompt, models, project.root, from_environment)
@@ -58,7 +58,7 @@ def questions_of(project: Project, prompt: Prompt, profiles: Iterable[Profile]) 
 
 
 def unused(project: Project, store: Store) -> list[Cost]:
-    """The questions of the store that no prompt of the project asks any model of any profile. Raises RunFailure, and SpecError."""
+    """The questions of the store that no prompt and no model of the project's profiles uses. Raises RunFailure, and SpecError."""
     profiles = project.profiles.values()
     asked = [question for prompt in prompts_of(project) for question in questions_of(project, prompt, profiles)]
     return [cost for cost in store.costs() if not _is_one_of(cost.question, asked)]
@@ -70,14 +70,14 @@ def _is_one_of(question: str, asked: Sequence[Question]) -> bool:
 
 
 def prune(store: Store, costs: Sequence[Cost]) -> int:
-    """Remove questions with their answers and requests; gives how many answers there were. Raises RunFailure."""
+    """Remove questions with their answers and requests; returns the number of answers. Raises RunFailure."""
     answers = sum(store.forget_question(cost.question) for cost in costs)
     store.compact()
     return answers
 
 
 def ask_again(project: Project, profile: Profile, store: Store, prompt: str, statuses: Sequence[Status]) -> int:
-    """Let the keys that have such a status be asked again by the next run; gives how many there are. Raises RunFailure, and SpecError."""
+    """Let the next run ask the keys with such a status again; returns their number. Raises RunFailure, and SpecError."""
     found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
     if found is None:
         raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")

@@ -1,4 +1,4 @@
-"""What the replies of a job that has ended are worth: the same checks as for a request that is answered at once."""
+"""Reads the replies of an ended job, with the same checks as for direct requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from etlrun.enrich.store import RequestEntry
 
 @dataclass(frozen=True)
 class JobVerdict:
-    """What came of each request of a job, and why asking must end where another model answered."""
+    """The result of each request of a job, and the reason to stop if a different model answered."""
 
     outcomes: Sequence[RequestOutcome]
     stop: Stop | None = None
@@ -36,14 +36,14 @@ class JobVerdict:
 
     @property
     def details(self) -> Counter[str]:
-        """How often each thing was wrong inside the replies."""
+        """The number of problems inside the replies, by kind."""
         found: Counter[str] = Counter()
         for outcome in self.outcomes:
             found.update(outcome.verdict.details if outcome.verdict else ())
         return found
 
     def entries(self, question: Question, seconds: float) -> Mapping[str, list[RequestEntry]]:
-        """What goes into the store, by question; a key that was forgotten meanwhile is left out. The job took so many `seconds`."""
+        """The entries for the store, by question, without keys that were forgotten in the meantime. The job took `seconds`."""
         found: dict[str, list[RequestEntry]] = {}
         for outcome in self.outcomes:
             asked = outcome.answerer.question if outcome.answerer else question
@@ -53,10 +53,10 @@ class JobVerdict:
 
 
 def read_replies(question: Question, job: Job, found: ServiceJob, answerers: Answerers) -> JobVerdict:
-    """Check the replies of a job, each against the sheet whose name it carries. A request without one is asked again."""
+    """Check each reply of a job against the sheet with its name. A request without a reply is asked again."""
     replies: dict[str, JobReply] = {}
     for reply in found.replies:
-        replies.setdefault(reply.name, reply)  # a second reply of the same name is nobody's
+        replies.setdefault(reply.name, reply)  # a second reply of the same name is ignored
     has_strays = bool(replies.keys() - {sheet.sheet.batch for sheet in job.sheets})
     may_be_billed = has_strays or found.state in ("done", "lost")
     missing = ModelError(

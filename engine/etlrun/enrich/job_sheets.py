@@ -1,4 +1,4 @@
-"""The requests of a job: the keys that are open, in batches, and as many of those as the money and the service allow."""
+"""Writes the requests of a job: open keys in batches, as many as the budget and the service allow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etlrun.enrich.terms import Budget
 
 
 def batches_of(rest: Sequence[Key], again: Sequence[Batch], size: int) -> list[Batch]:
-    """The keys that are open, in batches: those that jobs left open as they are to be asked `again`, then the others."""
+    """Open keys in batches: first those `again` that jobs left open, then the others."""
     by_name = {key.normal: key for key in rest}
     found = []
     for batch in again:
@@ -26,13 +26,13 @@ def batches_of(rest: Sequence[Key], again: Sequence[Batch], size: int) -> list[B
 
 
 def of_these(batches: Sequence[Batch], names: set[str]) -> list[Batch]:
-    """What is left of batches without the keys that are not among `names`."""
+    """Batches reduced to the keys in `names`."""
     kept = (replace(batch, keys=tuple(key for key in batch.keys if key.normal in names)) for batch in batches)
     return [batch for batch in kept if batch.keys]
 
 
 class SheetWriter:
-    """Writes the requests of jobs that put one question."""
+    """Writes the requests of jobs for one question."""
 
     def __init__(self, question: Question, answerers: Answerers, thoughts: int, chance: random.Random) -> None:
         self.question = question
@@ -41,7 +41,7 @@ class SheetWriter:
         self.chance = chance
 
     def sheets(self, batches: Sequence[Batch], left: Budget, most_bytes: int) -> list[JobSheet]:
-        """The requests of the next job: of the first batches, as many as `left` and the service allow."""
+        """The requests of the next job: for the first batches, as many as `left` and the service allow."""
         found: list[JobSheet] = []
         names: set[str] = set()
         worst = size = 0.0
@@ -55,7 +55,7 @@ class SheetWriter:
         return found
 
     def sheet(self, batch: Batch, names: set[str]) -> JobSheet:
-        """The request about a batch, under a name that is not among `names`."""
+        """The request for a batch, with a name that is not in `names`."""
         while True:
             sheet = write_sheet(self.question, batch.keys, self.chance, self.thoughts)
             if sheet.batch not in names:

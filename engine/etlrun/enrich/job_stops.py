@@ -1,4 +1,4 @@
-"""What stops asking where jobs are the cause: they are at work, they ended badly, or their service failed."""
+"""Reasons to stop asking because of jobs: they are at work, they ended badly, or their service failed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDED = {"failed": "failed", "cancelled": "was cancelled at the service"}
 
 
 def keys_in_a_job(count: int) -> Stop:
-    """Keys that this process wants are in a job of the store."""
+    """Keys of this process are in a job of the store."""
     message = f"{counted(count, 'key')} {'is' if count == 1 else 'are'} in a running job"
     return Stop("job-at-work", message, "run again later")
 
@@ -39,7 +39,7 @@ def jobs_at_work(jobs: Sequence[Job]) -> Stop:
 
 
 def ended_badly(job: Job, found: ServiceJob) -> Stop | None:
-    """A job failed or was cancelled; None where it ended in another way."""
+    """A job failed or was cancelled; None if it ended in another way."""
     if found.state not in ENDED:
         return None
     message = f"the job {job.id} ({found.name}) {ENDED[found.state]}: {found.message or 'no reason given'}"

@@ -1,4 +1,4 @@
-"""Hand a job in, once: written down before, found again after a lost connection or a killed process, and never a second time."""
+"""Submits a job exactly once: it is stored before, and found again after a lost connection or a killed process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from etlrun.enrich.jobs import Job, JobSheet
 from etlrun.enrich.limiter import LONGEST_WAIT
 from etlrun.enrich.store import Store
 
-TRIES = 5  # of a call that a service was too busy for
-UNSURE = ("service", "unreadable")  # a call that may have been carried out all the same
+TRIES = 5  # attempts of a call if a service is too busy
+UNSURE = ("service", "unreadable")  # errors after which the call may have been executed nevertheless
 PASSING = ("rate", *UNSURE)
 
 Pause = Callable[[float], Awaitable[None]]
@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 
 
 class JobSubmitter:
-    """Hands jobs in at one service, and finds those that were."""
+    """Submits jobs to one service, and finds submitted ones."""
 
     def __init__(self, client: JobClient, store: Store, call: Call, pause: Pause, first_wait: float) -> None:
         self.client = client
@@ -33,9 +33,9 @@ class JobSubmitter:
         self.first_wait = first_wait
 
     async def hand_in(self, job: Job, sheets: Sequence[JobSheet]) -> None:
-        """Hand in an intended job, which stays intended where the service cannot say yet whether it was taken.
+        """Submit an intended job. It stays intended if the service cannot say yet whether it was accepted.
 
-        Raises ModelError: the job is then gone from the store or, where nobody knows whether it was taken, intended.
+        Raises ModelError: then the job is removed from the store or, if it may have been accepted, stays intended.
         """
         requests = [JobRequest(sheet.sheet.batch, sheet.sheet.request) for sheet in sheets]
         for attempt in range(1, TRIES + 1):
@@ -56,10 +56,10 @@ class JobSubmitter:
                 return
 
     async def find_again(self, job: Job, settling: float) -> str | None:
-        """The name of a job that a process, which is gone, intended.
+        """Find the name of a job that was intended by a process that no longer exists.
 
-        None where it was never handed in, and then it is gone from the store, or where the service cannot say yet, and then it is kept.
-        A list of the service is believed only when the job would be `settling` seconds old. Raises ModelError.
+        None if it was never submitted (then it is removed from the store), or if the service cannot say yet (then it is kept).
+        The service's list counts only once the job would be `settling` seconds old. Raises ModelError.
         """
         await self.pause(job.at + settling - time.time())
         try:
@@ -79,7 +79,7 @@ class JobSubmitter:
         return await self.retried(lambda: self.client.find(sought))
 
     async def retried(self, make: Callable[[], Awaitable[Made]]) -> Made:
-        """What a call that changes nothing gives, which is repeated where the service was busy. Raises ModelError."""
+        """The result of a read-only call, repeated while the service is busy. Raises ModelError."""
         for attempt in range(1, TRIES):
             try:
                 return await make()

@@ -1,6 +1,6 @@
-"""Jobs as the label store keeps them: requests handed to a service together, and what is needed to read their replies.
+"""Jobs in the label store: requests that are submitted to a service together, and the data to read their replies.
 
-A job is *intended* before it is handed in, under its `id` as the label, *at work* from then on, and open until its replies are in the store.
+A job is *intended* before it is submitted with its `id` as label, *at work* after that, and open until its replies are stored.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from etlrun.enrich.questions import Sheet
 
 State = Literal["intended"] | JobState
 OPEN: tuple[State, ...] = ("intended", "at work")
-NOT_KEPT = Request("", "", {}, 0)  # a reply is read without what asked for it
+NOT_KEPT = Request("", "", {}, 0)  # not needed to read a reply
 FORGOTTEN = Key("", "", 0)
 
 
 @dataclass(frozen=True)
 class JobSheet:
-    """A request of a job: its keys in their order with what was tried before (see Batch), and the US dollars that it cannot exceed."""
+    """A request of a job: its keys in order, earlier tries (see Batch), and its highest cost in US dollars."""
 
     keys: tuple[Key, ...]
     tries: int
@@ -42,12 +42,12 @@ class JobSheet:
         }
 
     def without(self, forgotten: Collection[str]) -> JobSheet:
-        """The same request, whose reply says nothing about the keys that are forgotten."""
+        """The same request without forgotten keys, so that replies about them are ignored."""
         return replace(self, keys=tuple(FORGOTTEN if key.normal in forgotten else key for key in self.keys))
 
 
 def sheet_of(found: Mapping[str, Any]) -> JobSheet:
-    """What `as_object` gave."""
+    """Read the result of `as_object`."""
     keys = tuple(Key(normal, shown, 0) for normal, shown in found["keys"])
     canaries = {int(place): answer for place, answer in found["canaries"].items()}
     tries, outages = found["tries"]
@@ -58,7 +58,7 @@ def sheet_of(found: Mapping[str, Any]) -> JobSheet:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the label store. `content` holds its sheets until their replies are there; `usd` is reserved, `spent` is what it cost."""
+    """A job of the label store. `content` has its sheets until their replies are read; `usd` is reserved, `spent` is its real cost."""
 
     id: str
     question: str
@@ -86,7 +86,7 @@ class Job:
 
     @property
     def held(self) -> list[str]:
-        """The normal forms of the keys that wait for its replies."""
+        """The normal forms of the keys that wait for this job."""
         sheets = json.loads(self.content) if self.content else ()
         return [normal for sheet in sheets for normal, _ in sheet["keys"] if normal]
 

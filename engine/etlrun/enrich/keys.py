@@ -1,4 +1,4 @@
-"""The distinct keys of a column: those worth asking, and which spelling is which key."""
+"""Finds the distinct keys of a column to ask, and the key of each spelling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etlrun.spec.personal_kinds import Policy, count_kinds, may_be_asked, sender
 
 
 class Key(NamedTuple):
-    """A distinct key: its normal form, the commonest spelling (which a model sees), and the rows that carry it."""
+    """A distinct key: its normal form, its most frequent spelling (which a model sees), and its number of rows."""
 
     normal: str
     shown: str
@@ -24,8 +24,8 @@ class Key(NamedTuple):
 class Keys:
     """The distinct keys of a column.
 
-    `asked` are those worth asking, most rows first (ties by normal form); `raw` are the spellings as given and
-    `place[i]` is the index in `asked` of the key of `raw[i]`, or -1 where it is never asked.
+    `asked` are the keys to ask, those with the most rows first (ties by normal form); `raw` are the original spellings, and
+    `place[i]` is the index in `asked` of the key of `raw[i]`, or -1 if it is never asked.
     """
 
     raw: Sequence[str]
@@ -34,16 +34,16 @@ class Keys:
     place: array[int]
 
     def held_back(self) -> dict[str, int]:
-        """How many spellings that are never asked hold each kind of personal data."""
+        """The number of spellings that are not asked, by kind of personal data."""
         return count_kinds(text for text, place in zip(self.raw, self.place) if place < 0)
 
 
 def distinct_keys(
     spellings: Iterable[tuple[str, int]], characters: int = MAX_CHARACTERS, personal: Policy = "refuse"
 ) -> Keys:
-    """Gather distinct spellings, each with its number of rows, into keys, of which a model sees so many characters.
+    """Group distinct spellings, each with its number of rows, into keys. A model sees so many characters of a key.
 
-    Spellings that hold what is `personal` are no keys; masked, they are the keys of what is left of them.
+    Spellings with `personal` data are not asked; if they are masked, the masked text is the key.
     """
     with not_collecting():
         return _distinct_keys(spellings, characters, personal)
@@ -53,7 +53,7 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int, person
     sent = sender(personal)
     raw: list[str] = []
     rows = array("q")
-    groups: dict[str, int] = {}  # normal form -> its number; columns of numbers, since there may be millions
+    groups: dict[str, int] = {}  # normal form -> its number; arrays of numbers, because there may be millions
     group_of, best, total = array("q"), array("q"), array("q")
     for index, (text, count) in enumerate(spellings):
         raw.append(text)
@@ -80,5 +80,5 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int, person
 
 
 def stored_spelling(key: Key) -> str:
-    """What the label store shows people of a key: at most 120 characters."""
+    """The text of a key in the label store: at most 120 characters."""
     return readable(key.shown)[:MAX_CHARACTERS]

@@ -1,4 +1,4 @@
-"""The label store of a profile, wherever it is."""
+"""Opens the label store of a profile: a file or a database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_labels(project: Project, profile: Profile) -> Store:
 
 
 def store_on_network(project: Project, profile: Profile) -> str:
-    """What is wrong with a label store whose file is on a network file system; `""` where it is on another, or on a server."""
+    """The problem of a label store on a network file system; `""` for another file system, or a server."""
     text = filled(profile.labels)
     if text in profile.connections or wrong_labels(text, profile.connections):
         return ""
@@ -44,7 +44,7 @@ def store_on_network(project: Project, profile: Profile) -> str:
 
 
 def _file(root: Path, text: str) -> Path:
-    """The file of a store, which `labels` may say to stand anywhere. Raises RunFailure where a link inside the project leads out of it."""
+    """The file of a store, which may be anywhere. Raises RunFailure if a link inside the project leads out of it."""
     path = root / text
     if "\0" not in text and Path(os.path.abspath(path)).is_relative_to(root) and path_inside(root, path) is None:
         fix = "write the path of the file itself in `labels` of the profile, or remove the link"
@@ -55,7 +55,7 @@ def _file(root: Path, text: str) -> Path:
 
 
 def open_store(where: Path | ServerAccess) -> Store:
-    """Open the label store in a SQLite file, made where it is missing, or in a database on a server. Raises RunFailure."""
+    """Open the label store in a SQLite file, which is created if missing, or in a database on a server. Raises RunFailure."""
     from etlrun.enrich._sql_store import SqlStore
 
     return SqlStore(where)

@@ -1,6 +1,6 @@
-"""The limiter: one for all requests of a run. It holds back what would pass a limit of the account or the cap on money.
+"""The limiter of all requests of a run: delays requests that would exceed a limit of the account or the budget.
 
-Time is the running loop's own clock, so that a test's loop decides how fast it passes.
+Time is the clock of the event loop, so that tests can control it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from etlrun.contracts.model import Allowance, Counted
 from etlrun.enrich.allowed import RemainingLimit
 
-SLOWER = 0.7  # what is left of the rate after the service said: too many requests
-CREEP = 0.01  # how much of the full rate each answer gives back
-FIRST_WAIT = 0.5  # seconds; the ceiling of the first random wait, doubled each time
+SLOWER = 0.7  # the remaining share of the rate after `too many requests`
+CREEP = 0.01  # the share of the full rate that each answer restores
+FIRST_WAIT = 0.5  # seconds; the largest first random wait, doubled each time
 LONGEST_WAIT = 60.0
-LEAST_WAIT = 1e-6  # a shorter one is what is left of rounding
+LEAST_WAIT = 1e-6  # shorter waits are rounding errors
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the account allows, and how patient to be. None means no limit."""
+    """The limits of the account, and how long to wait. None means no limit."""
 
     concurrency: int = 16
     requests_per_minute: int | None = None
@@ -33,16 +33,16 @@ class Limits:
 
 
 class Closed(Exception):
-    """The limiter lets no request through any more."""
+    """The limiter is closed: no more requests are allowed."""
 
 
 class CapReached(Exception):
-    """The next request could cost more than the cap leaves."""
+    """The next request could cost more than the rest of the budget."""
 
 
 @dataclass
 class RequestSlot:
-    """The leave to send one request: what was reserved for it, and when."""
+    """The permission to send one request: what was reserved for it, and when."""
 
     limiter: Limiter
     tokens: int
@@ -52,14 +52,14 @@ class RequestSlot:
     is_open: bool = True
 
     def settle(self, tokens: int | None, usd: float) -> None:
-        """Give the slot back; `tokens` is what the service counted (None: not known), `usd` what the request cost."""
+        """Release the slot; `tokens` is the count of the service (None: not known), `usd` the cost of the request."""
         if self.is_open:
             self.is_open = False
             self.limiter.leave(self, self.tokens if tokens is None else tokens, usd)
 
 
 class Limiter:
-    """Lets requests through as the limits allow, in the order they came."""
+    """Lets requests through within the limits, in order of arrival."""
 
     def __init__(self, limits: Limits, cap_usd: float | None, chance: random.Random) -> None:
         self.limits = limits
@@ -77,15 +77,15 @@ class Limiter:
         self.gate = asyncio.Lock()
         self.freed = asyncio.Event()
         self.closed = asyncio.Event()
-        self.is_introduced = False  # whether it is known which model answers: until then requests go one by one
+        self.is_introduced = False  # whether it is known which model answers: until then requests are sent one by one
         self.is_proven = False  # whether it is known what a request costs
-        self.allowed: dict[Counted, RemainingLimit] = {}  # what the service last said that it takes
-        self.dearer = 1.0  # how many times its worst price a request has cost
+        self.allowed: dict[Counted, RemainingLimit] = {}  # the remaining limits in the service's last reply
+        self.dearer = 1.0  # the highest ratio of a request's cost to its worst price
 
     async def enter(self, tokens: int, worst_usd: float, room: int = 0) -> RequestSlot:
-        """Wait for leave to send a request of so many input tokens, with `room` for those of its answer, that costs `worst_usd` at most.
+        """Wait until a request may be sent with so many input tokens, `room` output tokens, and a cost of at most `worst_usd`.
 
-        Raises CapReached where the money does not suffice even when all that is under way comes back cheap, and Closed after `close`.
+        Raises CapReached if the budget is too small even if all requests under way turn out cheap, and Closed after `close`.
         """
         async with self.gate:
             await self._until_free()
@@ -114,7 +114,7 @@ class Limiter:
         self.freed.set()
 
     def learn(self, slot: RequestSlot, allowances: Sequence[Allowance]) -> None:
-        """Keep to what the service said of its limits beside its reply to the request of `slot`."""
+        """Use the limits that the service reported with its reply to the request of `slot`."""
         amounts = _amounts(slot.tokens, slot.room)
         for allowance in allowances:
             under_way = (self.in_flight - slot.is_open) * amounts[allowance.counted]
@@ -123,18 +123,18 @@ class Limiter:
             )
 
     def introduced(self) -> None:
-        """The model that answers is the one that was asked: requests may go side by side."""
+        """The right model has answered: from now on, requests may be sent in parallel."""
         self.is_introduced = True
 
     def answered(self) -> None:
-        """An answer came: the rate creeps back."""
+        """An answer arrived: raise the rate a little."""
         self.rate = min(1.0, self.rate + CREEP)
         self.pauses = 0
 
     def pause(self, slot: RequestSlot, wait: float | None) -> None:
-        """The service said that there were too many requests: everybody waits for `wait` seconds or, where it named none, a random while.
+        """The service answered `too many requests`: all requests wait `wait` seconds or, if it gave none, a random time.
 
-        Requests that were sent before the last pause say nothing new: they prolong it, and do not slow the rate again.
+        Replies to requests from before the last pause only prolong it; they do not slow the rate again.
         """
         is_news = slot.entered > self.last_pause
         if is_news:
@@ -146,7 +146,7 @@ class Limiter:
             self.paused_until = max(self.paused_until, _now() + seconds)
 
     def backoff(self, tries: int) -> float:
-        """Seconds to wait after `tries` failures in a row: anything up to a ceiling that doubles (full jitter)."""
+        """Seconds to wait after `tries` failures in a row: random, up to a limit that doubles (full jitter)."""
         ceiling = min(self.limits.longest_wait, self.limits.first_wait * 2 ** min(max(0, tries - 1), 20))
         return self.chance.uniform(0, ceiling)
 
@@ -157,18 +157,18 @@ class Limiter:
                 await asyncio.wait_for(self.closed.wait(), seconds)
 
     def close(self) -> None:
-        """Let no further request through, and wake who waits."""
+        """Allow no more requests, and wake up waiting ones."""
         self.closed.set()
         self.freed.set()
 
     @property
     def lanes(self) -> int:
-        """Requests that may be under way at the same time, at the present rate."""
+        """The number of requests that may be under way at the same time, at the current rate."""
         return max(1, int(self.limits.concurrency * self.rate)) if self.is_introduced else 1
 
     @property
     def is_overspent(self) -> bool:
-        """Whether requests have cost more than the cap, which their worst prices kept to."""
+        """Whether requests have cost more than the cap, although their worst prices were within it."""
         return self.cap_usd is not None and self.spent > self.cap_usd
 
     async def _until_free(self) -> None:
@@ -180,7 +180,7 @@ class Limiter:
         if self.cap_usd is None:
             return
         while not self.closed.is_set():
-            if self.is_proven or not self.in_flight:  # the first one shows whether the worst price is to be trusted
+            if self.is_proven or not self.in_flight:  # the first one shows whether the worst price is correct
                 if self.spent + (self.reserved + worst_usd) * self.dearer <= self.cap_usd:
                     return
                 if self.spent + worst_usd * self.dearer > self.cap_usd or not self.in_flight:
@@ -207,7 +207,7 @@ class Limiter:
 
 
 def _amounts(tokens: int, room: int) -> dict[Counted, int]:
-    """What a request takes of each limit that a service may have."""
+    """What a request uses of each limit."""
     return {"requests": 1, "tokens": tokens + room, "input tokens": tokens}
 
 

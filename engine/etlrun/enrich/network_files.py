@@ -37,7 +37,7 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def network_file_system(path: Path) -> str:
-    """The kind of network file system that holds `path`, such as `nfs4`; `""` where it is a local one, or where nobody says."""
+    """The type of the network file system of `path`, such as `nfs4`; `""` if it is local or unknown."""
     try:
         mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
@@ -46,7 +46,7 @@ def network_file_system(path: Path) -> str:
 
 
 def file_system_in(mounts: str, path: PurePath) -> str:
-    """The same, by the text of a table of mounts: the one that is nearest above `path` and, of several in one place, the last."""
+    """The same, from the text of a mount table: the mount nearest above `path`; of several at one place, the last."""
     nearest, kind = -1, ""
     for line in mounts.splitlines():
         _, place, found, *_ = (*line.split(" "), "", "", "")

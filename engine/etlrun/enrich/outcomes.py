@@ -1,4 +1,4 @@
-"""What came of each request, written to the label store and counted."""
+"""Writes the result of each request to the label store, and counts it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from etlrun.spec.outputs import Value
 
 @dataclass
 class Tally:
-    """What has been counted so far."""
+    """The counts so far."""
 
     ok: int = 0
     refused: int = 0
@@ -50,7 +50,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class RequestOutcome:
-    """What came of one request for the keys of `batch`: how it ended, what it cost, and what is said of its keys."""
+    """The result of one request for the keys of `batch`: how it ended, its cost, and the answers for its keys."""
 
     batch: Batch
     sheet: Sheet
@@ -67,7 +67,7 @@ class RequestOutcome:
         return self.reply.usage if self.reply and self.reply.usage else Usage()
 
     def results(self) -> list[Result]:
-        """What is known of keys now that was not before."""
+        """The new results of keys."""
         keys = self.batch.keys
         answers = self.verdict.answers if self.verdict else {}
         found = [
@@ -80,7 +80,7 @@ class RequestOutcome:
         ]
 
     def sent(self, now: float) -> Sent:
-        """The request as the store remembers it; `now` is the loop's time, in seconds."""
+        """The request as stored in the label store; `now` is the loop's time, in seconds."""
         return Sent(
             self.sheet.batch,
             len(self.batch.keys),
@@ -107,18 +107,18 @@ class Bookkeeper:
         self.recorders = {asked.question.id: self._recorder(asked.question)}
 
     async def commit(self, outcome: RequestOutcome) -> None:
-        """Write down and count what came of a request. Raises RunFailure where the store fails."""
+        """Store and count the result of a request. Raises RunFailure if the store fails."""
         results = outcome.results()
         recorder = await self._recorder_of(outcome.answerer or self.asked)
         await recorder.commit(RequestEntry(outcome.sent(asyncio.get_running_loop().time()), results))
         self.tally.add(outcome.usage, outcome.name, results)
 
     async def _recorder_of(self, answerer: Answerer) -> Recorder:
-        """What writes down the answers of a model, under the question that was put to it."""
+        """The recorder of a model's answers, under the question that the model was asked."""
         question = answerer.question
         if question.id not in self.recorders:
             self.recorders[question.id] = self._recorder(question)
-            # before any entry: the thread keeps the order
+            # before any entry, since the thread keeps the order
             await asyncio.get_running_loop().run_in_executor(
                 self.executor, self.store.add_question, question, answerer.source
             )
@@ -128,6 +128,6 @@ class Bookkeeper:
         return Recorder(partial(self.store.record, question.id, self.run), self.executor)
 
 
-@lru_cache(maxsize=4096)  # a few labels are the answers of a million keys
+@lru_cache(maxsize=4096)  # a million keys share a few labels
 def _json(answer: tuple[tuple[str, Value], ...]) -> str:
     return json.dumps(dict(answer), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Prices: what a request costs at most before it is sent, and what it did cost."""
+"""Prices: the highest cost of a request before it is sent, and its real cost."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from etlrun.models._known_models import LongPrice, known_model, table_date, tier
 
 @dataclass(frozen=True)
 class Tariff:
-    """The price of a model and where it comes from; None where nobody knows it. `long` is that of long requests, where it differs."""
+    """The price of a model and its source; None if not known. `long` is the price of long requests, if it differs."""
 
     price: Price | None
     origin: str
     long: LongPrice | None = None
 
     def worst(self, request: Request) -> float:
-        """US dollars that a request cannot exceed."""
+        """The highest cost of a request in US dollars."""
         return self._of_one(request.most_input, request.max_output_tokens)
 
     def cost(self, usage: Usage) -> float:
-        """US dollars for the tokens of one request, as the service counted them. Cached input is taken at full price: never too little."""
+        """US dollars for the tokens of one request, as the service counted them. Cached input is counted at full price, so the cost is never too low."""
         return self._of_one(usage.input, usage.output)
 
     def of(self, input_tokens: float, output_tokens: float) -> float:
@@ -34,7 +34,7 @@ class Tariff:
         return _at(self.long.price if self.long and is_long else self.price, input_tokens, output_tokens)
 
     def times(self, factor: float | None) -> Tariff:
-        """The same prices, multiplied; unknown where the factor is."""
+        """The same prices, multiplied; not known if the factor is not known."""
         if self.price is None or factor is None:
             return Tariff(None, "")
         long = LongPrice(self.long.above, _times(self.long.price, factor)) if self.long else None
@@ -54,21 +54,21 @@ def _times(price: Price, factor: float) -> Price:
 
 
 def tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None, factor: float = 1.0) -> Tariff:
-    """What `model`, called `name` at its service, costs at once: its own `price`, else that of the table times `factor`."""
+    """The price of `model`, called `name` at its service, for direct requests: its own `price`, or that of the table times `factor`."""
     if model.price:
         return Tariff(model.price, "the project file")
     return listed_tariff(name, model.service_tier, today).times(factor)
 
 
 def job_tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None, factor: float = 1.0) -> Tariff:
-    """What `model`, called `name` at its service, costs in a job, where service tiers do not count."""
+    """The price of `model`, called `name` at its service, in a job, without service tiers."""
     if model.price:
         return Tariff(model.price, "the project file").in_job()
     return listed_tariff(name, "batch", today).times(factor)
 
 
 def listed_tariff(name: str, tier: str = "standard", today: datetime.date | None = None) -> Tariff:
-    """What the table says that the model costs which answers under `name`."""
+    """The table's price of the model that answers under `name`."""
     day = today or datetime.date.today()
     asked = known_model(name)
     model = known_model(asked.answerer_on(day)) if asked else None

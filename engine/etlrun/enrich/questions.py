@@ -1,4 +1,4 @@
-"""A question: a prompt put to a model. Its identity, and the requests that ask it."""
+"""A question is a prompt together with a model: its identity, and its requests."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ Repeat the batch name as it is. Give every item exactly once, with the i it came
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt and the identity of the model it is put to; two equal questions have the same `id`."""
+    """A prompt and the identity of its model; equal questions have the same `id`."""
 
     prompt: Prompt
     model: Mapping[str, str]
-    characters: int = MAX_CHARACTERS  # of a key that the model sees
+    characters: int = MAX_CHARACTERS  # characters of a key that the model sees
 
     @cached_property
     def id(self) -> str:
-        """16 hexadecimal digits over everything that can change an answer: not limits, batches or canaries."""
+        """A hash (16 hexadecimal digits) of everything that can change an answer; limits, batches and canaries are not included."""
         return self._id_at(self.characters)
 
     @cached_property
     def ids(self) -> frozenset[str]:
-        """The ids of this question for every number of characters that a step may let the model see."""
+        """The ids of this question for every possible number of characters that the model sees."""
         return frozenset(map(self._id_at, POSSIBLE_CHARACTERS))
 
     def _id_at(self, characters: int) -> str:
@@ -61,7 +61,7 @@ class Question:
         return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
     def answered_by(self, name: str) -> Question:
-        """The same question put to the model `name` of the same service."""
+        """The same question to the model `name` of the same service."""
         return replace(self, model={**self.model, "model": name})
 
     @cached_property
@@ -95,14 +95,14 @@ class Question:
 
     @cached_property
     def fields(self) -> dict[str, Output]:
-        """The outputs by their name in an answer: `c` where there is only one, which saves a token a key."""
+        """The outputs by their name in an answer: `c` if there is only one, which saves a token per key."""
         if len(self.prompt.outputs) == 1:
             return {"c": self.prompt.outputs[0]}
         return {output.name: output for output in self.prompt.outputs}
 
     @property
     def _q(self) -> str:
-        """How a key stands in the user turn."""
+        """The form of a key in the user message."""
         if self.prompt.keys == ("key",):
             return '"<key>"'
         return "{" + ", ".join(f'"{name}": "<{name}>"' for name in self.prompt.keys) + "}"
@@ -125,7 +125,7 @@ class Question:
 class Sheet:
     """One request and what is needed to read its reply.
 
-    `batch` is the name that the reply must echo; `items[i]` is the index in the batch's keys of item `i`, or None where
+    `batch` is the name that the reply must repeat; `items[i]` is the index in the batch's keys of item `i`, or None if
     item `i` is a canary, whose known answer is in `canaries[i]`.
     """
 
@@ -136,9 +136,9 @@ class Sheet:
 
 
 def write_sheet(question: Question, keys: Sequence[Key], chance: random.Random, thoughts: int = 0) -> Sheet:
-    """The request that asks `keys`, under a name of its own, with canaries at places that chance picks.
+    """The request for `keys`, with a unique name, and canaries at random positions.
 
-    `thoughts` are the tokens that the model may spend on thinking besides the answer.
+    `thoughts` are the tokens that the model may use for thinking, in addition to the answer.
     """
     batch = f"{chance.getrandbits(24):06x}"
     canaries = chance.sample(question.prompt.canaries, min(CANARIES, len(question.prompt.canaries)))
@@ -157,16 +157,16 @@ def write_sheet(question: Question, keys: Sequence[Key], chance: random.Random, 
 
 
 def _asked(prompt: Prompt, text: str) -> str | dict[str, str]:
-    """A key as the model sees it: a text or, of several columns, an object."""
+    """A key as the model sees it: a text or, for several columns, an object."""
     if prompt.keys == ("key",):
         return readable(text)
     return dict(zip(prompt.keys, text.split(PART), strict=True))
 
 
 def longest_answer(question: Question, items: int) -> int:
-    """Tokens that no honest answer to so many items exceeds: a token is at least a byte."""
+    """The most tokens of a valid answer to so many items: a token has at least one byte."""
     names = sum(len(field) + 6 for field in question.fields)
-    # A label is a handful of tokens; the bytes of the longest one, halved, still leave ample room.
+    # A label has few tokens; half the bytes of the longest one are still more than enough.
     values = sum(
         max(16, output.longest // 2) if isinstance(output, LabelOutput) else output.longest
         for output in question.fields.values()

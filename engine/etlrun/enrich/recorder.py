@@ -1,4 +1,4 @@
-"""The recorder: commits every reply before its asker goes on; replies that arrive while it writes share one transaction."""
+"""The recorder: commits every reply before its worker continues; replies that arrive during a write share the next transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Recorder:
         self.writing: asyncio.Task[None] | None = None
 
     async def commit(self, entry: RequestEntry) -> None:
-        """Come back when `entry` is committed. Raises what the store raises."""
+        """Wait until `entry` is committed. Raises the errors of the store."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append((entry, done))
         if self.writing is None:

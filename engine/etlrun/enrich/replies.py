@@ -1,8 +1,8 @@
-"""Replies: which answers of a model's text are taken, and what was wrong with the rest.
+"""Checks the replies of models: which answers are accepted, and what is wrong with the others.
 
-Nothing is taken by position. A reply must name the batch it answers; an item must name its index; an answer must be one that
-its output allows. A reply that misses a canary is refused whole: one that answers it wrongly, or none of them in one way and with what is
-an answer. Where it was cut off before it came to one, nothing is taken either: no canary vouches for it.
+Nothing is matched by position. A reply must name its batch; an item must name its index; an answer must be allowed by
+its output. A reply is refused as a whole if it answers a canary wrongly, or has no single valid answer for any canary. A reply
+that was cut off before the first canary is refused too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from etlrun.spec.outputs import NotAllowed, Output, Value
 Fault = Literal["", "blocked", "truncated", "unreadable", "other-batch", "canary", "incomplete"]
 Answer = dict[str, Value]
 UNVERIFIED = "cut off before a canary"
-BROKEN = (ValueError, RecursionError)  # what the decoder raises: the second for `[[[[...`
+BROKEN = (ValueError, RecursionError)  # errors of the decoder; the second for `[[[[...`
 
 
 @dataclass(frozen=True)
 class ReplyVerdict:
-    """What a reply is worth: the answers taken, by index of the key, what was wrong with it, and counts of the details."""
+    """The result of checking a reply: accepted answers by index of the key, what was wrong, and counts of the details."""
 
     answers: Mapping[int, Answer]
     fault: Fault
@@ -35,7 +35,7 @@ class ReplyVerdict:
 
 
 def judge(question: Question, sheet: Sheet, reply: ModelReply) -> ReplyVerdict:
-    """Check a reply against the sheet that asked for it."""
+    """Check a reply against the sheet of its request."""
     details: Counter[str] = Counter()
     if reply.ending == "blocked":
         return ReplyVerdict({}, "blocked", Counter(["blocked"]), reply.reason)
@@ -68,7 +68,7 @@ def judge(question: Question, sheet: Sheet, reply: ModelReply) -> ReplyVerdict:
 
 
 def _document(text: str) -> tuple[str, Iterator[Any], bool] | None:
-    """The batch name and the items of a reply, as far as they can be read, and whether that is all of it."""
+    """The batch name and the readable items of a reply, and whether it is complete."""
     text = text.strip()
     if text.startswith("```"):
         text = text.strip("`").removeprefix("json").strip()
@@ -86,7 +86,7 @@ def _document(text: str) -> tuple[str, Iterator[Any], bool] | None:
 
 
 def _salvage(text: str) -> tuple[str, Iterator[Any], bool] | None:
-    """The items of an answer that was cut off: those that are complete."""
+    """The complete items of an answer that was cut off."""
     head = re.match(r'\s*\{\s*"batch"\s*:\s*"([^"\\]*)"\s*,\s*"labels"\s*:\s*\[', text)
     if not head:
         return None
@@ -120,7 +120,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 def _answers(
     question: Question, size: int, items: Iterator[Any], details: Counter[str]
 ) -> tuple[dict[int, Answer], set[int]]:
-    """The valid answers by item, and the items that are spoilt: answered in two ways, or with what is no answer."""
+    """The valid answers by item, and the invalid items: with two different answers, or with something that is not an answer."""
     found: dict[int, Answer] = {}
     in_conflict: set[int] = set()
     for item in items:

@@ -1,4 +1,4 @@
-"""What asking came to: counts, cost, and why it stopped early where it did."""
+"""The report of asking: counts, cost, and the reason if it stopped early."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXIT_CODES: Mapping[StopReason, int] = {
 
 @dataclass(frozen=True)
 class Stop:
-    """Why asking ended before every key was asked: what happened, and what to do. What was answered is kept."""
+    """The reason why asking ended before every key was asked, and what to do. Answers are kept."""
 
     reason: StopReason
     message: str
@@ -34,17 +34,17 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """4 where a later run goes on by itself, 2 where the spec or its surrounding is wrong, 1 where the service failed."""
+        """4 if a later run continues by itself, 2 if the spec or the environment is wrong, 1 if the service failed."""
         return EXIT_CODES[self.reason]
 
 
 @dataclass(frozen=True)
 class AskingReport:
-    """What came of the keys of one question.
+    """The results for the keys of one question.
 
-    `known` were answered before, `by_others` by another process meanwhile; `ok`, `abstained`, `refused` and `failed` were settled
-    here, and `pending` were not. `outcomes` counts requests by how they ended, `details` what was wrong inside replies.
-    `usd` counts requests that may have been billed at the most they can have cost.
+    `known` keys were answered before, `by_others` by another process in the meantime; `ok`, `abstained`, `refused` and `failed` were
+    settled here, and `pending` were not. `outcomes` counts requests by how they ended, `details` the problems inside replies.
+    `usd` includes requests that may have been billed, at their highest possible cost.
     """
 
     question: str
@@ -67,7 +67,7 @@ class AskingReport:
 
     @property
     def asked(self) -> int:
-        """Keys settled by this run's own questions."""
+        """Keys settled by this run's own requests."""
         return self.ok + self.abstained + self.refused + self.failed
 
     @property
@@ -76,7 +76,7 @@ class AskingReport:
 
     @property
     def waits_for_jobs(self) -> bool:
-        """Whether nothing stopped it but jobs that are at work."""
+        """Whether it stopped only because jobs are at work."""
         return self.stopped is not None and self.stopped.reason == "job-at-work"
 
     def as_object(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class AskingReport:
 
 
 def continued(first: AskingReport, later: AskingReport) -> AskingReport:
-    """A report that ended with jobs at work, and what came of them later."""
+    """Add the later results of jobs to a report that ended with jobs at work."""
     found = added_up(first, [later])
     return replace(
         found,
@@ -116,7 +116,7 @@ def continued(first: AskingReport, later: AskingReport) -> AskingReport:
 
 
 def added_up(first: AskingReport, others: Sequence[AskingReport]) -> AskingReport:
-    """The first report with what the others settled, sent and spent."""
+    """The first report plus the results, requests and costs of the others."""
     outcomes, details = Counter(first.outcomes), Counter(first.details)
     for report in others:
         outcomes.update(report.outcomes)

@@ -1,4 +1,4 @@
-"""How right answers are: accuracy with its interval, precision and recall by label, and what was taken for what."""
+"""Measures answers: accuracy with its interval, precision and recall by label, and the confusions between labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Z = 1.959964  # of a 95% interval
 
 @dataclass(frozen=True)
 class LabelScore:
-    """One label: how often it is right where it was given (`precision`), and how often it was given where it is right (`recall`)."""
+    """The scores of one label: the share of its uses that are right (`precision`), and of right cases in which it was given (`recall`)."""
 
     label: str
     given: int
@@ -32,16 +32,16 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Score:
-    """Answers held against the right ones. A key without an answer counts as wrong in `accuracy`, and not at all in `precision`.
+    """Answers compared with the right ones. A key without an answer counts as wrong in `accuracy`, and is ignored in `precision`.
 
-    `mean_error` is by how much numbers differ from the right ones on average.
+    `mean_error` is the mean difference of numbers from the right ones.
     """
 
     output: Output
     keys: int
     answered: int
     right: int
-    confusion: Counter[tuple[str, str]]  # (right answer, answer given), `""` where there was none
+    confusion: Counter[tuple[str, str]]  # (right answer, given answer), `""` if there was none
     mean_error: float | None = None
 
     @property
@@ -54,12 +54,12 @@ class Score:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95% interval of the accuracy, after Wilson."""
+        """The 95% Wilson interval of the accuracy."""
         return wilson(self.right, self.keys)
 
     @property
     def labels(self) -> tuple[LabelScore, ...]:
-        """Every label that was wanted or given, the most wanted first; texts and numbers are no labels."""
+        """Every label that was right or given, the most frequent right ones first; texts and numbers are not labels."""
         if not isinstance(self.output, (LabelOutput, Truth)):
             return ()
         wanted, given, right = Counter[str](), Counter[str](), Counter[str]()
@@ -76,7 +76,7 @@ class Score:
 
 
 def score(output: Output, pairs: Iterable[tuple[Value, Value | None]]) -> Score:
-    """Score pairs of the right answer and the answer given, as far as `output` tells them apart."""
+    """Score pairs of the right and the given answer, compared by the rules of `output`."""
     found = list(pairs)
     confusion = Counter((_text(true), _given(output, true, detail)) for true, detail in found)
     answered = sum(count for (_, detail), count in confusion.items() if detail)
@@ -100,7 +100,7 @@ def wilson(right: int, of: int) -> tuple[float, float]:
 
 
 def _given(output: Output, true: Value, given: Value | None) -> str:
-    """The answer given, or the right one where it counts as that."""
+    """The given answer, or the right one if the given one counts as equal."""
     if given is None:
         return ""
     return _text(true if output.agrees(given, true) else given)

@@ -1,4 +1,4 @@
-"""The label store: every answer that was ever given, so that none is bought twice.
+"""The label store keeps every answer of models, so that none is paid twice.
 
 By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams share a database of a `mysql` or `postgres` connection. Its tables:
 
@@ -7,13 +7,13 @@ By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams s
 | `etlrun_questions` | a question: prompt, source (provider and model), the rules as sent, its outputs |
 | `etlrun_answers` | a question and a key: status, answer (JSON by output), reason, the request that brought it |
 | `etlrun_requests` | a request: run, keys asked and answered, outcome, tokens, usd, seconds, model version, time |
-| `etlrun_leases` | a question and a key that some process is asking at this moment |
-| `etlrun_owners` | such a process, and until when it is taken to be alive |
-| `etlrun_jobs` | requests that are handed to a service as one job: its name there, state, keys, usd reserved and spent, run, time |
-| `etlrun_label_store` | the schema version of these tables: an etlrun that does not know it asks nobody |
+| `etlrun_leases` | a question and a key that a process is asking at the moment |
+| `etlrun_owners` | such a process, and until when it is considered alive |
+| `etlrun_jobs` | requests that are submitted to a service as one job: its name there, state, keys, usd reserved and spent, run, time |
+| `etlrun_label_store` | the schema version of these tables: an etlrun that does not know it asks no model |
 
-The view `etlrun_labels` puts the first three together: one row for each question and key, with its share of the request's tokens and money.
-An answer is replaced only by one that is worth as much: a failure never replaces an answer.
+The view `etlrun_labels` joins the first three: one row for each question and key, with its share of the request's tokens and money.
+An answer is replaced only by one of the same or a better status: a failure never replaces an answer.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WORTH: Mapping[str, int] = {"failed": 0, "abstained": 1, "refused": 1, "ok": 2}
 
 
 class Result(NamedTuple):
-    """What became of a key: its normal form and the spelling that was asked; `answer` is JSON by output, `""` unless `ok`."""
+    """The result for a key: its normal form and the spelling that was asked; `answer` is JSON by output, `""` unless `ok`."""
 
     key: str
     shown: str
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as the store remembers it; looking keys up counts as one that costs nothing."""
+    """A request in the store; a lookup of keys counts as one without cost."""
 
     batch: str
     keys: int
@@ -67,14 +67,14 @@ class Sent:
 
 @dataclass(frozen=True)
 class RequestEntry:
-    """A request and what became of its keys: committed together."""
+    """A request and the results for its keys, committed together."""
 
     sent: Sent
     results: Sequence[Result]
 
 
 class StoredAnswer(NamedTuple):
-    """What the store knows of a key."""
+    """The stored answer for a key."""
 
     status: Status
     answer: str
@@ -83,11 +83,11 @@ class StoredAnswer(NamedTuple):
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """The answer by output; empty unless the status is `ok`, and where what is stored is no answer."""
+        """The answer by output; empty unless the status is `ok`, and if the stored text is not a valid answer."""
         return _values(self.answer) if self.status == "ok" else {}
 
     def is_allowed(self, question: Question) -> bool:
-        """Whether it is something that asking `question` can have brought: others may write to the store."""
+        """Whether it is a possible answer to `question`: other programs can write to the store."""
         if self.status != "ok":
             return self.status in WORTH
         try:
@@ -100,7 +100,7 @@ class StoredAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class Leased:
-    """Keys that were asked for, apart: ours to ask, settled in the meantime, being asked by another process, or in an open job."""
+    """Requested keys in four groups: leased by this process, settled in the meantime, being asked by another process, or in an open job."""
 
     ours: tuple[str, ...]
     settled: tuple[str, ...]
@@ -125,7 +125,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Counted:
-    """What a service counted over some requests: keys asked and answered, and tokens."""
+    """Totals that a service counted over some requests: keys asked and answered, and tokens."""
 
     requests: int = 0
     asked: int = 0
@@ -139,21 +139,21 @@ class Store(ABC):
 
     @abstractmethod
     def add_question(self, question: Question, source: str) -> None:
-        """Write down a question; nothing happens where it is known."""
+        """Store a question, unless it is stored already."""
 
     @abstractmethod
     def known(self, question: str, keys: Sequence[str]) -> dict[str, StoredAnswer]:
-        """What is known of `keys` (normal forms), failures included."""
+        """The stored results of `keys` (normal forms), including failures."""
 
     def judged(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, StoredAnswer]:
-        """What is known of `keys`, without what a question does not allow: a key of which that is said is not known.
+        """The stored results of `keys`; answers that a question does not allow count as missing.
 
-        `questions` differ in the model that answers: what is worth most counts, then the first.
+        `questions` differ in the model that answers: the best status counts, then the first question.
         """
         return _best(_without(known, _not_allowed(question, known)) for question, known in self._each(questions, keys))
 
     def sifted(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, StoredAnswer]:
-        """The same, and what a question does not allow is removed, so that its keys are asked again."""
+        """The same; answers that a question does not allow are also removed, so that their keys are asked again."""
         found = []
         for question, known in self._each(questions, keys):
             wrong = _not_allowed(question, known)
@@ -169,15 +169,15 @@ class Store(ABC):
 
     @abstractmethod
     def lease(self, question: str, keys: Sequence[str], also: Sequence[str] = ()) -> Leased:
-        """Try to reserve keys for this process; `also` are questions whose answers settle a key too."""
+        """Try to lease keys for this process; `also` are other questions whose answers settle a key."""
 
     @abstractmethod
     def heartbeat(self) -> None:
-        """Say that this process is alive; without it, its leases lapse after a minute."""
+        """Report that this process is alive; otherwise its leases expire after a minute."""
 
     @abstractmethod
     def release(self) -> None:
-        """Give up every lease of this process."""
+        """Release all leases of this process."""
 
     @abstractmethod
     def record(self, question: str, run: str, entries: Sequence[RequestEntry]) -> None:
@@ -185,33 +185,33 @@ class Store(ABC):
 
     @abstractmethod
     def jobs(self, questions: Sequence[str] | None = None) -> list[Job]:
-        """The open jobs of some questions or, where none are given, every job; the latest first."""
+        """The open jobs of some questions, or all jobs if no question is given; the latest first."""
 
     @abstractmethod
     def intend_job(self, question: str, run: str, sheets: Sequence[JobSheet]) -> Job:
-        """Write down a job before it is handed in; the leases of its keys, which this process has, are its own from then on."""
+        """Store a job before it is submitted; it takes over this process's leases of its keys."""
 
     @abstractmethod
     def name_job(self, job: str, name: str) -> None:
-        """Write down the name of an intended job at the service: it is at work."""
+        """Store the name of an intended job at the service: it is now at work."""
 
     @abstractmethod
     def drop_job(self, job: str) -> None:
-        """Remove an intended job that no service has, and its leases."""
+        """Remove an intended job that the service does not have, and its leases."""
 
     @abstractmethod
     def is_intended_elsewhere(self, job: Job) -> bool:
-        """Whether another process, which is alive, is handing in an intended job at this moment."""
+        """Whether another living process is just submitting an intended job."""
 
     @abstractmethod
     def collect_job(
         self, job: str, state: JobState, spent: float, run: str, entries: Mapping[str, Sequence[RequestEntry]]
     ) -> bool:
-        """Commit what came of a job, by question, and its end: all at once, and once. False where another process was first."""
+        """Commit the results of a job, by question, and its end, in one transaction. False if another process was first."""
 
     @abstractmethod
     def rows(self, question: str) -> Iterator[tuple[str, str, StoredAnswer]]:
-        """Every key of a question: normal form, spelling asked, what is known; by key."""
+        """Every key of a question with its spelling and result, in order of keys."""
 
     @abstractmethod
     def costs(self) -> list[Cost]:
@@ -219,34 +219,34 @@ class Store(ABC):
 
     @abstractmethod
     def counted(self, questions: Sequence[str]) -> Counted:
-        """What was counted over a sample of the requests about some questions, as far as the service counted."""
+        """Totals over a sample of the requests for some questions, if the service counted."""
 
     @abstractmethod
     def forget(self, question: str, keys: Sequence[str]) -> int:
-        """Remove the answers of keys, so that they are asked again; gives how many there were."""
+        """Remove the answers of keys, so that they are asked again; returns their number."""
 
     @abstractmethod
     def forget_status(self, question: str, statuses: Sequence[Status]) -> int:
-        """Remove the answers of a status, so that their keys are asked again; gives how many there were."""
+        """Remove the answers of a status, so that their keys are asked again; returns their number."""
 
     @abstractmethod
     def forget_question(self, question: str) -> int:
-        """Remove a question with its answers and requests; gives how many answers there were."""
+        """Remove a question with its answers and requests; returns the number of answers."""
 
     @abstractmethod
     def holding(self, text: str) -> list[str]:
-        """The normal forms of the keys, of any question, that hold `text`."""
+        """The normal forms of the keys, of any question, that contain `text`."""
 
     @abstractmethod
     def compact(self) -> None:
-        """Write a file anew, so that nothing of what was removed is left in it; a server does that by itself. Raises RunFailure."""
+        """Rewrite a file, so that nothing of removed data is left in it; a server does this by itself. Raises RunFailure."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
 
     def table(self, question: Question) -> pyarrow.Table:
-        """The question's answers as a table: key, spelling, one column an output, status, reason, source."""
+        """The question's answers as a table: key, spelling, one column per output, status, reason, source."""
         import pyarrow
 
         rows = list(self.rows(question.id))
@@ -264,7 +264,7 @@ class Store(ABC):
 
 
 def _best(each: Iterable[dict[str, StoredAnswer]]) -> dict[str, StoredAnswer]:
-    """What is worth most of each key."""
+    """The best result for each key."""
     parts = iter(each)
     found = next(parts, {})
     for part in parts:

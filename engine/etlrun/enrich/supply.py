@@ -1,4 +1,4 @@
-"""The supply of keys to ask: leased from the label store a few batches ahead, so that no other process buys them too."""
+"""Supplies keys to ask: they are leased from the label store a few batches ahead, so that no other process pays for them too."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from etlrun.enrich.keys import Key
 from etlrun.enrich.store import Leased
 
 AHEAD = 20  # batches leased at a time
-POLL = 0.5  # seconds between looks at what another process is asking
+POLL = 0.5  # seconds between checks of keys that another process is asking
 
 Lease = Callable[[Sequence[str]], Awaitable[Leased]]
 
 
 class Supply:
-    """Hands out batches in the order of the keys; keys that another process is asking are waited for at the end.
+    """Returns batches in the order of the keys; at the end it waits for keys that another process is asking.
 
-    Those of an open job are not: that may take a day. `at_work` counts them.
+    It does not wait for keys of an open job, which may take a day. `at_work` counts them.
     """
 
     def __init__(self, keys: Sequence[Key], size: int, lease: Lease, pause: Callable[[float], Awaitable[None]]) -> None:
@@ -35,7 +35,7 @@ class Supply:
         self.lock = asyncio.Lock()
 
     async def take(self) -> Batch | None:
-        """The next batch; None where nothing is left."""
+        """The next batch; None if nothing is left."""
         async with self.lock:
             while not self.is_closed and len(self.ready) < self.size and await self._fetch():
                 pass
@@ -45,11 +45,11 @@ class Supply:
             return Batch(tuple(batch))
 
     def close(self) -> None:
-        """Hand out nothing more."""
+        """Return no more batches."""
         self.is_closed = True
 
     async def _fetch(self) -> bool:
-        """Lease some more keys; false where there is no use in trying before what is ready has been handed out."""
+        """Lease some more keys; false if no more can be leased until the ready batches are used."""
         if self.position < len(self.keys):
             chunk = self.keys[self.position : self.position + self.size * AHEAD]
             self.position += len(chunk)

@@ -1,4 +1,4 @@
-"""How a question is asked: what may be spent on it, at whose prices, and how many at once."""
+"""The terms of asking a question: budget, prices, and how many requests at once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
 from etlrun.enrich.tracing_requests import CalledModel
 
-Progress = Callable[[str, int, int], None]  # what is worked on, how much is done, of how much
+Progress = Callable[[str, int, int], None]  # the current work, the amount done, the total
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may spend: US dollars, keys asked, and requests sent. None means no cap. `fix` is what gives it more dollars.
+    """What a run may spend: US dollars, keys, and requests. None means no limit. `fix` says how to raise the limit of dollars.
 
-    `wait` is how many seconds it may wait for jobs.
+    `wait` is how many seconds to wait for jobs.
     """
 
     usd: float | None = None
@@ -28,7 +28,7 @@ class Budget:
     wait: float = 0.0
 
     def after(self, usd: float, keys: int, requests: int) -> Budget:
-        """What is left after so much is spent."""
+        """The rest after so much is spent."""
         return replace(
             self,
             usd=None if self.usd is None else max(0.0, self.usd - usd),
@@ -39,7 +39,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Terms:
-    """How a question is asked. None of it changes an answer."""
+    """The terms of asking a question. They never change an answer."""
 
     source: str
     tariff: Tariff
@@ -47,10 +47,10 @@ class Terms:
     batch: int = 50
     budget: Budget = Budget()
     run: str = ""
-    thoughts: int = 0  # tokens that the model may spend on thinking, in every request
+    thoughts: int = 0  # tokens that the model may use for thinking, in every request
     accept: tuple[str, ...] = ()  # names of other models that may answer
-    tariff_by: Callable[[str], Tariff] | None = None  # what it costs where another model answers
-    more_room: str = "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
+    tariff_by: Callable[[str], Tariff] | None = None  # the price if another model answers
+    more_room: str = "raise `thoughts` of the model"  # the fix if thinking leaves no tokens for the answer
     called: CalledModel = CalledModel()
 
     def answerers(self, question: Question) -> Answerers:
@@ -61,15 +61,17 @@ class Terms:
 
 @dataclass(frozen=True)
 class JobTerms:
-    """How a question is asked in jobs: the terms of what is asked at once, the prices of jobs, and how patient to be, in seconds."""
+    """The terms of asking in jobs: those of direct requests, the prices of jobs, and waiting times in seconds."""
 
     direct: Terms
     tariff: Tariff
     tariff_by: Callable[[str], Tariff]
-    hands_in: bool = True  # false: open jobs are followed to their end, and the rest is asked at once
+    hands_in: bool = True  # false: open jobs are followed to their end, and other keys are asked directly
     first_poll: float = 1.0
     longest_poll: float = 60.0
-    settling: float = 20.0  # how old a job must be before a list of the service shows that it was never handed in
+    settling: float = (
+        20.0  # how old a job must be before its absence from the service's list proves that it was never submitted
+    )
 
     def answerers(self, question: Question) -> Answerers:
         """The models that may answer in a job."""
@@ -77,4 +79,4 @@ class JobTerms:
 
 
 def no_progress(what: str, done: int, of: int) -> None:
-    """Say nothing."""
+    """Ignore progress."""

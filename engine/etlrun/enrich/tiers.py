@@ -1,4 +1,4 @@
-"""Tiers: the models of a cascade, each with the question that is put to it."""
+"""Tiers: the models of a cascade, each with its question."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MAX_BATCH = 100
 
 @dataclass(frozen=True)
 class Tier:
-    """A model of a cascade: its question, its name for people (`gemini gemini-2.5-flash`), and its terms where it costs money.
+    """A model of a cascade: its question, its display name (`gemini gemini-2.5-flash`), and its terms if it costs money.
 
-    The answers of a `half` count where those of the other half are the same.
+    Answers of a `half` count only if the other half gives the same ones.
     """
 
     question: Question
@@ -32,58 +32,58 @@ class Tier:
     model: LanguageModel | LocalModel
     name: str = ""
     half: Literal["", "first", "second"] = ""
-    factor: float = 1.0  # by what the place where it is asked multiplies a price of the list
+    factor: float = 1.0  # the price factor of the location
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """The question as it is put to the model, and to each that may answer in its place: any of their answers counts."""
+        """The questions to the model and to each accepted one: answers of all of them count."""
         return self.question, *(self.question.answered_by(name) for name in self.accepted)
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """The names of other models that may answer."""
+        """The names of other accepted models."""
         named = self.model.accept if isinstance(self.model, LanguageModel) else ()
         return tuple(name for name in named if name != UNNAMED)
 
     @property
     def tariff(self) -> Tariff:
-        """What the model costs where it is asked at once; nothing for one that looks up."""
+        """The price of the model for direct requests; zero for one that looks up keys."""
         if isinstance(self.model, LocalModel):
             return Tariff(None, "")
         return tariff_of(self.model, self.name, factor=self.factor)
 
     @property
     def job_tariff(self) -> Tariff:
-        """What the model costs in a job."""
+        """The price of the model in a job."""
         if isinstance(self.model, LocalModel):
             return Tariff(None, "")
         return job_tariff_of(self.model, self.name, factor=self.factor)
 
     @property
     def expected_tariff(self) -> Tariff:
-        """What the model costs in its mode."""
+        """The price of the model in its mode."""
         is_in_jobs = isinstance(self.model, LanguageModel) and self.model.mode == "batch"
         return self.job_tariff if is_in_jobs else self.tariff
 
     def tariff_by(self, name: str) -> Tariff:
-        """What the model costs where `name` answers in its place: by the price list, else what was agreed for the one asked."""
+        """The price if `name` answers in its place: from the price list, or else the price of the requested model."""
         assert isinstance(self.model, LanguageModel)
         listed = listed_tariff(name, self.model.service_tier).times(self.factor)
         return listed if listed.price else self.tariff
 
     def job_tariff_by(self, name: str) -> Tariff:
-        """What the model costs in a job where `name` answers in its place."""
+        """The price in a job if `name` answers in its place."""
         listed = listed_tariff(name, "batch").times(self.factor)
         return listed if listed.price else self.job_tariff
 
     def job_terms(self, budget: Budget, run: str) -> JobTerms:
-        """How a language model is asked in jobs."""
+        """The terms of asking the model in jobs."""
         assert isinstance(self.model, LanguageModel)
         hands_in = self.model.mode == "batch"
         return JobTerms(self.terms(budget, run), self.job_tariff, self.job_tariff_by, hands_in)
 
     def terms(self, budget: Budget, run: str) -> Terms:
-        """How a language model is asked at once."""
+        """The terms of direct requests to the model."""
         model = self.model
         assert isinstance(model, LanguageModel)
         limits = Limits(model.concurrency, model.requests_per_minute, model.tokens_per_minute)
@@ -103,7 +103,7 @@ class Tier:
 
 
 def rounds(tiers: Sequence[Tier]) -> list[tuple[Tier, ...]]:
-    """The models that are asked about the same keys: each by itself, or the two that must agree."""
+    """The models in rounds that ask the same keys: single models, or the two that must agree."""
     found: list[tuple[Tier, ...]] = []
     for tier in tiers:
         if tier.half == "second" and found and found[-1][-1].half == "first":
@@ -114,7 +114,7 @@ def rounds(tiers: Sequence[Tier]) -> list[tuple[Tier, ...]]:
 
 
 def with_a_pair(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
-    """The same models, of which the first two must agree. Raises ModelError where they are the same."""
+    """The same models, of which the first two must agree. Raises ModelError if they are equal."""
     first, second, *others = tiers
     if first.question.id == second.question.id:
         message = f"both models of `agree` are {first.source}, so they would always agree"
@@ -129,7 +129,7 @@ def tiers_of(
     environment: Environment,
     characters: int = MAX_CHARACTERS,
 ) -> tuple[Tier, ...]:
-    """The tiers of a cascade, which see so many characters of a key. Raises ModelError with the cause `setup`, and SpecError for the files of a model."""
+    """The tiers of a cascade; models see so many characters of a key. Raises ModelError with the cause `setup`, and SpecError for the files of a model."""
     return tuple(_tier(prompt, model, root, environment, characters) for model in models)
 
 

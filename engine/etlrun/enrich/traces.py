@@ -1,4 +1,4 @@
-"""Traces of a key outside the label store: files that people wrote, and what earlier runs have left behind."""
+"""Finds traces of a key outside the label store: in files of the project, and in files of earlier runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LEFT_BEHIND = (".jsonl", ".json", ".log", ".parquet")  # files of runs
 
 @dataclass(frozen=True)
 class Trace:
-    """A file that holds a text, relative to the working folder, and what removes it from there."""
+    """A file that contains a text, relative to the working folder, and how to remove the text."""
 
     path: str
     fix: str
 
 
 def find_traces(project: Project, prompts: Sequence[Prompt], wanted: Sequence[str], *, parts: bool) -> Iterator[Trace]:
-    """The files that hold keys (normal forms) or, with `parts`, keys that hold the texts. Copies of inputs (`parts`) are not searched."""
+    """The files that contain keys (normal forms) or, with `parts`, keys that contain the texts. Kept parts of input files are not searched."""
     for prompt in prompts:
         path = overrides_path(project.root, prompt.name)
         held = read_overrides(project.root, prompt.name, os.path.relpath(path), prompt.outputs, prompt.keys)
@@ -42,7 +42,7 @@ def find_traces(project: Project, prompts: Sequence[Prompt], wanted: Sequence[st
 
 
 def copies_of_inputs(project: Project) -> str:
-    """The folder in which runs keep what they read, for the next ones; `""` where there is none."""
+    """The folder in which runs keep parts of input files for later runs; `""` if there is none."""
     path = project.path(project.settings.runs) / "parts"
     return os.path.relpath(path) if path.is_dir() else ""
 

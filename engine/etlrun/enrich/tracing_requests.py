@@ -1,4 +1,4 @@
-"""Requests to models as spans, by OpenTelemetry's conventions for GenAI: names, tokens and how it ended, and no text of a prompt or an answer."""
+"""Records requests to models as spans, by OpenTelemetry's conventions for GenAI: names, tokens and result, without texts of prompts or answers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NAME = re.compile(r"[\w.:/@-]{1,100}", re.ASCII)
 
 @dataclass(frozen=True)
 class CalledModel:
-    """A model as the conventions name it: its name at its service, whose service that is, and what it is asked to do."""
+    """A model in the terms of the conventions: its name, its provider, and the operation."""
 
     name: str = ""
     provider: str = ""
     operation: str = "chat"
 
     def attributes(self, operation: str) -> dict[str, Attribute]:
-        """What is known before it is asked."""
+        """The attributes that are known before the request."""
         return {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": self.provider,
@@ -34,12 +34,12 @@ class CalledModel:
 
 
 def called(model: LanguageModel, name: str) -> CalledModel:
-    """A model of a profile that its service knows as `name`."""
+    """Describe a model of a profile, called `name` at its service."""
     return CalledModel(name, model.provider or type(model).__name__.lower(), model.operation)
 
 
 async def traced_answer(client: ModelClient, request: Request, model: CalledModel) -> ModelReply:
-    """The answer to a request, as a span. Raises ModelError."""
+    """The answer to a request, recorded as a span. Raises ModelError."""
     known = model.attributes(model.operation) | {"gen_ai.request.max_tokens": request.max_output_tokens}
     with _asking(f"{model.operation} {model.name}", known | _server(client.address)) as found:
         reply = await client.answer(request)
@@ -53,7 +53,7 @@ async def traced_answer(client: ModelClient, request: Request, model: CalledMode
 
 @contextmanager
 def traced_job(operation: str, model: CalledModel, requests: int) -> Iterator[TraceSpan]:
-    """The block as a span: a job of so many requests is handed in, or its replies are taken."""
+    """Record the block as a span: submitting a job of so many requests, or reading its replies."""
     known = model.attributes(operation) | {"etlrun.requests": requests}
     with _asking(f"{operation} {model.name}", known) as found:
         yield found
@@ -61,7 +61,7 @@ def traced_job(operation: str, model: CalledModel, requests: int) -> Iterator[Tr
 
 @contextmanager
 def _asking(name: str, known: Mapping[str, Attribute]) -> Iterator[TraceSpan]:
-    """The block as a span of a client; what the service did wrong is its error."""
+    """Record the block as a client span; a failure of the service is its error."""
     with span(name, known, "client") as found:
         try:
             yield found
@@ -71,7 +71,7 @@ def _asking(name: str, known: Mapping[str, Attribute]) -> Iterator[TraceSpan]:
 
 
 def tokens(usage: Usage) -> dict[str, Attribute]:
-    """What a service has counted."""
+    """The tokens that a service counted."""
     counts: dict[str, Attribute] = {
         "gen_ai.usage.input_tokens": usage.input,
         "gen_ai.usage.output_tokens": usage.output,
@@ -82,7 +82,7 @@ def tokens(usage: Usage) -> dict[str, Attribute]:
 
 
 def _server(address: str) -> dict[str, Attribute]:
-    """The server behind a URL: no path, and nothing that may hold a key."""
+    """The server of a URL, without path and without parts that may contain a key."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port

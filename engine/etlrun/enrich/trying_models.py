@@ -1,4 +1,4 @@
-"""Try a model with three items of a prompt: settings, key, name, and the form of the answer. Nothing is kept."""
+"""Tries a model with three items of a prompt: settings, key, name, and the form of the answer. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from etlrun.spec.prompts import Prompt, load_prompt
 
 CODES = {"access": 2, "model": 2, "setup": 2}
 ITEMS = 3
-SPARE = ("example", "sample text", "test")  # for a prompt with few examples: any prompt can be asked about these
+SPARE = ("example", "sample text", "test")  # for a prompt with few examples; they work with any prompt
 UNCHECKED = "; they are not checked, because the prompt has no examples"
 
 
 @dataclass(frozen=True)
 class ModelTrial:
-    """What came of trying a model: a line, what to do, and the exit code it is worth."""
+    """The result of trying a model: a line, what to do, and the exit code."""
 
     model: str
     prompt: str
@@ -46,7 +46,7 @@ class ModelTrial:
 
 
 def examine(project: Project, profile: Profile, name: str, prompt: str) -> Iterator[ModelTrial]:
-    """A finding for each model under a name of the profile. Raises RunFailure for a prompt that is not there, SpecError for mistakes in files."""
+    """A finding for each model under a name of the profile. Raises RunFailure for a missing prompt, SpecError for mistakes in files."""
     found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
     if found is None:
         raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
@@ -96,7 +96,7 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
 def _compared(
     prompt: Prompt, chosen: Sequence[str], verdict: ReplyVerdict, summary: str
 ) -> tuple[str, str, int] | None:
-    """What is wrong with answers to examples of the prompt; None where nothing is."""
+    """The problem with answers to examples of the prompt; None if there is none."""
     right = {example.key: example.answer for example in (*prompt.examples, *prompt.canaries)}
     wrong = [
         f"`{readable(chosen[index])}` is {'/'.join(str(value) for value in right[chosen[index]].values())}"
@@ -117,7 +117,7 @@ def _answers(chosen: Sequence[str], verdict: ReplyVerdict) -> str:
 
 
 def _note(model: LanguageModel, name: str) -> str:
-    """What to do soon about a model that answers today."""
+    """A note about a model that works today but needs a change soon."""
     rerouted = rerouted_name(name, model.accept)
     return f"{rerouted.message}: {rerouted.fix}" if rerouted else ""
 

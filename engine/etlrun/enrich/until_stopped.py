@@ -1,4 +1,4 @@
-"""Asking services in a loop of its own, which a signal ends: what was answered is kept, and the leases are given back."""
+"""Runs asking in an event loop that a signal can end: answers are kept, and leases are released."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Result = TypeVar("Result")
 
 
 def run_until_stopped(asking: Coroutine[Any, Any, Result]) -> Result:
-    """What `asking` gives. Raises Stopped where a signal comes first."""
+    """The result of `asking`. Raises Stopped if a signal comes first."""
 
     async def ask() -> Result:
         loop, task = asyncio.get_running_loop(), asyncio.create_task(asking)
 
         def cancel_once() -> None:
-            if not task.cancelling():  # a second time would disturb what the first one makes it tidy up
+            if not task.cancelling():  # a second signal would disturb the cleanup of the first
                 task.cancel()
 
         def cancel() -> None:
-            with suppress(RuntimeError):  # the loop is closed: asking is over
+            with suppress(RuntimeError):  # the loop is closed, since asking has ended
                 loop.call_soon_threadsafe(cancel_once)
 
         with cancelling(cancel):
