@@ -1,1 +1,1 @@
-"""Dashboards: a file in dashboards/, held against its pipeline, as one static page."""
+"""Dashboards: checks a file in dashboards/ against its pipeline, and builds one static page from it."""

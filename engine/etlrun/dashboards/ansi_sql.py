@@ -1,4 +1,4 @@
-"""Measures as aggregates in ANSI SQL, over any rows of the table: what a person would type to check a number.
+"""Writes measures as aggregates in ANSI SQL, which a person can run to check a number.
 
 The text runs on DuckDB and PostgreSQL, and on MySQL in the mode ANSI. Numbers become floating-point before they are divided.
 """
@@ -11,7 +11,7 @@ from etlrun.dashboards.measures import Average, Count, Distinct, Formula, Ratio,
 
 
 def aggregate_sql(name: str, formulas: Mapping[str, Formula], texts: frozenset[str]) -> str:
-    """The aggregate of a measure; empty for an `argmax`, which is a query. `texts` are the columns of text, which are compared folded."""
+    """The aggregate of a measure; empty for an `argmax`, which is a query. `texts` are text columns, compared without case and trailing blanks."""
     formula = formulas[name]
     if isinstance(formula, Count):
         return _divided("count(*)", formula.divisor)

@@ -1,4 +1,4 @@
-"""Valid to checked: every name, type and format of a dashboard, held against its pipeline without data."""
+"""Checks every name, type and format of a dashboard against its pipeline, without data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _pipeline_file(document: Document, project: Project) -> Path:
 
 
 class _Checker:
-    """Holds the cards and filters of one dashboard against its pipeline."""
+    """Checks the cards and filters of one dashboard against its pipeline."""
 
     def __init__(self, file: DashboardFile, checked: Checked) -> None:
         self.file = file
@@ -79,7 +79,7 @@ class _Checker:
         )
 
     def check_names(self) -> None:
-        """The dashboard's name is one of a file, and no two measures look alike."""
+        """Check that the dashboard's name is a valid file name, and that measures have different labels."""
         if not NAME.fullmatch(self.spec.dashboard):
             message = f"`{self.spec.dashboard}` cannot be the name of a file"
             self.names.complain(("dashboard",), "wrong-value", message, "use letters, digits, `_` and `-`")
@@ -87,7 +87,7 @@ class _Checker:
         self.names.check_one_of_each(labels, "label")
 
     def find_sink(self) -> Table | Files:
-        """The sink that is shown. Raises SpecError where it is none that keeps what is missing apart from what is empty."""
+        """The shown sink. Raises SpecError if it does not distinguish null from empty text."""
         name, sinks = self.spec.sink, self.checked.pipeline.sinks
         use = sinks.get(name)
         if use is None:
@@ -123,7 +123,7 @@ class _Checker:
             )
 
     def check_key(self, card: Bar | Donut, where: Keys) -> None:
-        """The marks of a key are those with the largest sums; a page cannot hold every key."""
+        """Check that a bar over a key shows only the largest sums: a page cannot contain every key."""
         keys = [name.lower() for name in self.names.key]
         measure = self.names.measures.get(card.value)
         if keys != [card.of.lower()]:

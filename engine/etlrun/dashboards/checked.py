@@ -1,4 +1,4 @@
-"""A dashboard without mistakes: what the page, the Power BI project and the export are made from."""
+"""A checked dashboard, from which the page, the Power BI project and the export are made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from etlrun.spec.project import Use
 
 @dataclass(frozen=True)
 class ShownColumn:
-    """A column of the table of rows: what is above it, and how its numbers are shown."""
+    """A column of the table of rows: its title, and the format of its numbers."""
 
     name: str
     label: str
@@ -30,7 +30,7 @@ class ShownColumn:
 class CheckedDashboard:
     """A dashboard without mistakes: formulas by measure, and the columns of the table by the place of their card.
 
-    `key` are the columns that tell rows apart, none where that is not known.
+    `key` are the columns that identify rows; empty if not known.
     """
 
     file: DashboardFile
@@ -51,14 +51,14 @@ class CheckedDashboard:
 
     @property
     def table(self) -> str:
-        """The name of the table; of a file without its ending."""
+        """The name of the table; for a file, without its ending."""
         if isinstance(self.sink, Files):
             return PurePosixPath(self.sink.path).stem
         return self.sink.table or self.spec.sink
 
     @property
     def place(self) -> str:
-        """Where the rows are, for people."""
+        """The location of the rows, for messages."""
         return self.sink.path if isinstance(self.sink, Files) else f"{self.sink.connection}.{self.table}"
 
     @property
@@ -85,7 +85,7 @@ class CheckedDashboard:
         return found.name if found else name
 
     def is_key(self, name: str) -> bool:
-        """Whether the column alone tells the rows of the table apart, and is no filter: those have codes for their values."""
+        """Whether the column alone identifies rows, and is not a filter (filters have codes for their values)."""
         is_filter = name.lower() in map(str.lower, self.spec.filters)
         return [found.lower() for found in self.key] == [name.lower()] and not is_filter
 
@@ -96,7 +96,7 @@ def format_of(measure: Measure) -> str:
 
 
 def title_of(dashboard: CheckedDashboard, card: object) -> str:
-    """What is above a card; made from the labels where the card does not say it."""
+    """The title of a card; made from labels if the card has none."""
     if isinstance(card, (Bar, Donut, Flow)) and not card.title:
         label = dashboard.spec.measures[card.value].label
         if isinstance(card, Flow):
@@ -106,7 +106,7 @@ def title_of(dashboard: CheckedDashboard, card: object) -> str:
 
 
 def key_of(sink: Table | Files, checked: Checked) -> tuple[str, ...]:
-    """The columns that tell the rows of a sink apart: of a file those of a table of the same rows, or what the steps say."""
+    """The key of a sink; for a file, that of a table with the same rows, or one that follows from the steps."""
     columns = checked.columns[sink.from_]
     tables = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Table))
     found = (table.key_ for table in tables if table.from_ == sink.from_ and table.key_)
@@ -115,7 +115,7 @@ def key_of(sink: Table | Files, checked: Checked) -> tuple[str, ...]:
 
 
 def row_columns(dashboard: CheckedDashboard, use: Use) -> tuple[str, ...]:
-    """The columns that the rows of a table hold: those that are shown, searched, and, where it holds all rows, what they are ordered by."""
+    """The columns of a table of rows: shown and searched ones and, if it has all rows, those of its order."""
     card = use.value
     names = [*(item.name for item in dashboard.tables[use.where]), *map(dashboard.column, card.search)]
     return tuple(dict.fromkeys([*names, *(order_columns(dashboard, card) if card.rows == "all" else ())]))

@@ -1,4 +1,4 @@
-"""Where a dashboard shows a column: the measures that add it up, and the cards that name it or one of those measures."""
+"""Finds where a dashboard uses a column: measures over it, and cards that name it or one of these measures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The condition of a share: comparisons of columns with constants, which mean the same in SQL, on the page and in Power BI.
 
-Three forms of one condition must agree, so it is read by the checker of pipelines and then held against a closed table. Text has no
-order here: each engine sorts text in an own way.
+The three forms must agree, so a condition is read by the checker of pipelines and then limited to a closed list of nodes. Texts cannot be
+ordered here, because each engine sorts them differently.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ALWAYS = Condition(exp.true())
 
 
 def read_condition(names: Names, text: str, where: Keys) -> Condition:
-    """The condition that a text says; its mistakes are noted."""
+    """Read a condition from text; its mistakes are collected."""
     try:
         tree = check_expression(bind(parse(text), names.checked.pipeline.values, text), (("", names.columns),), text)
     except ExpressionError as error:

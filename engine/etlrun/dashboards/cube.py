@@ -1,6 +1,6 @@
-"""The numbers of a page: sums for every combination of its filters, the labels they are counted by, and the rows of its tables.
+"""Computes the numbers of a page: sums for every combination of its filters, the labels of filter values, and the rows of its tables.
 
-Everything is computed by DuckDB over a copy of the published table, whichever server holds it, so a page is the same from each.
+Everything is computed by DuckDB over a copy of the published table, so a page is the same for every kind of server.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PageData:
 
 
 def collect(dashboard: CheckedDashboard, files: Sequence[Path]) -> PageData:
-    """Compute what the page of a dashboard holds, from the Parquet files of its table. Raises RunFailure where it would be too much."""
+    """Compute the data of a dashboard's page from the Parquet files of its table. Raises RunFailure if it is too large."""
     import duckdb
 
     with duckdb.connect() as connection:
@@ -66,7 +66,7 @@ def _source(dashboard: CheckedDashboard, files: Sequence[Path]) -> str:
 
 
 def _instants(dashboard: CheckedDashboard) -> str:
-    """All columns; an instant says its zone, whether its file does, as that of a sink, or not, as the copy of a table."""
+    """All columns, with instants in a type with a time zone, whether or not their files have one."""
     names = [quoted(item.name) for item in columns_read(dashboard) if item.type == TIMESTAMPTZ]
     replaced = ", ".join(f"CAST({name} AS TIMESTAMPTZ) AS {name}" for name in names)
     return f"* REPLACE ({replaced})" if names else "*"
@@ -99,7 +99,7 @@ class _Collector:
         return self.connection.execute(query).fetchall()
 
     def code(self, column: str) -> str:
-        """SQL for the code of a column's value: 0 where it is missing. Makes the table of its labels at first use."""
+        """SQL for the code of a column's value: 0 if it is null. Makes the table of its labels at first use."""
         table = quoted(f"labels of {column}")
         if column not in self.labels:
             self.make_labels(column, table)
@@ -180,7 +180,7 @@ class _Collector:
         return pack_table(query.to_arrow_table(), len(self.dashboard.spec.filters), self.packed)
 
     def exact(self, column: str) -> str:
-        """A column as the page reads it: a decimal is the nearest double, and what is no number and no text is written as labels are."""
+        """A column for the page: a decimal becomes the nearest double; other types than numbers and texts are written like labels."""
         found = self.dashboard.columns.get(column)
         if found and found.type.name == "decimal":
             return f"CAST({quoted(column)} AS DOUBLE)"
@@ -189,7 +189,7 @@ class _Collector:
 
 
 def _parts(formulas: Mapping[str, Formula]) -> dict[str, tuple[str, str]]:
-    """The SQL of each part, and a measure that is made of it."""
+    """The SQL of each part, with a measure that uses it."""
     return {part: (sql, name) for name, formula in formulas.items() for part, sql in formula.parts().items()}
 
 

@@ -1,4 +1,4 @@
-"""Many bytes as one stream of zlib, its pieces deflated side by side on all processors, each in the way that suits it best."""
+"""Compresses many bytes into one zlib stream; pieces are compressed in parallel, each with the best strategy for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADER = b"\x78\x9c"  # deflate with a window of 32 kB, without a dictionary
 
 
 def deflated(contents: Iterable[bytes]) -> bytes:
-    """What `zlib.decompress` turns into the contents, joined. Bytes of different kinds are best given apart."""
+    """Compress the contents for `zlib.decompress`, which returns them joined. Pass bytes of different kinds as separate contents."""
     parts = list(contents)
     pieces = [part[start : start + PIECE] for part in parts for start in range(0, len(part), PIECE)]
     checksum = 1

@@ -1,4 +1,4 @@
-"""The measures of a dashboard as formulas: each of one kind, over columns that are there."""
+"""Reads the measures of a dashboard as formulas over existing columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from etlrun.spec.located import Keys
 
 
 def read_formulas(names: Names) -> Mapping[str, Formula]:
-    """The formula of every measure; mistakes are noted."""
+    """The formula of every measure; mistakes are collected."""
     reader = _Reader(names)
     found = {name: reader.formula(name, measure) for name, measure in names.measures.items()}
     reader.check_loops()
@@ -102,7 +102,7 @@ class _Reader:
         return LargestOfColumn(self.names.spelled(argmax.over), argmax.by)
 
     def check_loops(self) -> None:
-        """A ratio is not made from itself."""
+        """Check that no ratio depends on itself."""
         for name in self.names.measures:
             seen, waiting = set[str](), [name]
             while waiting:

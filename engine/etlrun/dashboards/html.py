@@ -1,4 +1,4 @@
-"""One HTML file from the numbers of a page: its code, its style and its data, and nothing from elsewhere."""
+"""Writes a page as one HTML file with its code, style and data, without external resources."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLE = "rows.js"  # only in pages that have a table
 
 
 def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str) -> str:
-    """The page as text. The policy lets it run its own code only, and send nothing anywhere."""
+    """The page as text. Its content security policy allows only its own code, and no requests."""
     folder = files("etlrun.dashboards") / "page"
     style = (folder / "page.css").read_text(encoding="utf-8")
     code = (*MARKS, TABLE) if data.rows else MARKS
@@ -49,7 +49,7 @@ def _hash(text: str) -> str:
 def _content(
     dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str
 ) -> dict[str, Any]:
-    """What the page's code reads; `page/numbers.js` says how."""
+    """The data for the page's code, which `page/numbers.js` reads."""
     spec = dashboard.spec
     measures = {
         name: {

@@ -1,4 +1,4 @@
-"""Names in a dashboard, looked up in its pipeline: what is wrong with them is noted with its place and a fix."""
+"""Looks up names of a dashboard in its pipeline; mistakes are collected with a place and a fix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = re.compile(r"whole|short|decimal [0-9]|percent [0-9]")
 
 
 class Names:
-    """The columns and measures that a dashboard may name, and the mistakes that were found in it."""
+    """The columns and measures that a dashboard may name, and the mistakes found in it."""
 
     def __init__(self, file: DashboardFile, checked: Checked, columns: Columns, key: tuple[str, ...]) -> None:
         self.file = file
@@ -39,7 +39,7 @@ class Names:
         ]
 
     def column(self, name: str, where: Keys, *, or_group: bool = False) -> Column | None:
-        """A column that is there; with `or_group` the fix may name a group of columns, which the caller has looked for."""
+        """Look up a column; with `or_group` the fix may suggest a column group, which the caller has already looked for."""
         found = self.columns.get(name)
         if found is None:
             groups = [group.name for group in self.columns.groups] if or_group else []
@@ -61,7 +61,7 @@ class Names:
         return found.name if found else name
 
     def measure(self, name: str, where: Keys, *, numeric: bool = False) -> None:
-        """A measure that is there; with `numeric` one that adds up, so that it can be shown for each value of a column."""
+        """Look up a measure; with `numeric` it must be a number, so that it can be shown for each value of a column."""
         found = self.measures.get(name)
         if found is None:
             fix = nearest(name, self.measures) or f"the measures are {', '.join(self.measures)}"
@@ -93,7 +93,7 @@ class Names:
             self.complain(where, "wrong-value", f"`{text}` is not a format", fix)
 
     def check_one_of_each(self, named: Iterable[tuple[str, Keys]], what: str) -> None:
-        """Names that must differ, whatever their case."""
+        """Check that names differ, ignoring case."""
         seen: dict[str, str] = {}
         for name, where in named:
             folded = " ".join(name.split()).casefold()

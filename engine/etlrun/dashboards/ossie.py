@@ -1,6 +1,6 @@
 """A dashboard's table and measures as an Apache Ossie semantic model (0.2.0.dev0, whose schema may still change).
 
-Each measure carries its SQL and its DAX. What Ossie has no words for is left out: the page, its filters and its cards.
+Each measure has its SQL and its DAX. The page, its filters and its cards are left out, because Ossie cannot express them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a page can hold: as much as a browser shows at once, and as much as its numbers count exactly."""
+"""The limits of a page: what a browser can show at once, and numbers that JavaScript represents exactly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ShownValues:
     where: Keys
 
     def check(self, count: int, dashboard: CheckedDashboard) -> None:
-        """Raises RunFailure where there are more."""
+        """Raises RunFailure if there are more."""
         if count > self.most:
             message = f"the {self.card} `{self.column}` has {count:,} values, and a page shows at most {self.most} of a {self.card}"
             raise page_failure(dashboard, self.where, message, self.fix)
@@ -52,7 +52,7 @@ def shown_values(dashboard: CheckedDashboard) -> Iterator[ShownValues]:
 
 
 def check_cells(count: int, names: tuple[str, ...], dashboard: CheckedDashboard) -> None:
-    """Raises RunFailure where the columns have too many combinations."""
+    """Raises RunFailure if the columns have too many combinations."""
     if count > MOST_CELLS:
         message = f"the page would hold {count:,} combinations of {', '.join(names)}, and at most {MOST_CELLS:,} fit"
         fix = "filter by fewer columns, or by columns with fewer values"
@@ -60,7 +60,7 @@ def check_cells(count: int, names: tuple[str, ...], dashboard: CheckedDashboard)
 
 
 def held_sum(value: Any, measure: str, dashboard: CheckedDashboard) -> float | int:
-    """A sum of a measure as the page holds it; a missing one adds nothing. Raises RunFailure where the page could not hold it."""
+    """A sum of a measure for the page; null becomes 0. Raises RunFailure if it is too large."""
     if value is None:
         return 0
     if isinstance(value, float) and not math.isfinite(value):

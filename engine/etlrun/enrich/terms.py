@@ -69,9 +69,8 @@ class JobTerms:
     hands_in: bool = True  # false: open jobs are followed to their end, and other keys are asked directly
     first_poll: float = 1.0
     longest_poll: float = 60.0
-    settling: float = (
-        20.0  # how old a job must be before its absence from the service's list proves that it was never submitted
-    )
+    # How old a job must be before its absence from the service's list proves that it was never submitted.
+    settling: float = 20.0
 
     def answerers(self, question: Question) -> Answerers:
         """The models that may answer in a job."""

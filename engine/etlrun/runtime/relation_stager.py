@@ -1,4 +1,4 @@
-"""Stage the relations of a run, one after the other: by statements of the engine, by functions, by answers of models."""
+"""Stages the relations of a run, one after the other: by statements of the engine, by functions, by answers of models."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class RelationStager:
     consent: Consent
     functions: FunctionProcess
     staged: dict[str, Staged] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)  # the relations that need nothing more
+    made: set[str] = field(default_factory=set)  # the relations that are ready
 
     @property
     def dialect(self) -> str:
         return str(self.plan.checked.profile.engine.value.dialect)
 
     def with_labels(self, names: Collection[str]) -> RelationStager:
-        """The same for the plan in which the pivots that `names` are made from have their labels, and what that needs is staged. Raises RunFailure."""
+        """The same for a plan in which the pivots below `names` have their labels; the relations needed for that are staged. Raises RunFailure."""
 
         def make(plan: Plan, relation: str) -> Collection[str]:
             replace(self, plan=plan).make_all([relation])
@@ -71,7 +71,7 @@ class RelationStager:
         return replace(self, plan=find_labels(self.plan, {}, names, fetch, self.dialect, make))
 
     def make_all(self, names: Collection[str]) -> None:
-        """Make the relations `names` and all that they are made from. Raises RunFailure."""
+        """Make the relations `names` and all relations that they read. Raises RunFailure."""
         for relation in self.plan.needed(names):
             if relation.name not in self.made:
                 safe_point()
@@ -126,7 +126,7 @@ class RelationStager:
         self.session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
 
     def _make_rows(self, apply: Apply | ReadTexts, paths: list[str], columns: Columns, result: Path) -> None:
-        """The rows that are made outside of SQL, as the new file `result`. Raises RunFailure."""
+        """Write rows that are not made by SQL to the new file `result`. Raises RunFailure."""
         if isinstance(apply, Apply):
             self.functions.apply(apply, paths, columns, result)
             return
@@ -136,7 +136,7 @@ class RelationStager:
             self.reporter.warn(texts.summary())
 
     def _ask(self, relation: Relation, ask: Ask) -> None:
-        """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
+        """Get the answers for the distinct keys of the previous relation, and register them in the session. Raises RunFailure if the run must stop."""
         from etlrun.enrich.answer_relation import answer_relation
 
         (given,) = relation.reads
@@ -168,7 +168,7 @@ class RelationStager:
         self.session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
 
     def _written(self, given: str) -> list[str]:
-        """The Parquet files of a relation, for what is no SQL."""
+        """The Parquet files of a relation, for steps that are not SQL."""
         if given in self.staged:
             return [str(path) for path in self.staged[given].paths]
         folder = self.folder.work(given)
@@ -178,7 +178,7 @@ class RelationStager:
         return [str(path) for path in sorted(folder.glob("*.parquet"))]
 
     def _at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:
-        """The failure at the place of the step that makes the relation."""
+        """The failure, with the place of the step that makes the relation."""
         use = self.plan.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
         return located(self.plan.checked, use.where, failure)
 
@@ -188,6 +188,6 @@ class RelationStager:
 
 
 def _shown(relation: Relation) -> str:
-    """A relation's name, or how far its chain is where only a part of it is meant."""
+    """A relation's name; for a part of a chain, the name and the number of steps."""
     chain, _, step = relation.name.partition(".")
     return f"{chain} up to step {step}" if step else chain

@@ -1,4 +1,4 @@
-"""Why two results of a pipeline may differ: the parts of the specification that changed, and the inputs that did."""
+"""Finds why two results of a pipeline may differ: changed parts of the specification, and changed inputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Causes:
 
 
 def spec_parts(checked: Checked) -> dict[str, str]:
-    """The parts of a specification by name, each with a digest: what stands in the pipeline's file, its params, the files beside it."""
+    """The parts of a specification by name, each with a digest: those in the pipeline's file, its params, and other files that it uses."""
     document = checked.pipeline.document
     found = {
         f"{family}.{name}": _digest(json.dumps(part, default=str))
@@ -43,12 +43,12 @@ def spec_parts(checked: Checked) -> dict[str, str]:
 
 
 def between_specifications(before: Checked, after: Checked) -> Causes:
-    """What tells the results of two specifications apart, both on today's data."""
+    """The causes of differences between two specifications on today's data."""
     return Causes(tuple(_changed(spec_parts(before), spec_parts(after))), ())
 
 
 def since_run(record: Record, checked: Checked) -> Causes:
-    """What changed since a run, so that another one now may give other rows. Raises RunFailure where an input cannot be looked at."""
+    """What changed since a run, so that a run now may give different rows. Raises RunFailure if an input cannot be checked."""
     changed = tuple(_changed(record.parts, spec_parts(checked))) if record.parts else None
     if not record.basis:
         return Causes(changed, None)
@@ -60,10 +60,10 @@ def since_run(record: Record, checked: Checked) -> Causes:
 
 
 def last_publishing(checked: Checked, sink: str) -> Record | None:
-    """The run that published what a sink holds, as far as its record is here; of a table in parts, the one with the same params."""
+    """The run that published the rows of a sink, if its record exists here; for a table that is replaced in parts, the one with the same params."""
     value = checked.pipeline.sinks[sink].value
     table = value.table_name(sink)
-    runs = None  # a file and a table of Delta Lake have no ledger
+    runs = None  # files and Delta tables have no ledger
     if table:
         runs = set(Ledgers().runs_of(checked, value.place(sink)[0], table))
     found = [

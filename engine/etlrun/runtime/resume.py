@@ -1,4 +1,4 @@
-"""Publish the staged rows of a run whose publish failed or was killed, without computing anything again."""
+"""Publishes the staged rows of a run whose publish failed or was killed, without computing anything again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from etlrun.working import Reporter
 
 @orderly()
 def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter, wait: float = 0.0) -> Record:
-    """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
+    """Publish the staged rows under the id of the run. Raises RunFailure if it has no stage, or the specification has changed."""
     _refuse_resuming(checked, folder, record)
     started = time.monotonic()
     checked = with_labels(checked, record.labels)
@@ -50,7 +50,7 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
 
 
 def _refuse_resuming(checked: Checked, folder: RunFolder, record: Record) -> None:
-    """Raises RunFailure where a run cannot be resumed."""
+    """Raises RunFailure if a run cannot be resumed."""
     if record.status == "running" and is_alive(folder.path / RECORD, record):
         fix = "wait until it has ended; if that machine has stopped, its runs can be resumed ten minutes later"
         raise RunFailure("usage", "run-alive", f"the run `{folder.id}` is still running on {record.host}", fix)

@@ -1,4 +1,4 @@
-"""Write what came out of tests into their `expect`, and leave every other character of the file as it is."""
+"""Writes the actual rows of tests into their `expect`, and leaves every other character of the file unchanged."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from etlrun.spec.paths import path_inside
 from etlrun.spec.project_file import project_file
 from etlrun.spec.values import value_text
 
-WIDTH = 140  # of a row on one line; a longer one goes on below
+WIDTH = 140  # of a row on one line; a longer one continues on the next line
 
 
 class CannotRewriteError(Exception):
-    """Rows that stand in a form which cannot be rewritten safely; `str()` says which."""
+    """Rows in a form that cannot be rewritten safely; `str()` names it."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Characters `start` to `end` of a text give way to others."""
+    """Replaces the characters `start` to `end` of a text."""
 
     start: int
     end: int
@@ -40,7 +40,7 @@ Found = tuple[Keys, Difference]  # with the place of its test in the file
 
 
 def rewrite_expected(file: CaseFile, differences: Sequence[Found]) -> None:
-    """Write what came out into a file of tests, once it is certain that it reads back as that. Raises CannotRewriteError."""
+    """Write the actual rows into a file of tests, after checking that they read back as the same rows. Raises CannotRewriteError."""
     text = rewritten(file.document, differences)
     _verify(file.document, text, differences)
     path = Path(os.path.abspath(file.path))
@@ -56,7 +56,7 @@ def rewrite_expected(file: CaseFile, differences: Sequence[Found]) -> None:
 
 
 def rewritten(document: Document, differences: Iterable[Found]) -> str:
-    """The text of a file in which the rows of `expect` are those that came out. Raises CannotRewriteError."""
+    """The text of a file with the actual rows in `expect`. Raises CannotRewriteError."""
     edits = [edit for where, difference in differences for edit in _Rows(document, where, difference).edits()]
     text = document.text
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end), reverse=True):
@@ -65,7 +65,7 @@ def rewritten(document: Document, differences: Iterable[Found]) -> str:
 
 
 def _verify(document: Document, text: str, differences: Sequence[Found]) -> None:
-    """Raises CannotRewriteError unless `text` says the same as before, but for the rows, and the rows are those that came out."""
+    """Raises CannotRewriteError unless `text` has the actual rows, and is otherwise unchanged."""
     problems: list[Diagnostic] = []
     try:
         after = parse_document(text, document.file)
@@ -85,7 +85,7 @@ _UNCERTAIN = "the rows are written in a form that cannot be rewritten safely"
 
 
 def _without(value: Any, places: Iterable[Keys]) -> Any:
-    """A document's value with nothing at some places."""
+    """A document's value without some places."""
     changed = copy.deepcopy(value)
     for *above, last in places:
         inside = changed
@@ -96,7 +96,7 @@ def _without(value: Any, places: Iterable[Keys]) -> Any:
 
 
 class _Rows:
-    """The rows that a test expects of one relation, as they stand in the file."""
+    """The rows that a test expects of one relation, as written in the file."""
 
     def __init__(self, document: Document, test: Keys, difference: Difference) -> None:
         self.document = document
@@ -107,7 +107,7 @@ class _Rows:
         self.span = document.values[self.where]
 
     def edits(self) -> Iterator[Edit]:
-        """Cells that differ are replaced where they stand, rows that did not come out are taken away, and new ones follow the last."""
+        """The edits: different cells are replaced, missing rows are removed, and new rows are added at the end."""
         self._refuse_aliases()
         pairs, missing, new = self._paired()
         has_rows = any(
@@ -127,7 +127,7 @@ class _Rows:
             yield self._added(new, count)
 
     def _paired(self) -> tuple[list[Pair], list[ExpectedRow], list[Row]]:
-        """Where rows are missing and others unexpected, one takes the place of the other."""
+        """Pair missing rows with unexpected ones, so that each replaces another."""
         missing, new = list(self.difference.missing), list(self.difference.unexpected)
         both = min(len(missing), len(new))
         every = tuple(range(len(self.names)))
@@ -149,13 +149,13 @@ class _Rows:
         yield Edit(start, self._end(where), self._row(pair.actual, self._column_of(start)))
 
     def _removed(self, row: ExpectedRow) -> Edit:
-        """The lines of a row, with what stands behind it in its last line."""
+        """The edit that removes the lines of a row, including the rest of its last line."""
         start = self.text.rfind("\n", 0, self.document.values[row.where].start) + 1
         end = self.text.find("\n", self._end(row.where))
         return Edit(start, len(self.text) if end < 0 else end + 1, "")
 
     def _added(self, rows: Sequence[Row], count: int) -> Edit:
-        """More items behind the last one, indented as it is."""
+        """The edit that adds items after the last one, with the same indentation."""
         last: Keys = (*self.where, count - 1)
         start = self.document.values[last].start
         line = self.text.rfind("\n", 0, start) + 1
@@ -165,7 +165,7 @@ class _Rows:
         return Edit(end, end, "".join(f"\n{indent}- {self._row(row, len(indent) + 2)}" for row in rows))
 
     def _emptied(self) -> Iterator[Edit]:
-        """No row is left: `[]`, in the line of the relation."""
+        """The edit if no row is left: `[]`, in the line of the relation."""
         end = self.document.keys[self.where].end
         colon = self.text.index(":", end) + 1
         yield Edit(colon, colon, " []")
@@ -174,7 +174,7 @@ class _Rows:
         )
 
     def _whole(self) -> Edit:
-        """All rows anew: below the relation as items or, inside of braces, in brackets."""
+        """The edit that rewrites all rows: as items below the relation or, inside braces, in brackets."""
         rows = self._all_rows()
         if any(self._is_flow(self.where[:length]) for length in range(1, len(self.where))):
             column = self._column_of(self.span.start) + 1
@@ -186,7 +186,7 @@ class _Rows:
         return Edit(start if items else self.span.start, self.span.end, items or "[]")
 
     def _all_rows(self) -> list[Row]:
-        """What came out: the expected rows that did, those that differ as they are, and the others."""
+        """The actual rows: equal ones, different ones, and new ones."""
         changed = {pair.expected.where: pair.actual for pair in self.difference.pairs}
         gone = {row.where for row in self.difference.missing}
         kept = [(*self.where, index) for index in range(len(self._value(self.where)))]
@@ -194,7 +194,7 @@ class _Rows:
         return [*rows, *self.difference.unexpected]
 
     def _written(self, where: Keys) -> Row:
-        """A row of the file as it is; its values are written again as they stand."""
+        """A row of the file, with its values as they are written."""
         by_column = {name.lower(): name for name in self._value(where)}
         found: list[Any] = []
         for name in self.names:
@@ -204,7 +204,7 @@ class _Rows:
         return tuple(found)
 
     def _row(self, row: Row, column: int) -> str:
-        """A row in braces that starts at `column` of its line; what is too long goes on below."""
+        """A row in braces that starts at `column` of its line; a long row continues on the next line."""
         cells = [
             f"{value_text(name)}: {value.text if isinstance(value, _AsWritten) else value_text(value)}"
             for name, value in zip(self.names, row)
@@ -237,7 +237,7 @@ class _Rows:
         return first in ("[", "{") or (where in self.document.scalars and first not in ("|", ">"))
 
     def _end(self, where: Keys) -> int:
-        """Where a value ends. The parser takes a block to end where the next thing begins, comments included."""
+        """The end of a value. For the parser, a block ends where the next element begins, so it includes comments."""
         if self._is_flow(where) or where in self.document.scalars:
             span = self.document.values[where]
             return span.end if self._is_simple(where) else len(self.text[: span.end].rstrip())
@@ -251,7 +251,7 @@ class _Rows:
         return offset - (self.text.rfind("\n", 0, offset) + 1)
 
     def _refuse_aliases(self) -> None:
-        """What an alias brings stands elsewhere in the file, where it may mean more than this test."""
+        """Refuse aliases: their values are elsewhere in the file, where other tests may use them."""
         inside = [key for key in self.document.values if key[: len(self.where)] == self.where]
         outer = self.document.values[self.where[:2]]
         for key in inside:

@@ -1,4 +1,4 @@
-"""Run a checked pipeline: read, compute, check, publish - and leave a record, whatever happens."""
+"""Runs a checked pipeline: read, compute, check, publish; always writes a record."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ from etlrun.working import Reporter, in_background, wait_for
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run is for: to publish, to go as far as that, or only to look at the staged rows of some relations."""
+    """The options of a run: publish, stop before publishing, or only return the staged rows of some relations."""
 
     publishes: bool = True
     relations: tuple[str, ...] = ()
     look: Callable[[dict[str, Staged]], None] | None = None
     consent: Consent = Consent(may_ask=False)
-    wait: float = 0.0  # seconds that a busy table is waited for
+    wait: float = 0.0  # seconds to wait for a busy table
 
 
 @orderly()
 def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> Record:
-    """Run a pipeline with the engine of its profile and give its record; a failure is in the record too, and raised as well."""
+    """Run a pipeline with the engine of its profile; returns its record. A failure is recorded and raised."""
     started = time.monotonic()
     runs = checked.project.path(checked.project.settings.runs)
     folder = _new_folder(runs, reporter)
@@ -74,7 +74,7 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
 def _run_recorded(
     checked: Checked, reporter: Reporter, options: RunOptions, folder: RunFolder, record: Record, started: float
 ) -> Record:
-    """Run a pipeline and say in its record what became of it. Raises the failure as well."""
+    """Run a pipeline and store the outcome in its record. A failure is also raised."""
     try:
         folder.write_record(record.as_record())
         if options.publishes:
@@ -89,7 +89,7 @@ def _run_recorded(
         if failure is found:
             raise
         raise failure from found
-    except SpecError:  # in a file that only a run opens, such as a model's
+    except SpecError:  # in a file that is opened only by a run, such as a model's
         record.status = "failed"
         raise
     except OSError as error:
@@ -107,7 +107,7 @@ def _run_recorded(
 
 
 def _keep(project: Project, folder: RunFolder, record: Record) -> None:
-    """Leave what is of use after a run: its record, and the rows that could still be published."""
+    """Keep useful files after a run: its record, and the rows that can still be published."""
     folder.sweep(staged=not record.keeps_stage)
     with suppress(OSError):
         sweep_parts(project)
@@ -145,7 +145,7 @@ def _new_record(checked: Checked, folder: RunFolder) -> Record:
 
 
 def spec_hash(checked: Checked) -> str:
-    """A digest of all that a result depends on besides its data: the pipeline's text, its params, and the mappings, prompts and overrides beside it."""
+    """A digest of everything besides data that affects a result: the pipeline's text, its params, mappings, prompts and overrides."""
     document = checked.pipeline.document
     digest = hashlib.sha256("\0".join(part.text for part in (document, *document.shared)).encode())
     digest.update(repr(sorted((name, str(value)) for name, value in checked.pipeline.values.items())).encode())
@@ -156,7 +156,7 @@ def spec_hash(checked: Checked) -> str:
 
 
 def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record, options: RunOptions) -> Checked:
-    """Read, compute, check and publish; `record` says how far that went. The pipeline comes back with the labels of its pivots. Raises RunFailure."""
+    """Read, compute, check and publish; progress is in `record`. Returns the pipeline with the labels of its pivots. Raises RunFailure."""
     plan = make_plan(checked)
     targets = options.relations or staged_relations(plan)
     if options.publishes:
@@ -169,7 +169,7 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
     inventories = find_files(checked, sources, reporter)
     if options.publishes:
         record.parts = spec_parts(checked)
-        with suppress(RunFailure):  # then nothing says that a later run would do the same
+        with suppress(RunFailure):  # without a basis the next run is not skipped
             record.basis = find_basis(checked, inventories, Ledgers())
     with Inputs(checked, inventories, folder, reporter) as inputs:
         with (
@@ -197,7 +197,7 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
 
 @contextmanager
 def _session(plan: Plan, inputs: Inputs, folder: RunFolder, record: Record) -> Iterator[EngineSession]:
-    """A session of the engine that knows the sources, which are read while it starts. Raises RunFailure."""
+    """A session of the engine with the sources, which are read while it starts. Raises RunFailure."""
     starting = in_background(lambda: _start(plan.checked, folder))
     try:
         reader = SourceReader(plan, inputs, folder, inputs.reporter, lambda: wait_for(starting))
@@ -205,7 +205,7 @@ def _session(plan: Plan, inputs: Inputs, folder: RunFolder, record: Record) -> I
         inputs.count(results)
         session = wait_for(starting)
     except Stopped:
-        raise  # what starts ends with this process
+        raise  # a session that is starting ends with this process
     except BaseException:
         _give_up(starting)
         raise
@@ -228,7 +228,7 @@ def _start(checked: Checked, folder: RunFolder) -> EngineSession:
 
 
 def _give_up(starting: Future[EngineSession]) -> None:
-    """Close a session that is not wanted any more."""
+    """Close a session that is no longer needed."""
     with suppress(RunFailure):
         wait_for(starting).close()
 

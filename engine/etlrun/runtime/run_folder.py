@@ -1,4 +1,4 @@
-"""The folder of one run: what it read, staged and refused, and its record. Only the owner can look into it."""
+"""The folder of one run: its inputs, staged rows, failing rows and record. Only the owner can read it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from etlrun.private import private_folder
 
 RECORD = "run.json"
 INPUTS = "inputs.json"
-ABANDONED_SECONDS = 3600  # after which nobody writes a file any more that was not put in its place
+ABANDONED_SECONDS = 3600  # the age after which an unfinished file is abandoned
 _UNFINISHED = re.compile(r"\.json\.[0-9a-f]{8}$")
 LEFT_BEHIND = ("sources", "spill", "work")
 
@@ -45,29 +45,29 @@ class RunFolder:
         return self.path / "quarantine" / f"{source}.jsonl"
 
     def failing(self, relation: str, check: str) -> Path:
-        """The rows that a check did not hold for."""
+        """The rows that fail a check."""
         return self.path / "failing" / f"{relation}.{check}.parquet"
 
     def write_record(self, record: dict[str, Any]) -> None:
         write_whole(self.path / RECORD, json.dumps(record, ensure_ascii=False, indent=1))
 
     def write_inputs(self, inputs: list[dict[str, Any]]) -> None:
-        """Keep the list of what the run read beside its record, a line each: with deeper lines it takes four times as long."""
+        """Save the list of the run's inputs next to its record, one per line: indented JSON takes four times as long."""
         lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in inputs)
         write_whole(self.path / INPUTS, f"[\n{lines}\n]\n")
 
     def sweep(self, *, staged: bool) -> None:
-        """Remove what only served the run; with `staged` also the rows it would have published."""
+        """Remove temporary files of the run; with `staged`, also the rows to publish."""
         for name in (*LEFT_BEHIND, *(["stage"] if staged else [])):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def drop_failing(self) -> None:
-        """Remove the rows that checks did not hold for."""
+        """Remove the rows that fail checks."""
         shutil.rmtree(self.path / "failing", ignore_errors=True)
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Put a file in its place at once, so that a reader never sees half of it."""
+    """Write a file atomically, so that a reader never sees half of it."""
     # Another process, or another pipeline of this one, may write the same file, such as the record of a killed run.
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
@@ -78,10 +78,10 @@ def write_whole(path: Path, content: str) -> None:
 
 
 def sweep_unfinished(runs: Path) -> None:
-    """Remove what processes that were killed in `write_whole` left below `runs`, and the folders of runs in which nothing else is."""
+    """Remove files that processes killed in `write_whole` left below `runs`, and folders of runs that are empty otherwise."""
     before = time.time() - ABANDONED_SECONDS
     for path in (*runs.glob("*.json.*"), *runs.glob("*/*.json.*")):
-        with contextlib.suppress(OSError):  # another process removes it, or the folder holds more
+        with contextlib.suppress(OSError):  # another process removes it, or the folder has other files
             if _UNFINISHED.search(path.name) and path.lstat().st_mtime < before:
                 path.unlink()
                 if path.parent != runs:
@@ -89,7 +89,7 @@ def sweep_unfinished(runs: Path) -> None:
 
 
 def new_run(runs: Path) -> RunFolder:
-    """A new folder below `runs`, of no other run; its id sorts by time. Raises OSError, and RunFailure where others may write to `runs`."""
+    """A new, unique folder below `runs`; its id sorts by time. Raises OSError, and RunFailure if other users may write to `runs`."""
     now = datetime.now(UTC)
     folder = RunFolder(f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(16):x}", runs)
     if not can_be_named(str(runs.resolve())):

@@ -1,4 +1,4 @@
-"""The records of earlier runs: each is judged by a schema before anything in it is used, and what does not fit is skipped."""
+"""Reads the records of earlier runs. Each is validated by a schema before it is used; invalid ones are skipped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
-KEEP_DAYS = 7  # of a stage that nobody resumed
+KEEP_DAYS = 7  # for a stage that was not resumed
 MOST_PROCESSES = 2**31 - 1
 
 _TEXT = {"type": "string"}
@@ -69,7 +69,7 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class StoredRun:
-    """An earlier run. A run whose process is gone without a word counts as `killed`."""
+    """An earlier run. A run whose process ended without recording it counts as `killed`."""
 
     folder: RunFolder
     record: Record
@@ -77,7 +77,7 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A record that does not fit, and why."""
+    """An invalid record, and the reason."""
 
     path: Path
     reason: str
@@ -87,7 +87,7 @@ class Unreadable:
 
 
 def stored_runs(runs: Path) -> Iterator[StoredRun | Unreadable]:
-    """All runs below `runs`, latest first. A record is marked as killed in memory only."""
+    """All runs below `runs`, latest first. Runs are marked as killed only in memory."""
     for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
         found = _read(path)
         if isinstance(found, StoredRun) and _is_lost(found):
@@ -96,7 +96,7 @@ def stored_runs(runs: Path) -> Iterator[StoredRun | Unreadable]:
 
 
 def find_run(runs: Path, run: str) -> StoredRun:
-    """The run whose id is `run`, or begins so. Raises RunFailure where there is none, or several, or its record does not fit."""
+    """The run whose id is or begins with `run`. Raises RunFailure if there is none, or several, or its record is invalid."""
     found = [path for path in sorted(runs.resolve().glob(f"*/{RECORD}")) if path.parent.name.startswith(run)]
     if len(found) != 1:
         what = "there is no run" if not found else f"{len(found)} runs begin with"
@@ -110,9 +110,9 @@ def find_run(runs: Path, run: str) -> StoredRun:
 
 
 def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
-    """Remove what killed runs left behind, stages and failing rows older than `days` days; records and quarantines stay. Gives what it skipped.
+    """Remove files of killed runs, and stages and failing rows older than `days` days; records and quarantines stay. Returns skipped ones.
 
-    A stage that was checked stays for `etlrun resume` meanwhile.
+    Until then, a checked stage stays for `etlrun resume`.
     """
     oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
     skipped = []
@@ -140,7 +140,7 @@ def _is_lost(run: StoredRun) -> bool:
 
 
 def _read(path: Path) -> StoredRun | Unreadable:
-    """The run of a record, whose own folder is the only path that is ever used."""
+    """The run of a record. Only the path of its own folder is used, never a path inside the record."""
     if path.parent.is_symlink() or not path.is_file():
         return Unreadable(path, "it is a link, or not a file")
     try:

@@ -1,4 +1,4 @@
-"""What a project's documentation shows, gathered from its files and the records of its runs; no connection is opened and nothing is run."""
+"""Gathers the content of a project's documentation from its files and run records, without opening a connection or running anything."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _prompts(project: Project) -> dict[str, Prompt]:
 
 
 def _runs(project: Project) -> dict[str, tuple[ShownRun, ...]]:
-    """The runs that were to publish, of each pipeline, latest first."""
+    """The runs of each pipeline that were meant to publish, latest first."""
     found: dict[str, tuple[ShownRun, ...]] = {}
     for run in stored_runs(project.path(project.settings.runs)):
         if isinstance(run, StoredRun) and run.record.status != "dry-run":
@@ -66,7 +66,7 @@ def _runs(project: Project) -> dict[str, tuple[ShownRun, ...]]:
 
 
 def _dashboards(project: Project, graph: ProjectGraph) -> dict[str, tuple[ShownDashboard, ...]]:
-    """The dashboards of each pipeline; `etlrun check` tells of those that have mistakes."""
+    """The dashboards of each pipeline, without those with mistakes, which `etlrun check` reports."""
     found: dict[str, tuple[ShownDashboard, ...]] = {}
     folder = project.path(FOLDER)
     for path in dashboards_below(folder) if folder.is_dir() else ():
@@ -81,7 +81,7 @@ def _dashboards(project: Project, graph: ProjectGraph) -> dict[str, tuple[ShownD
 
 
 def _tests(project: Project, graph: ProjectGraph) -> dict[str, tuple[ShownCase, ...]]:
-    """The tests of each pipeline; `etlrun check` tells of those that have mistakes."""
+    """The tests of each pipeline, without those with mistakes, which `etlrun check` reports."""
     found: dict[str, tuple[ShownCase, ...]] = {}
     results = read_results(project)
     files = {checked.pipeline.document.file: name for name, checked in graph.pipelines.items()}
@@ -96,7 +96,7 @@ def _tests(project: Project, graph: ProjectGraph) -> dict[str, tuple[ShownCase, 
 
 
 def _tested(project: Project, tests: CaseFile, files: Mapping[str, str]) -> str:
-    """The name of the pipeline that a file of tests is of, which names its file."""
+    """The name of the pipeline that a file of tests belongs to."""
     for folder in (tests.path.parent, project.path("pipelines")):
         for suffix in (".yaml", ".yml"):
             file = project.shown(folder / f"{tests.pipeline}{suffix}")

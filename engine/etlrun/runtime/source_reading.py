@@ -1,4 +1,4 @@
-"""Read every source of a run, in this process or in tasks of the engine: what is broken or wrong stops the run here."""
+"""Reads every source of a run, in this process or in tasks of the engine. Broken or wrong files stop the run here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 
 @dataclass(frozen=True)
 class SourceReader:
-    """Reads the sources of a run into its folder; `session` is the engine's, for those that its tasks read."""
+    """Reads the sources of a run into its folder; `session` is the engine session whose tasks may read."""
 
     plan: Plan
     inputs: Inputs
@@ -52,7 +52,7 @@ class SourceReader:
         return self.plan.checked
 
     def read_all(self, names: Iterable[str]) -> dict[str, ReadResult]:
-        """The rows of the sources in `names`. Raises RunFailure for what cannot be read, and for more broken records than are allowed."""
+        """Read the sources in `names`. Raises RunFailure for unreadable files, and for more broken records than allowed."""
         return {name: self.read(name) for name in names}
 
     def read(self, name: str) -> ReadResult:
@@ -77,7 +77,7 @@ class SourceReader:
         return found
 
     def _tasks(self, name: str, use: Use) -> tuple[EngineSession, TextSource, TaskSettings] | None:
-        """What tasks of the engine need to read a source; None where this process is to read it. Raises RunFailure where the engine does not start."""
+        """The means to read a source in tasks of the engine; None if this process should read it. Raises RunFailure if the engine does not start."""
         settings = self.checked.profile.engine.value.tasks(filled)
         if settings is None or not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
             return None
@@ -86,7 +86,7 @@ class SourceReader:
     def _in_tasks(
         self, name: str, use: Use, session: EngineSession, source: TextSource, settings: TaskSettings
     ) -> tuple[ReadResult, Inventory] | None:
-        """What tasks of the engine read of a source, and its inventory; None where they cannot and need not."""
+        """Read a source in tasks of the engine; returns the result and the inventory, or None if tasks cannot read it and are not required."""
         try:
             return self._read_in_tasks(name, use, session, source, settings)
         except StatementError as error:
@@ -116,7 +116,7 @@ class SourceReader:
         return self._with_parts(found, name, parts), reader.inventory()
 
     def _here(self, name: str, use: Use) -> tuple[ReadResult, Inventory]:
-        """What this process reads of a source, and its inventory."""
+        """Read a source in this process; returns the result and the inventory."""
         parts = self._parts(name, use)
         inventory = self._fetched(name, use, parts)
         self.inputs.keep_digests(inventory)
@@ -139,7 +139,7 @@ class SourceReader:
         return self._with_parts(work(read, look, request.control.interrupt), name, parts), inventory
 
     def _fetched(self, name: str, use: Use, parts: SourceParts | None) -> Inventory:
-        """The inventory of a source, with parts or copies of what is in a store. Raises RunFailure."""
+        """The inventory of a source, with kept parts or downloaded copies of objects. Raises RunFailure."""
         inventory = self.inputs.inventories[name]
         if not any(is_url(file.at) for file in inventory.files):
             return inventory
@@ -177,7 +177,7 @@ class SourceReader:
         )
 
     def _parts(self, name: str, use: Use) -> SourceParts | None:
-        """What earlier runs read of a source, where its profile keeps it."""
+        """The kept parts of a source from earlier runs, if the profile keeps them."""
         project, columns, inventory = self.checked.project, self.checked.columns[name], self.inputs.inventories[name]
         try:
             return parts_of(project, self.checked.profile.parts, name, use.value, columns, inventory)
@@ -187,7 +187,7 @@ class SourceReader:
             return None
 
     def _with_parts(self, found: ReadResult, name: str, parts: SourceParts | None) -> ReadResult:
-        """What was read, with how much of it an earlier run read."""
+        """The result with the number of files that earlier runs had read."""
         if parts is None:
             return found
         if parts.trouble:
@@ -196,7 +196,7 @@ class SourceReader:
         return replace(found, cached=parts.used)
 
     def _head(self, name: str, inventory: Inventory, path: str) -> bytes:
-        """The first bytes of a file's text; an object that is not on this machine is fetched for them."""
+        """The first bytes of a file's text; an object is downloaded if necessary."""
         file = next((file for file in inventory.files if file.path == path), None)
         if file is not None and is_url(file.at):
             stores = open_stores(self.checked.project, self.checked.profile, filled)
@@ -206,7 +206,7 @@ class SourceReader:
 
 
 def _no_rows(columns: Columns, folder: Path) -> ReadResult:
-    """A table before anything was published to it."""
+    """The empty result for a table before its first publish."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "rows.parquet"
     write_parquet(path, columns, ())

@@ -1,4 +1,4 @@
-"""Look at every source of a run before any of it is read: what is missing, too old or wrong stops the run here."""
+"""Checks every source of a run before anything is read: missing, old or wrong files and tables stop the run here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_THERE = ("missing-table", "connection-missing")
 
 
 def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
-    """Ask, before any work, whether the sources in `names` that are no files are there. Raises RunFailure for the first that is not."""
+    """Check first that the tables of the sources in `names` exist. Raises RunFailure for the first that does not."""
     stores = open_stores(checked.project, checked.profile, filled)
     for name in names:
         use = checked.pipeline.sources[name]
@@ -38,7 +38,7 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
                 continue
             if failure.code in (*NOT_THERE, "missing-column"):
                 by = _who_publishes(checked, name, use, failure.code)
-                if by and failure.code == "missing-table":  # a table of a similar name is not what is missing
+                if by and failure.code == "missing-table":  # a table with a similar name is not the missing one
                     failure.diagnostic = replace(failure.diagnostic, fix="")
                     by = by.removeprefix("; ")
                 failure.add(fix=by)
@@ -46,7 +46,7 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
 
 
 def is_first_run(checked: Checked, use: Use, failure: RunFailure) -> bool:
-    """Whether a failure says that a table is missing which the pipeline itself is about to publish."""
+    """Whether a failure is about a missing table that the pipeline itself will publish."""
     sinks = checked.pipeline.sinks.items()
     written = (sink.value.table_written(name) for name, sink in sinks)
     own = {(place[0], place[1].lower()) for place in written if place is not None}
@@ -54,7 +54,7 @@ def is_first_run(checked: Checked, use: Use, failure: RunFailure) -> bool:
 
 
 def _who_publishes(checked: Checked, name: str, use: Use, code: str) -> str:
-    """What to run first, where a pipeline of the project publishes the table that a source reads."""
+    """The fix that names the pipeline to run first, if one of the project publishes the table that a source reads."""
     pipelines, _ = check_all(ProjectPipelines(checked.project, checked.profile.name, {}))
     tables = (table for one in pipelines for table in published_tables(one).values())
     place = use.value.table_read()
@@ -69,7 +69,7 @@ def _who_publishes(checked: Checked, name: str, use: Use, code: str) -> str:
 
 
 def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[str, Inventory]:
-    """The files of the sources in `names`. Raises RunFailure with everything that stands in the way of reading them."""
+    """Find the files of the sources in `names`. Raises RunFailure with all problems."""
     found: dict[str, Inventory] = {}
     stores = open_stores(checked.project, checked.profile, filled)
     for name in names:
@@ -83,7 +83,7 @@ def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[s
 
 
 def refuse(checked: Checked, troubles: list[tuple[str, Trouble]]) -> None:
-    """Raises RunFailure where there are troubles, each with the source that it is of."""
+    """Raises RunFailure if there are problems, each with its source."""
     if not troubles:
         return
     name, first = troubles[0]
@@ -94,7 +94,7 @@ def refuse(checked: Checked, troubles: list[tuple[str, Trouble]]) -> None:
 
 
 def _refuse_old_files(checked: Checked, name: str, inventory: Inventory) -> None:
-    """Raises RunFailure where nothing new has arrived for longer than the source allows, or nothing at all."""
+    """Raises RunFailure if the newest file is older than the source allows, or if there are no files."""
     use = checked.pipeline.sources[name]
     most = read_age(getattr(use.value, "max_age", ""))
     if most is None:
@@ -107,7 +107,7 @@ def _refuse_old_files(checked: Checked, name: str, inventory: Inventory) -> None
 
 
 def _too_old(name: str, inventory: Inventory, most: timedelta) -> str:
-    """What is wrong where no file of a source is as new as `most`."""
+    """The problem of a source without a file as new as `most`."""
     if not inventory.files:
         return f"`{name}` has no file"
     newest = max(inventory.files, key=lambda file: file.modified)
@@ -128,7 +128,7 @@ def _tell_absences(name: str, source: Source, inventory: Inventory, reporter: Re
 
 
 def account(read_result: ReadResult, inventory: Inventory) -> dict[str, Any]:
-    """A source in the record of a run."""
+    """The entry of a source in the record of a run."""
     found: dict[str, Any] = {"rows": read_result.rows, "bad_rows": read_result.bad_rows, "files": len(inventory.files)}
     if read_result.blank:
         found["blank"] = read_result.blank

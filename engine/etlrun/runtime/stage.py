@@ -1,4 +1,4 @@
-"""A staged relation: its Parquet files with their digests, and a checksum of its rows that no order changes."""
+"""A staged relation: its Parquet files with their digests, and a checksum of its rows that does not depend on their order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class Staged:
-    """A relation whose rows are written. `columns` are the ones that the specification speaks of."""
+    """A relation whose rows are written. `columns` are those of the specification."""
 
     relation: str
     columns: Columns
@@ -42,7 +42,7 @@ class Staged:
         return tuple(Path(file.path) for file in self.files)
 
     def as_record(self) -> dict[str, Any]:
-        """What the record of a run keeps of it."""
+        """The entry in the record of a run."""
         return {"rows": self.rows, "checksum": self.checksum, "files": [asdict(file) for file in self.files]}
 
     def as_input(self) -> ParquetFiles:
@@ -62,12 +62,12 @@ def from_record(relation: str, columns: Columns, record: dict[str, Any], folder:
 
 
 def shown_columns(columns: Columns) -> Columns:
-    """The columns that the specification speaks of: those that only carry sums for checks are left out."""
+    """The columns of the specification, without helper columns with sums for checks."""
     return columns.keep(item.name for item in columns if not item.name.startswith(HIDDEN))
 
 
 def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
-    """Look at what an engine wrote into `folder`: `columns` may hold hidden ones. Raises RunFailure where nothing can be read."""
+    """Read which files an engine wrote into `folder`; `columns` may include hidden ones. Raises RunFailure if they cannot be read."""
     shown = shown_columns(columns)
     paths = sorted(folder.glob("*.parquet"))
     counted = _counted(folder, shown) if paths else {}
@@ -77,7 +77,7 @@ def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
 
 
 def verify_stage(staged: Staged) -> None:
-    """Compare every file with its digest. Raises RunFailure for one that is gone or changed."""
+    """Compare every file with its digest. Raises RunFailure if one is missing or changed."""
     for file in staged.files:
         path = Path(file.path)
         if not path.is_file() or digest_of(path) != file.sha256:
@@ -87,9 +87,9 @@ def verify_stage(staged: Staged) -> None:
 
 
 def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
-    """By the name of each file that has rows: how many, and the sum of a 64-bit digest of every row's text.
+    """By name of each file with rows: the number of rows, and the sum of a 64-bit digest of every row's text.
 
-    The sum is equal for equal rows in any order, and for doubled rows different. Raises RunFailure for a file that cannot be read.
+    The sum is equal for equal rows in any order, and differs if rows are duplicated. Raises RunFailure for a file that cannot be read.
     """
     import duckdb
 

@@ -1,6 +1,6 @@
-"""Two sets of rows compared by a key: which rows are on one side only, and what changed in which columns of the others.
+"""Compares two sets of rows by a key: finds rows on one side only, and changed columns of the others.
 
-One full join in DuckDB finds the rows that differ; everything else is counted on those. Nulls are equal to each other, and a key may hold them.
+One full join in DuckDB finds the rows that differ; everything else is counted on those. Nulls are equal to each other, and a key may contain them.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 @dataclass(frozen=True)
 class Side:
-    """Rows to compare: Parquet files, and what they are called. `condition`, in DuckDB's SQL, chooses some of them.
+    """Rows to compare: Parquet files and a name. `condition`, in DuckDB's SQL, selects some of them.
 
-    `unique` are columns that are known to tell the rows apart; nothing where that is not known.
+    `unique` are columns that are known to identify rows; empty if none are known.
     """
 
     title: str
@@ -48,15 +48,15 @@ class Side:
     unique: tuple[str, ...] = ()
 
     def is_keyed_by(self, key: Iterable[str]) -> bool:
-        """Whether no two rows are known to share a key."""
+        """Whether the key is known to be unique."""
         return bool(self.unique) and {item.lower() for item in self.unique} <= {item.lower() for item in key}
 
 
 @dataclass(frozen=True)
 class DiffOptions:
-    """How rows are compared, and how many of those that changed are shown.
+    """How rows are compared, and how many changed ones are shown.
 
-    `only_keys_after` leaves out the rows before whose keys are not among those after. Of the columns, only `chosen` are compared, if any.
+    With `only_keys_after`, old rows whose keys are not among the new rows are ignored. If `chosen` is not empty, only these columns are compared.
     """
 
     key: tuple[str, ...]
@@ -88,7 +88,7 @@ class ColumnDiff:
 
 @dataclass(frozen=True)
 class RowDiff:
-    """A row that differs: its key, and the columns that changed with the values before and after; `side` is where it is alone."""
+    """A different row: its key, and the changed columns with old and new values; `side` is set for a row on one side only."""
 
     key: tuple[Any, ...]
     side: str
@@ -97,7 +97,7 @@ class RowDiff:
 
 @dataclass(frozen=True)
 class TableDiff:
-    """What tells the rows before from those after. Columns that are on one side only, or have another type there, are named."""
+    """The differences between old and new rows, including columns on one side only and columns with different types."""
 
     before: str
     after: str
@@ -112,7 +112,7 @@ class TableDiff:
     columns_before: tuple[str, ...]
     columns_after: tuple[str, ...]
     retyped: tuple[tuple[str, str, str], ...]
-    causes: Causes | None = None  # None where nobody can say
+    causes: Causes | None = None  # None if not known
 
     @property
     def is_equal(self) -> bool:
@@ -121,7 +121,7 @@ class TableDiff:
 
 
 def compare_tables(before: Side, after: Side, options: DiffOptions) -> TableDiff:
-    """Compare two sides. Raises RunFailure where the key is no key of one of them."""
+    """Compare two sides. Raises RunFailure if the key is not unique on one of them."""
     import duckdb
 
     compared = _compared(before, after, options)
@@ -182,7 +182,7 @@ class _Compared:
 
 
 def _compared(before: Side, after: Side, options: DiffOptions) -> tuple[_Compared, ...]:
-    """The columns that are compared: those of both sides, but the key and those that are left out."""
+    """The columns to compare: those of both sides, without the key and excluded ones."""
     pairs = ((item, after.columns.get(item.name)) for item in before.columns if options.compares(item.name))
     return tuple(_Compared(item.name, (item.type, there.type)) for item, there in pairs if there is not None)
 
@@ -199,7 +199,7 @@ def _totals(session: Session, view: str, compared: Iterable[_Compared]) -> dict[
 
 
 def _refuse_shared_key(session: Session, view: str, side: Side, options: DiffOptions) -> None:
-    """Raises RunFailure where rows share a key; what is known to have none is not asked."""
+    """Raises RunFailure if rows share a key; a side with a known unique key is not checked."""
     if side.is_keyed_by(options.key):
         return
     keys = ", ".join(map(name, options.key))
@@ -213,7 +213,7 @@ def _refuse_shared_key(session: Session, view: str, side: Side, options: DiffOpt
 
 
 def _differing(compared: Sequence[_Compared], options: DiffOptions) -> str:
-    """The rows that differ, beside each other: `k0..`, `a0..`, `b0..`, and in `c0..` whether the column changed."""
+    """The SQL of the different rows, side by side: `k0..`, `a0..`, `b0..`, and in `c0..` whether the column changed."""
     on = " AND ".join(f"a.{name(key)} IS NOT DISTINCT FROM b.{name(key)}" for key in options.key)
     outputs = ["a.here IS NOT NULL AS there_a", "b.here IS NOT NULL AS there_b"]
     outputs += [f"coalesce(a.{name(key)}, b.{name(key)}) AS k{index}" for index, key in enumerate(options.key)]

@@ -1,4 +1,4 @@
-"""What became of tests when they last ran: `etlrun test` keeps it in the folder of runs, and the documentation shows it."""
+"""The last results of tests: `etlrun test` saves them in the folder of runs, and the documentation shows them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CaseResult:
 
 
 def keep_results(results: Iterable[CaseResult], engine: str) -> None:
-    """Keep how tests ended, beside what is known of others. Where the folder of runs cannot be written, nothing is kept."""
+    """Save the results of tests, together with those of other tests. If the folder of runs cannot be written, nothing is saved."""
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     by_project: dict[Path, list[CaseResult]] = {}
     for result in results:
@@ -61,7 +61,7 @@ def keep_results(results: Iterable[CaseResult], engine: str) -> None:
 
 
 def read_results(project: Project) -> dict[str, dict[str, Any]]:
-    """How tests of a project ended, by file and name; nothing where the file is not there or is not ours."""
+    """The results of a project's tests, by file and name; empty if the file does not exist or is not from etlrun."""
     from jsonschema import Draft202012Validator
 
     try:
@@ -72,14 +72,14 @@ def read_results(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def tests_digest(tests: Document, checked: Checked) -> str:
-    """A digest of what the results of a file of tests depend on: its text, the pipeline's, and the files beside that."""
+    """A digest of everything that affects the results of a file of tests: its text, the pipeline's, and the files that it uses."""
     pipeline = checked.pipeline.document
     texts = [part.text for part in (tests, pipeline, *pipeline.shared)]
     return hashlib.sha256("\0".join((*texts, *files_beside(checked).values())).encode()).hexdigest()
 
 
 def file_in(project: Project, path: Path) -> str:
-    """A file as results name it: by its path in the project."""
+    """The name of a file in results: its path in the project."""
     return os.path.relpath(path.resolve(), project.root.resolve()).replace(os.sep, "/")
 
 

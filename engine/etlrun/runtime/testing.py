@@ -1,4 +1,4 @@
-"""Run tests of pipelines: the given rows go through the plan, and what comes out is held against what is expected."""
+"""Runs tests of pipelines: computes the plan on the given rows, and compares the result with the expected rows."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from etlrun.warehouse.opening import filled
 if TYPE_CHECKING:
     import pyarrow
 
-TEST = "test"  # who answers in a test
+TEST = "test"  # the name of the model in a test
 
 
 @dataclass(frozen=True)
 class CaseFailure:
-    """Something else than a row that is not as expected: its place, what it is, and what to do about it."""
+    """A failure of a test other than a different row: its place, the message and the fix."""
 
     file: str
     line: int
@@ -47,7 +47,7 @@ class CaseFailure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a test gave."""
+    """The result of a test."""
 
     case: CheckedCase
     seconds: float
@@ -60,7 +60,7 @@ class Outcome:
 
 
 class UnansweredError(Exception):
-    """A prompt would be asked for keys that the test does not list."""
+    """A prompt needs answers for keys that the test does not list."""
 
     def __init__(self, prompt: str, keys: tuple[str, ...]) -> None:
         super().__init__(prompt)
@@ -69,7 +69,7 @@ class UnansweredError(Exception):
 
 
 def run_cases(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], Engine]) -> Iterator[Outcome]:
-    """Run tests one after the other, those of one project with equal engines in one session. Raises RunFailure where an engine does not start."""
+    """Run tests one after the other, in one session for each project and engine. Raises RunFailure if an engine does not start."""
     for engine, group in _by_engine(cases, engine_of):
         functions = FunctionProcess(group[0].checked.project)
         with orderly(), closing(functions), tempfile.TemporaryDirectory(prefix="etlrun-test-") as folder:
@@ -122,7 +122,7 @@ def run_case(case: CheckedCase, session: EngineSession, dialect: str, functions:
 
 
 def table_of(given: Given) -> pyarrow.Table:
-    """Rows in the Arrow types of their columns."""
+    """Convert rows to an Arrow table with the types of their columns."""
     import pyarrow as pa
 
     schema = arrow_schema(given.columns)
@@ -136,7 +136,7 @@ def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
 
     raw = dict(zip(keys.place, keys.raw))
     unknown = tuple(
-        readable(key.shown if normal_form(key.shown) == key.normal else raw[place])  # what is shown may be cut
+        readable(key.shown if normal_form(key.shown) == key.normal else raw[place])  # the shown text may be cut
         for place, key in enumerate(keys.asked)
         if key.normal not in listed.answers
     )
@@ -148,7 +148,7 @@ def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
 
 
 def _missing_columns(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[CaseFailure]:
-    """A complaint for each column that is expected of a label, where the rows hold no such label."""
+    """A failure for each expected column of a label that is not in the rows."""
     for name, expected in case.expected.items():
         names = in_memory_run.rows(name).column_names
         for item in expected.columns:
@@ -159,7 +159,7 @@ def _missing_columns(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[
 
 def _differences(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[Difference]:
     for name, expected in case.expected.items():
-        if not expected.rows:  # then every column is shown, those of labels too
+        if not expected.rows:  # then every column is shown, including those of labels
             expected = replace(expected, columns=shown_columns(in_memory_run.plan.relation(name).columns))
         table = in_memory_run.rows(name).select(list(expected.columns.names))
         rows = (
@@ -210,7 +210,7 @@ def _failed(case: CheckedCase, failure: RunFailure) -> CaseFailure:
 
 
 def _complaint(case: CheckedCase, at: Where, message: str, fix: str = "") -> CaseFailure:
-    """A complaint at a key of the test, or at the nearest place above it that is there."""
+    """A failure at a key of the test, or at the nearest existing place above it."""
     document = case.file.document
     where = (*case.case.where, *at)
     while where not in document.keys and where not in document.values:

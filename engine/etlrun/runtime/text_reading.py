@@ -1,4 +1,4 @@
-"""The step that reads a text as the type which its form hides: days in another order, commas in numbers."""
+"""Suggests the step that parses a text column: dates in another order, numbers with commas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLAIN_NUMBERS = (  # the form of a number, and the expression that makes it pla
 
 
 def text_reading(column: str, kind: str, examples: Sequence[str]) -> tuple[str, str] | None:
-    """A new column and its expression, which reads texts such as `examples` as a type; None where their form says too little."""
+    """A new column and the expression that parses texts such as `examples`; None if their form is not clear."""
     if kind in ("date", "timestamp"):
         form = _form(kind, examples)
         return (f"{column}_{kind}", f"to_{kind}({column}, '{form}')") if form else None
@@ -32,7 +32,7 @@ def text_reading(column: str, kind: str, examples: Sequence[str]) -> tuple[str, 
 
 
 def _form(kind: str, examples: Sequence[str]) -> str | None:
-    """The pattern in which days, or times of days, are written."""
+    """The pattern of dates, or dates with times."""
     found = [_MOMENT.fullmatch(example) for example in examples]
     moments = [match for match in found if match and (match["hour"] is not None) == (kind == "timestamp")]
     if len(moments) < len(found) or len({(match["between"], match["seconds"] is None) for match in moments}) != 1:

@@ -1,6 +1,6 @@
-"""Sends the spans of a run to the service that OpenTelemetry's own variables name. It never fails a run, and never holds one up for long.
+"""Sends the spans of a run to the service in OpenTelemetry's standard variables. It never fails a run, and never delays one for long.
 
-Spans leave in a thread while the run goes on; what is left at its end has `SECONDS` to go. A service that failed is not tried again by the same
+Spans are sent in a thread during the run; at its end, the rest has `SECONDS` to be sent. A service that failed is not tried again by the same
 process. The variables are those of the standard: `OTEL_EXPORTER_OTLP_ENDPOINT` and its relatives for address, headers, certificate and
 compression, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_SDK_DISABLED`; and `TRACEPARENT` for the span of what
 started this process.
@@ -22,17 +22,17 @@ from etlrun.working import Reporter, in_background
 if TYPE_CHECKING:
     from etlrun.runtime._open_telemetry import SpanSender
 
-SECONDS = 5.0  # that spans may take at the end of a run
-SECONDS_ONCE_STOPPED = 1.0  # the same, where the process was asked to end
+SECONDS = 5.0  # seconds to send spans at the end of a run
+SECONDS_ONCE_STOPPED = 1.0  # the same, if the process was asked to end
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 PROTOCOL = "http/protobuf"
-_given_up = threading.Event()  # the service failed once: the other runs of this process do without
+_given_up = threading.Event()  # whether the service has failed: then other runs of this process send no spans
 
 
 @contextmanager
 def sent_spans(reporter: Reporter) -> Iterator[None]:
-    """Send the spans of the block, where the variables say so."""
+    """Send the spans of the block, if the variables are set."""
     variable = _first_set(ENDPOINTS)
     if not variable or _is_off() or _given_up.is_set():
         yield
@@ -64,7 +64,7 @@ def _is_off() -> bool:
 
 
 class _NotSentError(Exception):
-    """Why spans cannot be sent."""
+    """The reason why spans cannot be sent."""
 
 
 def _open() -> SpanSender:
@@ -84,7 +84,7 @@ def _open() -> SpanSender:
 
 
 def _finish(sender: SpanSender) -> str:
-    """Send what is left, for as long as that may take; what did not arrive, in words."""
+    """Send the remaining spans within the time limit; returns a notice about lost ones."""
     seconds = SECONDS_ONCE_STOPPED if is_asked() else SECONDS
     try:
         in_background(sender.close).result(seconds)

@@ -1,4 +1,4 @@
-"""A run that failed after it had appended rows is ended before its pipeline runs again, so that no row is appended twice or left out."""
+"""Completes a run that failed after appending rows, before its pipeline runs again, so that no row is appended twice or lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EDIT = "; until then no run of the pipeline appends other rows; after a change o
 
 
 def run_or_end(checked: Checked, reporter: Reporter, options: RunOptions) -> Record:
-    """Run a pipeline, or publish what its last run left where that had appended a part, and read nothing. Gives the record. Raises RunFailure."""
+    """Run a pipeline; or only publish the rest of its last run, if that had appended a part. Returns the record. Raises RunFailure."""
     found = find_half_appended(checked) if options.publishes else None
     if found is None:
         return run_pipeline(checked, reporter, options)
@@ -38,7 +38,7 @@ def run_or_end(checked: Checked, reporter: Reporter, options: RunOptions) -> Rec
 
 
 def find_half_appended(checked: Checked) -> StoredRun | None:
-    """The last run of a pipeline with its params, where it broke off with rows appended and others left. Raises RunFailure."""
+    """The last run of a pipeline with the same params, if it appended some rows and not others. Raises RunFailure."""
     pipeline = checked.pipeline
     if not any(use.value.appends() for use in pipeline.sinks.values()):
         return None
@@ -58,7 +58,7 @@ def find_half_appended(checked: Checked) -> StoredRun | None:
 
 
 def _has_appended(checked: Checked, stored: StoredRun) -> bool:
-    """Whether rows of a run are in a table: as its record says, or the table's ledger or log where it was killed between the two."""
+    """Whether rows of a run are in a table: by its record, or by the table's ledger or log if the run was killed before it wrote the record."""
     appending = {sink: use.value for sink, use in checked.pipeline.sinks.items() if use.value.appends()}
     record = stored.record
     if any(sink in record.sinks and "appended_by" not in record.sinks[sink] for sink in appending):
@@ -72,7 +72,7 @@ def _has_appended(checked: Checked, stored: StoredRun) -> bool:
 
 
 def _runs_of(checked: Checked, sink: LakeSink, scratch: Path) -> set[str]:
-    """The runs that the log of a table of a lake names."""
+    """The runs in the log of a lake table."""
     stores = open_stores(checked.project, checked.profile, filled)
     reader = database_reader(checked.project, checked.profile)
     known = sink.known(checked.project.root, reader, stores, scratch)

@@ -1,4 +1,4 @@
-"""Wait for a table that another run is publishing to, as long as the person who started this one allows."""
+"""Waits for a table to which another run is publishing, as long as the user allows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def when_free(publish: Callable[[], T], seconds: float, reporter: Reporter) -> T:
-    """What `publish` gives, which is tried again for `seconds` while others hold the table. Raises RunFailure."""
+    """Run `publish`, and retry it for `seconds` while others have locked the table. Raises RunFailure."""
     deadline = time.monotonic() + seconds
     is_reported = False
     while True:

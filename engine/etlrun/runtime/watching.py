@@ -1,7 +1,7 @@
-"""Reports a run to monitoring: metrics, events of OpenLineage and spans of OpenTelemetry, where their variables are set. It never fails a run.
+"""Reports a run to monitoring: metrics, events of OpenLineage and spans of OpenTelemetry, if their variables are set. It never fails a run.
 
 `ETLRUN_METRICS_DIR` names the folder of the node exporter's text collector. `OPENLINEAGE_URL` names a service that takes events; they carry
-`OPENLINEAGE_API_KEY`, and the namespace `OPENLINEAGE_NAMESPACE`, `etlrun` where it is not set. Spans go where `spans.py` says.
+`OPENLINEAGE_API_KEY`, and the namespace `OPENLINEAGE_NAMESPACE`, `etlrun` by default. Spans go where `spans.py` says.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from etlrun.working import Reporter
 
 
 def report_start(checked: Checked, record: Record, reporter: Reporter) -> None:
-    """Say that a run has begun."""
+    """Report the start of a run."""
     if os.environ.get("OPENLINEAGE_URL"):
         _send("START", checked, Happened(record.run_id, now()), reporter)
 
 
 def report_end(checked: Checked, record: Record, reporter: Reporter) -> None:
-    """Say what became of a run."""
+    """Report the outcome of a run."""
     try:
         write_metrics(record, time.time())
     except OSError as error:
@@ -40,13 +40,13 @@ def report_end(checked: Checked, record: Record, reporter: Reporter) -> None:
     if os.environ.get("OPENLINEAGE_URL"):
         kind = {"done": "COMPLETE", "interrupted": "ABORT"}.get(record.status, "FAIL")
         rows = {sink: facts["rows"] for sink, facts in record.sinks.items() if "rows" in facts}
-        message = str((record.error or {}).get("message", "")).partition("\n")[0]  # what follows may show values
+        message = str((record.error or {}).get("message", "")).partition("\n")[0]  # the rest may contain values
         _send(kind, checked, Happened(record.run_id, now(), rows, message), reporter)
 
 
 @contextmanager
 def run_span(verb: str, record: Record) -> Iterator[None]:
-    """The span of a run, with what its record says at the end."""
+    """The span of a run, with data of its record at the end."""
     known = {"etlrun.pipeline": record.pipeline, "etlrun.run.id": record.run_id, "etlrun.engine": record.engine}
     with span(f"{verb} {record.pipeline}", known | {"etlrun.profile": record.profile}) as found:
         try:

@@ -1,1 +1,1 @@
-"""The documentation of a project as static pages: they open from disk, and no request leaves them."""
+"""Builds the documentation of a project as static pages, which open from disk and send no requests."""

@@ -1,4 +1,4 @@
-"""Where pages are: a file's name for every name of the project, whatever characters that has."""
+"""The addresses of pages: a valid file name for every name of the project, whatever its characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN = re.compile(r"[a-z0-9_-]{1,60}")
 
 @cache
 def file_name(name: str) -> str:
-    """A name as a part of an address: itself where every disk and address takes it, else what is left of it and a digest."""
+    """A name as part of an address: unchanged if it is valid on every disk and in every URL, otherwise its valid characters and a digest."""
     if _PLAIN.fullmatch(name):
         return name
     plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:40]
@@ -32,15 +32,15 @@ def prompt_address(name: str) -> str:
 
 
 def column_address(pipeline: str, kind: Literal["source", "sink"], relation: str, column: str) -> str:
-    """Where the page of a column of a source or sink is."""
+    """The address of the page of a source's or sink's column."""
     return f"columns/{file_name(pipeline)}/{kind}.{file_name(relation)}.{file_name(column)}.html"
 
 
 def case_address(file: str, name: str) -> str:
-    """Where the page of a test is, of a file by its path in the project."""
+    """The address of a test's page; the file is given by its path in the project."""
     return f"tests/{file_name(file)}/{file_name(name)}.html"
 
 
 def anchor(*names: str) -> str:
-    """What an element of a page is called."""
+    """The id of an element in a page."""
     return "-".join(map(file_name, names))

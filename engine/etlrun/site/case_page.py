@@ -1,4 +1,4 @@
-"""The page of a test: the rows that go in, the rows that must come out, and how it ended when it last ran."""
+"""The page of a test: input rows, expected rows, and its last result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etlrun.site.html_tree import Child, element, link, section, table
 from etlrun.site.shell import page
 from etlrun.spec.values import value_text
 
-DEPTH = 2  # folders below the index
+DEPTH = 2  # depth below the index
 MOST = 200  # rows of a relation
 
 
@@ -36,7 +36,7 @@ def case_page(facts: SiteFacts, pipeline: str, shown: ShownCase) -> str:
 
 
 def last_result(last: LastResult | None) -> Child:
-    """How a test ended, in words."""
+    """The result of a test, in words."""
     if last is None:
         return "It has not run yet: etlrun test"
     word, status = ("passed", "done") if last.passed else ("failed", "failed")
@@ -45,7 +45,7 @@ def last_result(last: LastResult | None) -> Child:
 
 
 def _rows(rows: tuple[Mapping[str, Any], ...]) -> Child:
-    """The rows as a table; a column that a row leaves out is empty."""
+    """The rows as a table; a column that a row does not have is empty."""
     if not any(rows):
         return element("p", counted(len(rows), "row") if rows else "no row")
     names = list(dict.fromkeys(name for row in rows for name in row))

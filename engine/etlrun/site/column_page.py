@@ -1,4 +1,4 @@
-"""The page of a column of a source or sink: what it is made of above, and below all that is made of it."""
+"""The page of a source's or sink's column: its origins, and everything that is made from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from etlrun.site.origins import about, file_link, origin_link, read_from
 from etlrun.site.shell import page
 from etlrun.spec.scope import HIDDEN
 
-DEPTH = 2  # folders below the index
+DEPTH = 2  # depth below the index
 UP = "../" * DEPTH
 
 
@@ -93,7 +93,7 @@ def _page(
 
 
 def _made_of(facts: SiteFacts, lineage: PipelineLineage, made: Lineage) -> list[Child]:
-    """What a value is made of, and folded what only decides about it."""
+    """The columns of which a value is made and, folded, those that only decide about it."""
     direct = [(origin_link(lineage.name, origin, DEPTH), kind) for origin, kind in sorted(made.direct.items())]
     deciding = [
         (origin_link(lineage.name, origin, DEPTH), ", ".join(kinds)) for origin, kinds in made.deciding().items()

@@ -1,4 +1,4 @@
-"""What the pages of a project are made of: the lineage of its pipelines, and beside it what runs and dashboards are known."""
+"""The data for the pages of a project: the lineage of its pipelines, and known runs, dashboards and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etlrun.spec.prompts import Prompt
 
 @dataclass(frozen=True)
 class ShownRun:
-    """A run as a page shows it."""
+    """A run, as shown on a page."""
 
     run_id: str
     status: str
@@ -26,7 +26,7 @@ class ShownRun:
 
 @dataclass(frozen=True)
 class LastResult:
-    """How a test ended when it last ran; it is of today where neither the test nor what it tests has changed since."""
+    """The last result of a test; it is current if neither the test nor what it tests has changed since."""
 
     passed: bool
     at: str
@@ -36,7 +36,7 @@ class LastResult:
 
 @dataclass(frozen=True)
 class ShownCase:
-    """A test as a page shows it, with its file by its path in the project."""
+    """A test, as shown on a page, with the path of its file in the project."""
 
     file: str
     case: Case
@@ -45,7 +45,7 @@ class ShownCase:
 
 @dataclass(frozen=True)
 class ShownDashboard:
-    """A dashboard as a page shows it: the sink that it shows, and what it does with each of its columns, in words."""
+    """A dashboard, as shown on a page: its sink, and the uses of each column, in words."""
 
     title: str
     sink: str
@@ -68,7 +68,7 @@ class SiteFacts:
     prompts: Mapping[str, Prompt]
 
     def users_of(self, file: str) -> Iterator[str]:
-        """The pipelines in which a file of the project, a mapping or a prompt, has a part."""
+        """The pipelines that use a file of the project, a mapping or a prompt."""
         for name, lineage in self.lineage.items():
             made = (one for found in lineage.relations.values() for one in (found.rows, *found.columns.values()))
             if any(file in one.files for one in made):

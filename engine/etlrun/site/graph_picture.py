@@ -1,4 +1,4 @@
-"""The relations of a pipeline as a picture: sources on the left, what is published on the right, and every box a link."""
+"""Draws the relations of a pipeline: sources on the left, published ones on the right; every box is a link."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 20  # characters of a name in a box
 
 @dataclass(frozen=True)
 class Box:
-    """A relation: the address of its place in the pages, what it is, and the boxes that it is made from."""
+    """A relation: its address in the pages, its kind, and the boxes that it reads."""
 
     name: str
     address: str
@@ -23,7 +23,7 @@ class Box:
 
 
 def picture(boxes: Mapping[str, Box]) -> Element:
-    """The boxes in columns, each to the right of what it is made from."""
+    """Draw the boxes in columns, each to the right of the boxes that it reads."""
     places = _places(boxes)
     width = max((x for x, _ in places.values()), default=0) + WIDTH + 4
     height = max((y for _, y in places.values()), default=0) + HEIGHT + 4
@@ -41,7 +41,7 @@ def _svg(drawn: list[Element], size: Mapping[str, str]) -> Element:
 
 
 def _places(boxes: Mapping[str, Box]) -> dict[str, tuple[int, int]]:
-    """Left upper corners: the column is the longest way from a source, the order in it that of what is read."""
+    """The upper left corners: a box's column is its longest distance from a source; its order in the column follows its inputs."""
     levels: dict[str, int] = {}
 
     def level(key: str, path: tuple[str, ...] = ()) -> int:

@@ -1,4 +1,4 @@
-"""HTML and SVG as trees: whatever stands in a text or an attribute is text, because the tree is written by one function that escapes it."""
+"""HTML and SVG as trees, written by one function that escapes every text and attribute."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def listed(items: Iterable[Child]) -> Element:
 
 
 def table(names: Iterable[str], rows: Iterable[Iterable[Child]], **attributes: str) -> Element:
-    """A table with a head, in a box of its own that scrolls."""
+    """A table with a head, in a box that scrolls."""
     head = element("thead", element("tr", [element("th", name, scope="col") for name in names]))
     body = element("tbody", [element("tr", [element("td", cell) for cell in row]) for row in rows])
     return element("div", element("table", head, body, **attributes), class_="wide", tabindex="0")

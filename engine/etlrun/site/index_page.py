@@ -58,7 +58,7 @@ def _columns_of(facts: SiteFacts, number: int, name: str) -> Iterator[list[objec
     for kind, shown, relation in of:
         for item in checked.columns[relation]:
             made = lineage.relations[relation].column(item.name)
-            if made is not None:  # else it is hidden
+            if made is not None:  # otherwise it is hidden
                 tagged = ", pii" if facts.personal.parts_of(made) else ""
                 address = column_address(name, kind, shown, item.name).removeprefix("columns/").removesuffix(".html")
                 yield [number, shown, item.name, f"{item.type}{tagged}", address]

@@ -1,4 +1,4 @@
-"""Where something comes from, as pages say it: a column, a file of the project, what a source reads."""
+"""Describes origins on pages: a column, a file of the project, the input of a source."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from etlrun.site.html_tree import Child, link
 
 
 def origin_link(pipeline: str, origin: OriginColumn, depth: int = 1) -> Element:
-    """A link to the page of a column of a source; its pipeline is named where it is another one than `pipeline`."""
+    """A link to the page of a column of a source; its pipeline is named if it is not `pipeline`."""
     address = column_address(origin.pipeline, "source", origin.relation, origin.column)
     return link("../" * depth + address, str(origin) if origin.pipeline == pipeline else f"{origin.pipeline}.{origin}")
 
 
 def file_link(facts: SiteFacts, file: str, depth: int) -> Child:
-    """A file of the project, as a link where it has a page."""
+    """A file of the project, as a link if it has a page."""
     folder, _, name = file.rpartition(".")[0].partition("/")
     pages = {"mappings": (facts.mappings, mapping_address), "prompts": (facts.prompts, prompt_address)}
     known, address = pages.get(folder, ({}, mapping_address))
@@ -26,12 +26,12 @@ def file_link(facts: SiteFacts, file: str, depth: int) -> Child:
 
 
 def about(facts: SiteFacts, description: str, made: Lineage) -> str:
-    """What is said of a column, and that it is personal."""
+    """The description of a column, and whether it is personal."""
     return f"{description} (pii)".strip() if facts.personal.parts_of(made) else description
 
 
 def read_from(lineage: PipelineLineage, source: str) -> str:
-    """What a source reads, in words."""
+    """The input of a source, in words."""
     use = lineage.checked.pipeline.sources[source]
     if use.value.own_rows() is not None:
         return f"a {use.kind}"

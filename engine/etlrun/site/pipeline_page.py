@@ -1,4 +1,4 @@
-"""The page of a pipeline: its graph, what it reads, every step with its columns and SQL, its checks, and what it publishes from where."""
+"""The page of a pipeline: its graph, inputs, every step with its columns and SQL, checks, and published columns with their origins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from etlrun.site.origins import about, file_link, origin_link, read_from
 from etlrun.site.shell import page
 from etlrun.spec.scope import HIDDEN
 
-RUNS = 10  # shown of a pipeline
+RUNS = 10  # shown per pipeline
 
 
 def pipeline_page(facts: SiteFacts, name: str) -> str:
@@ -151,7 +151,7 @@ def _sql(lineage: PipelineLineage, chain: str) -> Iterator[str]:
 
 
 def _checks(lineage: PipelineLineage, runs: tuple[ShownRun, ...]) -> Element:
-    """Every check, with what the last run that checked found."""
+    """Every check, with its result in the last run that checked."""
     results = next((run.checks for run in runs if run.checks), ())
     found = {(item["relation"], item["check"]): f"{item['status']}: {item['detail']}" for item in results}
     rows = [

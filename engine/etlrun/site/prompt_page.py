@@ -1,4 +1,4 @@
-"""The page of a prompt: what is asked, which answers there may be, its examples, and where it is asked."""
+"""The page of a prompt: the question, possible answers, examples, and the steps that use it."""
 
 from __future__ import annotations
 

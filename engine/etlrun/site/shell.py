@@ -1,4 +1,4 @@
-"""What every page has: head, policy, navigation and style. The policy lets a page ask nobody for anything."""
+"""The frame of every page: head, content security policy, navigation and style. The policy blocks all requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etlrun.site.html_tree import Child, element, html_text, link
 
 
 def page(title: str, project: str, depth: int, *body: Child, data: str = "") -> str:
-    """A whole page; `depth` is how many folders it is below the index. With `data`, a text of JSON, it can be searched."""
+    """A whole page; `depth` is how many folders it is below the index. With `data`, a JSON text, it can be searched."""
     script = _file("search.js") if data else ""
     header = element("header", element("nav", link(f"{'../' * depth}index.html", project), aria_label="Project"))
     main = element("main", element("h1", title), *body, id_="main")
@@ -22,7 +22,7 @@ def page(title: str, project: str, depth: int, *body: Child, data: str = "") -> 
 
 
 def page_alone(title: str, *body: Child) -> str:
-    """A page that belongs to no site."""
+    """A page that is not part of a site."""
     return _document(title, element("body", element("main", element("h1", title), *body)), "")
 
 
@@ -40,7 +40,7 @@ def _document(title: str, body: Element, script: str) -> str:
 
 
 def _data(data: str, script: str) -> list[Element]:
-    """The data block, in which nothing ends the element, and the script that reads it."""
+    """The data block, escaped so that it cannot end its element, and the script that reads it."""
     safe = data.replace("<", "\\u003c")
     return [element("script", safe, type_="application/json", id_="data"), element("script", script)]
 

@@ -11,7 +11,7 @@ from etlrun.language.columns import Column, Type
 
 @dataclass(frozen=True)
 class Parameter:
-    """A text that the person who opens the project gives, and what stands there until then."""
+    """A text that the user enters when opening the project, and its default."""
 
     name: str
     value: str
@@ -26,7 +26,7 @@ class RowSource:
 
 
 def from_mysql(table: str, server: str, database: str) -> RowSource:
-    """A table of a MySQL or MariaDB server. The account is asked for by Power BI, and never part of the project."""
+    """A table of a MySQL or MariaDB server. Power BI asks for the account, which is never part of the project."""
     options = "[ReturnSingleDatabase = true, CreateNavigationProperties = false]"
     lines = (
         f"Source = MySQL.Database(Server, Database, {options}),",
@@ -36,7 +36,7 @@ def from_mysql(table: str, server: str, database: str) -> RowSource:
 
 
 def from_parquet(file: str) -> RowSource:
-    """A Parquet file in a folder that the person names."""
+    """A Parquet file in a folder that the user enters."""
     line = f"Data = Parquet.Document(File.Contents(Folder & {literal(file)})),"
     return RowSource((Parameter("Folder", "C:\\data\\"),), (line,))
 

@@ -29,7 +29,7 @@ class ModelMeasure:
 
 @dataclass(frozen=True)
 class SemanticModel:
-    """What a report may name: the table, its columns, and its measures by their name in the dashboard.
+    """The names that a report can use: the table, its columns, and its measures by their name in the dashboard.
 
     `shown` are measures for columns of the table of rows whose numbers are divided or formatted.
     """
@@ -67,7 +67,7 @@ def make_model(dashboard: CheckedDashboard) -> SemanticModel:
 
 
 def format_string(form: str) -> str:
-    """A format of dashboards as Power BI writes it. `short` is left to the visual, which shortens by itself."""
+    """A format of dashboards as Power BI writes it. `short` is left to the visual, which shortens numbers itself."""
     kind, _, digits = form.partition(" ")
     places = "." + "0" * int(digits) if digits and digits != "0" else ""
     return f"0{places}%" if kind == "percent" else f"#,0{places}"

@@ -72,7 +72,7 @@ def report_files(dashboard: CheckedDashboard, model: SemanticModel) -> dict[str,
 
 
 def visual_rows(dashboard: CheckedDashboard) -> list[list[Use]]:
-    """The rows of cards that Power BI shows. A strip of a run's quality is none: the model holds the table only."""
+    """The rows of cards that Power BI shows. The quality card is left out, because the model has only the table."""
     rows = [[use for use in row if not isinstance(use.value, Quality)] for row in dashboard.file.page]
     return [row for row in rows if row]
 
