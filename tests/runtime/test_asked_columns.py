@@ -112,4 +112,4 @@ def test_long_texts_that_differ_behind_the_limit_are_two_keys(tmp_path: Path) ->
         calls = len(served.records)
         assert (run(project, served).code, len(served.records)) == (0, calls)
     enrich(project, more="max_characters: 5")
-    assert "give 20 to 4000" in project.run("check", FILE).err + project.run("check", FILE).out
+    assert "write a number from 20 to 4000" in project.run("check", FILE).err + project.run("check", FILE).out
