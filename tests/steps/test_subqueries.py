@@ -134,7 +134,7 @@ def test_subqueries_give_the_same_rows_on_both_engines(spark: Any, duck: Any, tm
             "`y` is the name of a relation of the outer query and of a column here",
         ),
         ("select k from t join u", "this JOIN does not say which rows match"),
-        ("select z from (select k, x from t) as q (z)", "`q` lists 1 column names, but its query has 2 columns"),
+        ("select z from (select k, x from t) as q (z)", "`q` lists 1 column name, but its query has 2 columns"),
         ("select z from (select k, x from t) as q (z, z)", "`q` names a column twice"),
     ],
 )

@@ -103,7 +103,7 @@ def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said
     ("text", "said"),
     [
         ("storage: {s3://lake: {gcs: {}}}", "`gcs` does not support s3://"),
-        ("storage: {lake: {s3: {}}}", "this is no URL"),
+        ("storage: {lake: {s3: {}}}", "this is not a URL of a store"),
         ("storage: {s3://lake/*: {s3: {}}}", "`s3://lake/*` is a pattern"),
         ("storage: {s3://lake: {s3: {}}, s3a://lake/: {s3: {}}}", "`s3://lake` is named twice"),
         ("storage: {s3://lake: {s3: {regio: x}}}", "did you mean `region`?"),

@@ -123,7 +123,7 @@ def renamed_by(checker: QueryChecker, alias: exp.Expr | None, columns: Columns) 
         return columns
     lowered = [name.lower() for name in names]
     if len(names) != len(columns):
-        message = f"`{alias.name}` lists {len(names)} column names, but its query has {len(columns)} columns"
+        message = f"`{alias.name}` lists {len(names)} column name{'s' * (len(names) != 1)}, but its query has {len(columns)} columns"
         checker.complain(alias, "type-mismatch", message, "name every column, or none")
     elif len(set(lowered)) < len(names):
         checker.complain(alias, "column-exists", f"`{alias.name}` names a column twice", "rename one of them")

@@ -1,6 +1,6 @@
-"""URLs of object stores, `s3://bucket/raw/a.json`: what is behind the bucket is a key, character for character, and nothing in it is an escape.
+"""URLs of object stores, `s3://bucket/raw/a.json`: the part after the bucket is the key, without any escapes.
 
-Which schemes there are the kinds of storage say: the first of `schemes` is the one that is shown, the others are read as it.
+The kinds of storage define the schemes: the first of `schemes` is used in messages, the others are aliases of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ELSEWHERE: Mapping[str, str] = {
 
 
 class UrlError(ValueError):
-    """A text that begins like a URL and names no object of a store; `fix` says what to write."""
+    """A text that begins like a URL but is not a URL of a store; `fix` says what to write."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -49,17 +49,17 @@ class Url:
         return Url(self.scheme, self.authority, "/".join(self.parts[:-1]))
 
     def __truediv__(self, name: str) -> Url:
-        """The URL of what has this name in the folder that it is."""
+        """The URL of a name inside this folder."""
         return Url(self.scheme, self.authority, f"{self.key}/{name}" if self.key else name)
 
     def is_below(self, other: Url) -> bool:
-        """Whether it is `other` itself or lies in the folder that `other` is."""
+        """Whether it is `other` or inside the folder `other`."""
         same = (self.scheme, self.authority) == (other.scheme, other.authority)
         return same and self.parts[: len(other.parts)] == other.parts
 
 
 def is_url(text: str) -> bool:
-    """Whether a text begins like a URL, of whatever scheme; with that of a store it does so without its two slashes, too."""
+    """Whether a text begins like a URL of any scheme; for a scheme of a store, also without the two slashes."""
     found = _ADDRESS.match(text)
     if found is None:
         return False
@@ -67,11 +67,12 @@ def is_url(text: str) -> bool:
 
 
 def read_url(text: str) -> Url:
-    """The URL that a text is; a `/` at its end says nothing. Raises UrlError."""
+    """Read a URL; a `/` at its end is ignored. Raises UrlError."""
     found = _ADDRESS.match(text)
     if found is None:
         raise UrlError(
-            "this is no URL", "write it as s3://BUCKET/KEY, gs://BUCKET/KEY or abfss://CONTAINER@ACCOUNT/KEY"
+            "this is not a URL of a store",
+            "write it as s3://BUCKET/KEY, gs://BUCKET/KEY or abfss://CONTAINER@ACCOUNT/KEY",
         )
     scheme, kind = _kind_of(found[1].lower())
     if found[2] != "//":
@@ -91,12 +92,12 @@ def read_url(text: str) -> Url:
 
 
 def kind_of_scheme(scheme: str) -> str:
-    """The kind of storage that a scheme belongs to where `storage` names none."""
+    """The kind of storage for a scheme if `storage` names none."""
     return next(name for name, cls in _kinds().items() if scheme in cls.schemes)
 
 
 def _kind_of(scheme: str) -> tuple[str, Any]:
-    """The scheme as it is shown, and the kind that it belongs to. Raises UrlError."""
+    """The scheme for messages, and its kind of storage. Raises UrlError."""
     for cls in _kinds().values():
         if scheme in cls.schemes:
             return cls.schemes[0], cls
