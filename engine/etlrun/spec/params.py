@@ -20,7 +20,7 @@ Value = str | int | bool | Decimal | datetime.date | datetime.datetime
 
 @dataclass(frozen=True)
 class Param(Described):
-    """A value that a run may set; without a default it must be set. A bare type, `month: month`, is the type."""
+    """A value that a run may set; without a default it must be set. `month: month` is short for the type alone."""
 
     short: ClassVar[str] = "default"
 
@@ -42,7 +42,7 @@ class ParamError(ValueError):
 
 
 def type_of_params(name: str) -> str | None:
-    """The type of a param that a type of columns, ours or another tool's, stands for; None where the name is none."""
+    """The param type for a column type of etlrun or another tool; None for an unknown name."""
     spelled = re.sub(r"\(.*\)", "", name.strip().lower())
     kind = SPELLINGS.get(spelled, spelled)
     kind = kind if kind in SCALARS else TYPES.get(kind, "").partition("`")[0].partition("(")[0]
@@ -50,7 +50,7 @@ def type_of_params(name: str) -> str | None:
 
 
 def read_value(text: str, kind: str) -> Value:
-    """The value of `text` as a param of type `kind`. Raises ParamError."""
+    """Read `text` as a value of the param type `kind`. Raises ParamError."""
     wanted, reader = READERS[kind]
     try:
         return reader(text.strip() if kind != "string" else text)
@@ -86,7 +86,7 @@ def _int(text: str) -> int:
 
 
 def _timestamp(text: str) -> datetime.datetime:
-    """Times have no zone here."""
+    """Read a timestamp without a time zone."""
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", text):
         raise ValueError(text)
     return datetime.datetime.fromisoformat(text)

@@ -1,7 +1,7 @@
 """Personal keys: those that look like an e-mail address or a phone number, however they are written.
 
-A text is judged in a bare form, which is never sent or kept: digits of every script and style are 0 to 9, and what cannot be
-seen is gone.
+A text is checked in a simplified form, which is never sent or stored: digits of every script and style become 0 to 9, and invisible
+characters are removed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-# Most keys are told by one look: letters and signs, no digit of another style, at most eight digits, neither `@` nor `(at)`.
+# Most keys need only one match: letters and signs, no digits of other styles, at most eight digits, neither `@` nor `(at)`.
 _NUMERALS = "一七三九二五亖什仨伍兩八六十卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖肆貮貳贰陆陸零"
 _PLAIN = (
     r"(?:[\x00-'\)-/:;=>?A-Z\\\]^_`a-z|}~\x7f\xc0-\u02af\u0300-\u036f\u0e01-\u0e4e\u1e00-\u1eff\u3041-\u30fe\uac00-\ud7a3]++"
@@ -34,7 +34,7 @@ _E_MAIL = re.compile(r"[^ @]@[^ @]+\.[^ @]|[^ @] ?@ ?(?:[^ @.]++ ?\. ?)+[^\W\d_]
 def is_personal(text: str) -> bool:
     """Whether a key looks like an e-mail address, a phone number or any number of nine digits or more.
 
-    Up to three separators may stand between two digits: `0912 - 345 - 678` is personal. `2022-04-01` and `2022 - 2026` have eight
+    Up to three separators are allowed between two digits: `0912 - 345 - 678` is personal. `2022-04-01` and `2022 - 2026` have eight
     digits and are not.
     """
     if _ORDINARY.match(text):
@@ -81,4 +81,4 @@ def _bare_part(letter: str) -> str:
         return ""
     return (
         "-" if category == "Lm" else letter
-    )  # such as the long mark of katakana, which stands for a dash between digits
+    )  # such as the long mark of katakana, which is used as a dash between digits

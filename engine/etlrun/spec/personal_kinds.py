@@ -1,7 +1,7 @@
-"""Kinds of personal data in a key: which it seems to hold, for people to see before it is sent, and the key with each hidden.
+"""Detects kinds of personal data in a key, which are shown to the user before keys are sent, and masks them.
 
-Numbers of nine digits or more and e-mail addresses are certain enough to hold a key back (`personal.py`); the other kinds are guesses, which
-are counted and, where a step says so, masked.
+Numbers of nine digits or more and e-mail addresses are certain enough to hold a key back (`personal.py`). The other kinds are guesses: they
+are counted and, if a step asks for it, masked.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_DIGIT = re.compile("[^0-9]+")
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of personal data: what it looks like, and what a text must hold to be looked at: so many digits, or a sign."""
+    """A kind of personal data: its pattern, and a fast first test: the number of digits, or a sign that a text must contain."""
 
     pattern: re.Pattern[str]
     digits: int = 0
@@ -87,7 +87,7 @@ _KINDS = {
 
 
 def kinds_of(text: str) -> tuple[str, ...]:
-    """The kind of personal data that a key seems to hold; `()` for most."""
+    """The kinds of personal data that a key seems to contain; `()` for most keys."""
     if is_personal(text):
         return (E_MAIL if is_e_mail(text) else NUMBER,)
     if not _may_hold_some(text):
@@ -101,12 +101,12 @@ def _may_hold_some(text: str) -> bool:
 
 
 def count_kinds(texts: Iterable[str]) -> dict[str, int]:
-    """How many of the texts hold each kind, the most frequent first."""
+    """The number of texts with each kind, the most frequent first."""
     return dict(Counter(name for text in texts for name in kinds_of(text)).most_common())
 
 
 def masked(text: str) -> str:
-    """A key with `***` in the place of whatever seems personal, each of its parts by itself."""
+    """A key with `***` in place of everything that seems personal, in each of its parts."""
     if PART in text:
         return PART.join(masked(part) for part in text.split(PART))
     if not _may_hold_some(text):
@@ -118,19 +118,19 @@ def masked(text: str) -> str:
 
 
 def sender(personal: Policy) -> Callable[[str], str]:
-    """What turns a spelling into what is sent of it."""
+    """The function that turns a spelling into the text to send."""
     return masked if personal == "mask" else str
 
 
 def may_be_asked(spelling: str, normal: str, personal: Policy) -> bool:
-    """Whether a key is worth asking, and may be sent: the whole of it counts, for the cut may leave a part of a number."""
+    """Whether a key has text to ask and may be sent. The whole key is checked, because its cut form may contain only a part of a number."""
     if not says_something(normal) or not (spelling.isprintable() or shown_form(spelling) != ""):
         return False
     return personal == "allow" or not (is_personal(normal) or (spelling != normal and is_personal(spelling)))
 
 
 def asked_form(spelling: str, personal: Policy) -> str | None:
-    """The normal form under which a spelling is asked; None where it is not asked."""
+    """The normal form under which a spelling is asked; None if it is not asked."""
     sent = sender(personal)(spelling)
     normal = normal_form(sent)
     return normal if may_be_asked(sent, normal, personal) else None

@@ -1,4 +1,4 @@
-"""Build the typed pipeline from valid YAML: frozen values, each with its place in the file."""
+"""Builds the typed pipeline from valid YAML: frozen values, each with its place in the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from etlrun.spec.unread import UnreadSource, UnreadStep
 class Pipeline:
     """One pipeline file with valid form; the checker verifies names and types.
 
-    What is not valid is left out, or has a stand-in: `mistakes` are then told together with what the checker finds.
+    Invalid parts are left out, or replaced by stand-ins; `mistakes` are reported together with those of the checker.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Pipeline:
     mistakes: tuple[Diagnostic, ...] = ()
     included: Mapping[Keys, Mapping[str, Value]] = field(
         default_factory=dict
-    )  # what `$name` is in each step of a shared chain
+    )  # the values of `$name` in each step of a shared chain
 
     def values_at(self, where: Keys) -> Mapping[str, Value]:
         """The values of `$name` at a place in the file."""
@@ -58,7 +58,7 @@ class Pipeline:
 def read_pipeline(path: Path, project: Project, settings: Mapping[str, str]) -> Pipeline:
     """Read a pipeline file with `settings` (from --set) in place of its defaults.
 
-    Mistakes in one part of the file are kept in `mistakes`. Raises SpecError for a file without parts that can be told apart.
+    Mistakes in one part of the file are kept in `mistakes`. Raises SpecError if the parts of the file cannot be read.
     """
     document = read_document(path, project.shown(path))
     shared = put_in_shared(document, project)
@@ -77,7 +77,7 @@ def read_pipeline(path: Path, project: Project, settings: Mapping[str, str]) -> 
     return _Builder(document, project, settings, mistakes, frozenset(broken), shared.included).pipeline(path)
 
 
-_DEPTH = {"sources": 2, "params": 2, "sinks": 2, "steps": 3, "checks": 3}  # how deep a part stands that can be left out
+_DEPTH = {"sources": 2, "params": 2, "sinks": 2, "steps": 3, "checks": 3}  # the depth of parts that can be left out
 
 
 def _concerns_all(where: Keys) -> bool:
@@ -90,7 +90,7 @@ def _concerns_all(where: Keys) -> bool:
 
 
 class _Builder:
-    """Builds the typed pipeline from a valid document, collecting what is wrong with params."""
+    """Builds the typed pipeline from a valid document, and collects mistakes in params."""
 
     def __init__(
         self,
@@ -141,14 +141,14 @@ class _Builder:
 
     def values_of_included(self, variables: Mapping[str, Any], origin: Origin) -> dict[Keys, Mapping[str, Value]]:
         """The values of the params of included chains, by the places of their steps."""
-        found: dict[Keys, Mapping[str, Value]] = {}  # by the place of what is given: each chain is looked at once
+        found: dict[Keys, Mapping[str, Value]] = {}  # by the place of the given values: each chain is checked once
         for chain in self.shared.values():
             if chain.place not in found:
                 found[chain.place] = {**variables, **dict(self.given_to(chain, origin))}
         return {where: found[chain.place] for where, chain in self.shared.items()}
 
     def given_to(self, chain: Included, origin: Origin) -> Iterator[tuple[str, Value]]:
-        """The params of an included chain, each with what it is given or else its default."""
+        """The params of an included chain with their given values or defaults."""
         meant = {closest(name, chain.params) for name in chain.given if name not in chain.params}
         for name in chain.given:
             if name not in chain.params:
@@ -171,7 +171,7 @@ class _Builder:
             yield name, self.read_param(text, param.type, where)
 
     def read_param(self, text: str | None, kind: str, where: Keys) -> Value:
-        """The value of a param's text; another where it is no value, which is a mistake at `where`."""
+        """The value of a param's text; for an invalid text, a sample value and a mistake at `where`."""
         try:
             return read_value(text, kind) if text is not None else sample_value(kind)
         except ParamError as error:
@@ -198,7 +198,7 @@ class _Builder:
         return params
 
     def unfilled(self, name: str, where: Keys) -> str:
-        """A `$name` in a default, which a run would read as text; a description may have one."""
+        """Report a `$name` in a default, which would stay text; a description may contain one."""
         if where[2:] != ("description",):
             param = where[1]
             fix = f"remove the default, and set the value for each run: `--set {param}=...`"
@@ -232,7 +232,7 @@ class _Builder:
         yield from (self.document.value.get(family) or {}).items()
 
     def uses(self, family: Family, name: str, items: Any, origin: Origin) -> Iterator[Use]:
-        """The kinds of a list; a list that is none has one stand-in."""
+        """The kinds of a list; an invalid list has one stand-in."""
         if (family, name) in self.broken or not isinstance(items, list):
             yield Use(UNREAD, _STAND_INS.get(family), (family, name))
             return
@@ -242,7 +242,7 @@ class _Builder:
             yield self.use(family, item, where, own)
 
     def use(self, family: Family, item: Any, where: Keys, origin: Origin) -> Use:
-        """The kind that stands at `where`; a stand-in where its form is wrong or a `$name` in it does not fit."""
+        """The kind at `where`; a stand-in if its form is wrong or a `$name` in it does not fit."""
         if where in self.broken:
             return Use(UNREAD, _STAND_INS.get(family), where)
         (name, payload), *_ = item.items()
@@ -282,7 +282,7 @@ class _Builder:
 
 
 def _long_param(value: Any) -> Any:
-    """A param whose type alone is given, `month: month`, with the key that says so."""
+    """The long form of a param with only a type: `month: month`."""
     return {"type": value} if isinstance(value, str) and value in READERS else value
 
 
@@ -292,7 +292,7 @@ _Uses = TypeVar("_Uses", tuple[Use, ...], dict[str, Use])
 
 
 def _read(uses: _Uses) -> _Uses:
-    """The checks or sinks that were read; the others need no stand-in."""
+    """The checks or sinks without mistakes; the others need no stand-in."""
     if isinstance(uses, tuple):
         return tuple(use for use in uses if use.kind != UNREAD)
     return {name: use for name, use in uses.items() if use.kind != UNREAD}

@@ -1,4 +1,4 @@
-"""The JSON Schema of a pipeline file, by which its values are validated and editors complete its keys.
+"""The JSON Schema of a pipeline file, with which values are validated and editors complete keys.
 
 ```yaml
 pipeline: sales
@@ -41,7 +41,7 @@ TITLE = "an etlrun pipeline"
 
 @cache
 def pipeline_schema() -> Schema:
-    """The JSON Schema of a pipeline file, every kind and plugin included."""
+    """The JSON Schema of a pipeline file, including every kind and plugin."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": TITLE,

@@ -31,7 +31,7 @@ def how_to_switch_on(family: str, name: str) -> str:
 
 
 def plugin_in(trace: TracebackType | None) -> str:
-    """The plugin whose code a traceback goes through, with its version; nothing where there is none."""
+    """The plugin whose code is in a traceback, with its version; empty if there is none."""
     modules = {str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in traceback.walk_tb(trace)}
     for package in distributions():
         if any(point.module.partition(".")[0] in modules for point in _points(package)):

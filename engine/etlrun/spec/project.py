@@ -24,9 +24,9 @@ from etlrun.spec.storages import Storages
 from etlrun.spec.urls import Url, UrlError, is_url, read_url
 
 FILE = "etlrun.yaml"
-USUAL_ENGINE: Mapping[str, Any] = {"duckdb": {}}  # where a profile names none
+USUAL_ENGINE: Mapping[str, Any] = {"duckdb": {}}  # the engine of a profile that names none
 USUAL_PROFILE = "local"  # the profile of a run, where several are declared and none is chosen
-LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
+LABELS = ".etlrun/labels.sqlite"  # the label store of a profile that names none
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Profile:
-    """An engine, the connections and the models of one surrounding. Several models under one name are asked in their order."""
+    """The engine, connections and models of one environment. Several models under one name are asked in order."""
 
     name: str
     engine: Use
@@ -82,7 +82,7 @@ class Profile:
 
 @dataclass
 class Project:
-    """A folder with a project file (or none: then everything has its default). `data_root` is where its data is, if not there."""
+    """A folder with a project file (without one, everything has its default). `data_root` is the folder of its data, if different."""
 
     root: Path
     settings: ProjectSettings = field(default_factory=ProjectSettings)
@@ -101,7 +101,7 @@ class Project:
         return {"data": self.settings.data, **self.settings.vars}
 
     def places(self, values: Mapping[str, Any], profile: Profile | None = None) -> Places:
-        """The folders and stores from which a pipeline with these variables, run in this profile, reads its files."""
+        """The folders and stores from which a pipeline with these variables may read files in this profile."""
         named = (*self.settings.roots, str(values.get("data", self.settings.data)))
         roots = tuple(Path(text) for text in named if not is_url(text))
         stores = (*self.storage, *(profile.storage if profile else ()))
@@ -112,7 +112,7 @@ class Project:
         return self.root / text
 
     def profile(self, name: str = "") -> Profile:
-        """The profile of that name, or the default one. Raises SpecError for a name that is not there."""
+        """The profile of that name, or the default one. Raises SpecError for an unknown name."""
         wanted = name or os.environ.get("ETLRUN_PROFILE") or self.settings.profile or self._usual_profile()
         if wanted in self.profiles:
             return self.profiles[wanted]
@@ -131,7 +131,7 @@ class Project:
         raise SpecError([self.document.diagnose_key(("profiles",), "unknown-profile", message, fix)])
 
     def _usual_profile(self) -> str:
-        """The profile that is meant where nothing names one. Raises SpecError where it could be several."""
+        """The default profile. Raises SpecError if it is ambiguous."""
         if not self.profiles or USUAL_PROFILE in self.profiles:
             return USUAL_PROFILE
         if len(self.profiles) == 1:
@@ -146,7 +146,7 @@ class Project:
         return tuple(sorted(path.stem for path in self.path("mappings").glob("*.yaml")))
 
     def shown(self, path: Path) -> str:
-        """A path as a person at the current folder would write it."""
+        """A path relative to the current folder, for messages."""
         try:
             return os.path.relpath(path)
         except ValueError:
@@ -154,14 +154,14 @@ class Project:
 
 
 def _urls(texts: Iterable[str]) -> Iterator[Url]:
-    """The URLs among some texts; what only begins like one is a mistake of the path that starts there."""
+    """The URLs among some texts; invalid URLs are reported with the paths that use them."""
     for text in filter(is_url, texts):
         with suppress(UrlError):
             yield read_url(text)
 
 
 def default_profile() -> Profile:
-    """What a folder without a project file runs with: DuckDB, and a DuckDB warehouse beside the data."""
+    """The profile of a folder without a project file: DuckDB, and a DuckDB warehouse next to the data."""
     origin = Verbatim(Document("", ""), {})
     warehouse = build_use("connections", {"duckdb": {"path": "warehouse.duckdb"}}, (), origin)
     engine = build_use("engines", USUAL_ENGINE, (), origin)
@@ -169,7 +169,7 @@ def default_profile() -> Profile:
 
 
 def load_mapping(project: Project, name: str) -> LabelMapping | None:
-    """The mapping in `mappings/NAME.yaml`, or None where there is no such file. Raises SpecError for its mistakes."""
+    """The mapping in `mappings/NAME.yaml`, or None if there is no such file. Raises SpecError for its mistakes."""
     path = project.path("mappings") / f"{name}.yaml"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
         return None
@@ -180,12 +180,12 @@ def load_mapping(project: Project, name: str) -> LabelMapping | None:
 
 @lru_cache(maxsize=256)
 def _mapping(path: Path, shown: str, stamp: tuple[int, int]) -> LabelMapping:
-    """Many pipelines use one mapping: it is read once, and again when the file has changed."""
+    """Read a mapping once, and again when its file has changed, because many pipelines may use it."""
     return read_mapping(read_document(path, shown), path.stem)
 
 
 class Verbatim(Origin):
-    """A source whose `$` is left alone: the project file's `${NAME}` is read when a connection opens."""
+    """YAML text in which `$` is not replaced: the project file's `${NAME}` is read when a connection opens."""
 
     def fill(self, value: Any, where: Keys) -> Any:
         return value

@@ -65,13 +65,13 @@ def find_project(start: Path) -> Project:
 
 
 def project_file(folder: Path) -> Path | None:
-    """The project file of a folder; None where it has none."""
+    """The project file of a folder; None if it has none."""
     return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
 @cache
 def read_project(root: Path) -> Project:
-    """The project of a folder with a project file. Raises SpecError with every mistake, and shows no line that may hold a secret."""
+    """The project of a folder with a project file. Raises SpecError with every mistake, without lines that may contain a secret."""
     found = [root / name for name in FILES if (root / name).is_file()]
     shown = os.path.relpath(found[0])
     if len(found) > 1:
@@ -158,7 +158,7 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
 
 
 def _check_url(text: str, where: Keys) -> None:
-    """Raises UrlError for a URL that is none of a store, or that stands where none may."""
+    """Raises UrlError for a URL that is not of a store, or where a URL is not allowed."""
     if where == ("runs",):
         fix = "name a folder of this machine; sources may be in a store"
         raise UrlError("`runs` is a URL, but the folders of runs must be on a disk", fix)
@@ -166,7 +166,7 @@ def _check_url(text: str, where: Keys) -> None:
 
 
 def _files_outside(root: Path, profiles: Iterable[Profile], document: Document) -> Iterator[Diagnostic]:
-    """The files of models that are not in the project's folder."""
+    """Mistakes for model files outside the project's folder."""
     for use in (use for profile in profiles for cascade in profile.models.values() for use in cascade):
         for name, path in use.value.files().items():
             if path_inside(root, path) is None:
@@ -235,7 +235,7 @@ def _wrong_ages(document: Document) -> Iterator[Diagnostic]:
 
 
 def wrong_labels(text: str, connections: Collection[str]) -> tuple[str, str, str] | None:
-    """Why `text` is no label store: a code, what is wrong, and what to do. It is a connection's name or a path, which has a `.` or `/`."""
+    """Why `text` is not a label store: a code, the message and the fix. It must be a connection's name, or a path (with `.` or `/`)."""
     if "://" in text:
         kind = "postgres" if text.startswith("postgres") else "mysql"
         fix = f"put the URL under `connections`, as NAME: {{{kind}: {{url: ...}}}}, and write that name under `labels`"
@@ -255,7 +255,7 @@ def _parts(profile: Mapping[str, Any], where: Keys, origin: Origin) -> PartSetti
 
 
 def _cascade(spec: Any, where: Keys, origin: Origin) -> tuple[Use, ...]:
-    """One model, or several that are asked in their order until one knows."""
+    """One model, or several that are asked in order until one has an answer."""
     if isinstance(spec, list):
         return tuple(build_use("models", item, (*where, index), origin) for index, item in enumerate(spec))
     return (build_use("models", spec, where, origin),)

@@ -30,7 +30,7 @@ class NumberLimits(Described):
 
 @dataclass(frozen=True)
 class OutputColumn(Described):
-    """A column of answers: one of labels, string, number and boolean says which."""
+    """A column of answers; exactly one of labels, string, number and boolean gives its type."""
 
     about: str = key("the meaning of the answer; the model sees it", default="")
     labels: Mapping[str, Label] = key("the allowed labels, each with a one-line description", factory=dict)

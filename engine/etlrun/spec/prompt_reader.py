@@ -1,4 +1,4 @@
-"""From the front matter of a prompt file to its outputs, examples and canaries, with every mistake at its place."""
+"""Reads the outputs, examples and canaries in the front matter of a prompt file, with every mistake at its place."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TYPES = ("labels", "string", "number", "boolean")
 
 @dataclass(frozen=True)
 class Example:
-    """A key (of several columns: its parts, `PART` between them) and the right answer by output column."""
+    """A key (for several columns: its parts, joined by `PART`) and the right answer by output column."""
 
     key: str
     answer: Mapping[str, Value]
@@ -95,7 +95,7 @@ class PromptReader:
         return kind(name, column.about, {label: str(about) for label, about in column.labels.items()})
 
     def pattern(self, text: str, where: Keys) -> str:
-        """A regular expression, or none where it is not one that the engines read alike."""
+        """A regular expression, or an empty one if the engines would read it differently."""
         try:
             is_all_of(text, "")
         except PatternError as error:

@@ -64,7 +64,7 @@ class Prompt:
         return next(output for output in self.outputs if output.name == name)
 
     def agrees(self, answer: Mapping[str, Value], right: Mapping[str, Value]) -> bool:
-        """Whether an answer counts as the right one, which may say some of the outputs only."""
+        """Whether an answer equals the right one, which may have only some of the outputs."""
         return all(self.output(name).agrees(answer[name], value) for name, value in right.items())
 
 
@@ -107,14 +107,14 @@ def prompt_schema_text() -> str:
 
 
 class _AsWritten(Origin):
-    """A source whose `$` is left alone."""
+    """YAML text in which `$` is not replaced."""
 
     def fill(self, value: Any, where: Keys) -> Any:
         return value
 
 
 def _end_of_head(text: str) -> tuple[int, int] | None:
-    """Where the front matter ends and where the instructions begin."""
+    """The end of the front matter and the start of the instructions."""
     if not re.match(r"---[ \t]*\r?\n", text):
         return None
     end = re.compile(r"^---[ \t]*(\r?\n|\Z)", re.MULTILINE).search(text, 4)
@@ -122,7 +122,7 @@ def _end_of_head(text: str) -> tuple[int, int] | None:
 
 
 def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnostic]:
-    """What only shows when the parts of a prompt are seen together."""
+    """Mistakes between different parts of a prompt."""
     if len(prompt.instructions) > MAX_INSTRUCTIONS:
         length = f"{len(prompt.instructions):,} characters, and at most {MAX_INSTRUCTIONS:,} are possible"
         message = f"the instructions, which are the text below the second `---`, have {length}"
@@ -140,7 +140,7 @@ def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnosti
 
 
 def load_prompt(root: Path, name: str, shown: str = "") -> Prompt | None:
-    """The prompt in `prompts/NAME.md` of a project, or None where there is no such file. Raises SpecError for its mistakes."""
+    """The prompt in `prompts/NAME.md` of a project, or None if there is no such file. Raises SpecError for its mistakes."""
     path = root / "prompts" / f"{name}.md"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
         return None
@@ -149,5 +149,5 @@ def load_prompt(root: Path, name: str, shown: str = "") -> Prompt | None:
 
 
 def prompt_names(root: Path) -> tuple[str, ...]:
-    """The prompts of a project; a README.md beside them is none."""
+    """The names of a project's prompts; a README.md in the folder is ignored."""
     return tuple(sorted(path.stem for path in (root / "prompts").glob("*.md") if path.stem != "README"))

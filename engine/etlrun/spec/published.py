@@ -11,7 +11,7 @@ from etlrun.language.columns import Columns
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table that a pipeline publishes, and its sink, of a `kind`; `place` is where that stands: `pipelines/core.yaml:20:3`."""
+    """A table that a pipeline publishes, with the name and `kind` of its sink; `place` is the sink's place: `pipelines/core.yaml:20:3`."""
 
     pipeline: str
     sink: str
@@ -23,7 +23,7 @@ class PublishedTable:
 
 
 class CircularPipelinesError(Exception):
-    """A pipeline that is being checked is asked for what it publishes: `names` are the pipelines along the circle."""
+    """A pipeline depends on itself through the tables that it reads: `names` are the pipelines in the cycle."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__(" -> ".join(names))
@@ -31,13 +31,13 @@ class CircularPipelinesError(Exception):
 
 
 class Publishers(Protocol):
-    """The pipelines of a project, of which one that reads a table of another asks what that publishes."""
+    """The pipelines of a project, for a pipeline that reads a table of another one."""
 
     def names(self) -> tuple[str, ...]:
         """The names of all pipelines."""
 
     def tables_of(self, pipeline: str) -> Mapping[str, PublishedTable] | None:
-        """The tables of a pipeline by sink; None where there is no such pipeline.
+        """The tables of a pipeline by sink; None if there is no such pipeline.
 
         Raises SpecError with the mistakes of that pipeline, and CircularPipelinesError.
         """

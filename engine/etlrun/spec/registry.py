@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class OnDemand(Mapping[str, T]):
-    """Values by name, in the order of the names; each is made when it is first asked for."""
+    """Values by name, in the order of the names; each is created when it is first used."""
 
     def __init__(self, names: Iterable[str], make: Callable[[str], T]) -> None:
         self.names = tuple(names)
@@ -44,7 +44,7 @@ class OnDemand(Mapping[str, T]):
 def kinds(family: Family) -> Mapping[str, type]:
     """The classes of a family by YAML key: built-in files first, then plugins in the order in which they are named.
 
-    The file of a kind is loaded when its class is asked for: a run needs a few of them. Raises RunFailure for a plugin that cannot be used.
+    The file of a kind is loaded when its class is used, because a run needs only a few. Raises RunFailure for a plugin that cannot be used.
     """
     package = importlib.import_module(f"etlrun.{family}")
     files = sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))

@@ -1,4 +1,4 @@
-"""Validate values by JSON Schema, and turn its errors into diagnostics."""
+"""Validates values by JSON Schema, and turns its errors into diagnostics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_mistakes(document: Document, schema: Schema) -> list[Diagnostic]:
 
 
 def located_mistakes(document: Document, schema: Schema) -> list[Mistake]:
-    """What `find_mistakes` tells, each with the path of the value that is wrong."""
+    """The mistakes of `find_mistakes`, each with the path of the wrong value."""
     if is_allowed(document.value, schema):
         return []
     errors = _validator(_Held(schema)).iter_errors(document.value)
@@ -70,8 +70,8 @@ def _validator(held: _Held) -> Draft7Validator:
 
 @cache
 def _validator_class() -> type[Draft7Validator]:
-    """A judge that leaves alone the schemas of kinds that a file does not use."""
-    from jsonschema import Draft7Validator  # a tenth of a second, for files with mistakes
+    """A validator class that does not validate the schemas of kinds that a file does not use."""
+    from jsonschema import Draft7Validator  # the import takes a tenth of a second; only files with mistakes need it
     from jsonschema.validators import extend
 
     cls: type[Draft7Validator] = extend(Draft7Validator, {"properties": _judge_those_given})  # type: ignore[no-untyped-call]

@@ -32,7 +32,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 
 def is_column_name(name: str) -> bool:
-    """Whether a column may be called so."""
+    """Whether a column may have this name."""
     is_ours = name.startswith(HIDDEN) or LABEL in name
     return 0 < len(name) <= 64 and not is_ours and all(ord(character) >= 32 for character in name)
 
@@ -82,7 +82,7 @@ class Scope:
         return self.origin.in_file((*self.base, *path) if at else self.base)
 
     def written(self, at: At) -> Any:
-        """The value as the file has it at `at`."""
+        """The value in the file at `at`."""
         value = self.origin.document.value
         for part in self.place(at):
             value = value[part]
@@ -91,7 +91,7 @@ class Scope:
     # names
 
     def column(self, columns: Columns, name: str, at: At) -> Column:
-        """The column of that name; where there is none, a mistake, and the one that was meant or one of unknown type in its stead."""
+        """The column of that name. If it does not exist, report a mistake, and return the probable column or one of unknown type."""
         found = columns.get(name)
         if found and LABEL not in name:
             return found
@@ -105,7 +105,7 @@ class Scope:
         return replace(meant, misspelled=name) if meant else Column(name, NULL)
 
     def parts(self, columns: Columns, names: tuple[str, ...], at: str) -> tuple[Column, ...]:
-        """The columns whose values divide the rows into groups, each named once; those that have no equality are mistakes."""
+        """The columns to group by, each named once; columns that cannot be compared are mistakes."""
         found = self.keys(columns, names, at)
         for index, item in enumerate(found):
             if not item.type.is_orderable:
@@ -114,7 +114,7 @@ class Scope:
         return found
 
     def keys(self, columns: Columns, names: tuple[str, ...], at: str) -> tuple[Column, ...]:
-        """The columns of a list of names; one that is there twice is a mistake."""
+        """The columns of a list of names; duplicates are mistakes."""
         seen = [name.lower() for name in names]
         for index, name in enumerate(seen):
             if name in seen[:index]:
@@ -122,7 +122,7 @@ class Scope:
         return tuple(self.column(columns, name, (at, index)) for index, name in enumerate(names))
 
     def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
-        """Complain where `name` would shadow a column that is there, or is not a name."""
+        """Report a `name` of a new column that exists already, or is not valid."""
         report = self.error_at_key if is_key else self.error
         if not is_column_name(name):
             fix = "use 1 to 64 characters, without control characters"
@@ -130,7 +130,7 @@ class Scope:
                 fix = f"leave `{LABEL}` out: it stands for the labels of a pivot"
             report(at, "bad-name", f"`{name}` cannot be the name of a column", fix)
         found = columns.get(name)
-        if found and not found.misspelled:  # which column is meant is a guess then
+        if found and not found.misspelled:  # then the probable column is only a guess
             report(
                 at,
                 "column-exists",
@@ -139,7 +139,7 @@ class Scope:
             )
 
     def relation(self, name: str, at: At) -> Columns:
-        """The columns of a relation; where there is none, a mistake, and those of the one that was meant or none in their stead."""
+        """The columns of a relation. If it does not exist, report a mistake, and return those of the probable relation or none."""
         if name in self.relations:
             return self.relations[name]
         known = [found for found in self.relation_names or self.relations if self.base[:2] != ("steps", found)]
@@ -171,7 +171,7 @@ class Scope:
         return found
 
     def published(self, pipeline: str, sink: str) -> PublishedTable | None:
-        """The table that a sink of another pipeline publishes, or its only one; where there is none, a mistake at `pipeline` or `sink`."""
+        """The table that a sink of another pipeline publishes, or its only table; if there is none, a mistake at `pipeline` or `sink`."""
         before = len(self.problems)
         try:
             tables = self.publishers.tables_of(pipeline)
@@ -228,9 +228,9 @@ class Scope:
         adapt: Callable[[exp.Expr], exp.Expr] | None = None,
         wanted: Type | None = None,
     ) -> exp.Expr | None:
-        """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words.
+        """Parse, bind and type an expression; None if it has mistakes, which are reported at their words.
 
-        `adapt` may change the parsed tree before its names and types are looked at, and raise ExpressionError.
+        `adapt` may change the parsed tree before its names and types are checked, and raise ExpressionError.
         """
         names: Names = (("", seen),) if isinstance(seen, Columns) else seen
         if LABEL in expression and any(columns.awaits_labels for _, columns in names):
@@ -251,7 +251,7 @@ class Scope:
         return tree if self.may_stand(tree, at, may) else None
 
     def ordering(self, columns: Columns, expression: Expr, at: At) -> exp.Ordered | None:
-        """Parse and type one `column desc`; None where it has mistakes."""
+        """Parse and type one `column desc`; None if it has mistakes."""
         try:
             ordered = parse_ordering(expression)
             bound = spread_groups(bind(ordered.this, self.params, expression), (("", columns),))

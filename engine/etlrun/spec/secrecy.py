@@ -11,11 +11,11 @@ from etlrun.diagnostics import Diagnostic
 from etlrun.spec.located import Document, Keys
 
 ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-# What names a secret, wherever it stands in a name; and words that do only as a whole, since `monkey` and `compass` are no secrets.
+# Words that mark a secret anywhere in a name; and words that do so only as a whole word (`monkey` and `compass` are not secrets).
 _LONG = re.compile(r"(?i)password|passwd|passphrase|secret|token(?!s)|api_?key|credential")
 _SHORT = {"pass", "pwd", "sas"}
 _KINDS_OF_KEY = {"access", "account", "api", "encryption", "master", "private", "shared", "signing"}
-# A last word that says what stands there is about a secret, and is none: a file of it, its length, the class that gets it.
+# Last words of names that are about a secret but do not contain one: its file, its length, the class that reads it.
 _ABOUT = {
     "algorithm",
     "bits",
@@ -37,11 +37,11 @@ _ABOUT = {
 _USER_PART = re.compile(r"://[^/@\s:]*:([^@\s]+)@")
 _IN_QUERY = re.compile(r"[?&;]([\w.-]+)=([^&;\s]+)")
 _JAVA_OPTION = re.compile(r"-D([\w.-]+)=")
-_REFERENCE = "\0"  # stands for what the environment gives
+_REFERENCE = "\0"  # replaces values from the environment
 
 
 def secret_mistakes(document: Document) -> Iterator[Diagnostic]:
-    """Secrets that the project file writes out instead of referring to them, or puts where others can read them."""
+    """Mistakes for secrets that are written in the project file without a reference, or where others can read them."""
     for where, text in document.scalars.items():
         name = str(where[-1]) if where else ""
         if where[:1] == ("vars",) and _is_written_out(name, text):
@@ -76,7 +76,7 @@ def _in_profile(document: Document, where: Keys, name: str, text: str) -> Iterat
 
 
 def _is_written_out(name: str, text: str) -> bool:
-    """Whether a text holds a secret, or a reference that falls back to one."""
+    """Whether a text contains a secret, or a reference with a secret as default."""
     defaults = [found.group(2) for found in ENVIRONMENT.finditer(text) if found.group(2)]
     if names_secret(name) and text not in ("", "true", "false") and (defaults or "${" not in text):
         return True
@@ -89,13 +89,13 @@ def _is_written_out(name: str, text: str) -> bool:
     ]
     return not all(
         _REFERENCE in value or "${" in value for value in values
-    )  # Spark has references of its own: `${env:NAME}`
+    )  # Spark has its own references: `${env:NAME}`
 
 
 def names_secret(name: str) -> bool:
-    """Whether a key, a setting or a variable of that name holds a secret: `spark.ssl.keyPassword` does, `spark.ssl.keyStoreType` does not.
+    """Whether a key, a setting or a variable of that name contains a secret: `spark.ssl.keyPassword` does, `spark.ssl.keyStoreType` does not.
 
-    A key counts where it says of what (`account.key`, `apiKey`) or ends a setting (`server-side-encryption.key`); `key` alone is a column.
+    `key` counts with another word (`account.key`, `apiKey`) or at the end of a setting (`server-side-encryption.key`); `key` alone is a column.
     """
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)
     lower = [word.lower() for word in words]
@@ -107,15 +107,15 @@ def names_secret(name: str) -> bool:
     return bool(_LONG.search(name)) or not _SHORT.isdisjoint(lower) or is_key
 
 
-# Generous, since a line that is not shown costs little: a name that sounds like one of a secret's, misspelled ones included, with a value
-# that is not just a reference; and a user part, or such a name in a query.
+# Strict, because hiding a line costs little: a name similar to that of a secret (misspelled ones included) with a value
+# that is not only a reference; and in a URL, a user part, or such a name in the query.
 _NAME = r"(?i:pas+w|pass|pwd|passphrase|secret|token(?!s)|key|credential|\bsas\b)"
 _SECRET_LINE = re.compile(_NAME + r"""[^\s:=]*\s*[:=]\s*(?!["']?\$\{\w+\}["']?\s*(?:[,}\]#]|$))\S|://[^/\s]*@""")
 _SECRET_BELOW = re.compile(_NAME + r"[^\s:=]*\s*:\s*[|>]?[-+]?\s*$")
 
 
 def hide_lines(diagnostics: Iterable[Diagnostic], text: str) -> list[Diagnostic]:
-    """Diagnostics of a project file, without the line where one may hold a secret, and without the value it would name."""
+    """Remove lines and values that may be secrets from the diagnostics of a project file."""
     lines = ["", *text.split("\n")]
     return [_hidden(found) if _holds_secret(lines, found.line) else found for found in diagnostics]
 

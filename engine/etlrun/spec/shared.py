@@ -60,7 +60,7 @@ USE, INCLUDE = "use", "include"  # the keys
 
 @dataclass(frozen=True)
 class Included:
-    """A chain that a pipeline includes: the params it declares and those it is given, with the places of both."""
+    """A chain that a pipeline includes: its declared params and the given values, with the places of both."""
 
     params: Mapping[str, Any]
     declared: Keys
@@ -70,14 +70,14 @@ class Included:
 
 @dataclass
 class Shared:
-    """What was put into a pipeline's document: the included chain that each of its steps comes from, and what was wrong."""
+    """The result of replacing `use` and `include`: the included chain of each step, and the mistakes."""
 
     included: dict[Keys, Included] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
 
 def put_in_shared(document: Document, project: Project) -> Shared:
-    """Put what `use` and `include` name in their place, in the document's value and in the tables of its positions."""
+    """Replace `use` and `include` by what they name, in the document's value and in its table of positions."""
     return _Sharing(document, project).all()
 
 
@@ -116,7 +116,7 @@ class _Sharing:
         return self.found
 
     def use(self, where: Keys, item: dict[str, Any]) -> None:
-        """Put a source of `sources/` in the place of `{use: FILE.NAME, ...}`."""
+        """Replace `{use: FILE.NAME, ...}` by a source of `sources/`."""
         shared = self.look_up(SOURCES, item[USE], (*where, USE))
         if not isinstance(shared.value, dict) or len(shared.value) != 1:
             raise SpecError([shared.diagnose_key((), "wrong-value", "this is not a source", _SOURCE_FIX)])
@@ -126,7 +126,7 @@ class _Sharing:
         here, written = self.document.below(where), self.document.below((*where, USE)).values[()]
         shared.values[()] = here.values[()]
         shared.keys[()] = here.keys[()]
-        shared.values[(kind,)] = shared.keys[(kind,)] = written  # what is missing in all is missing here
+        shared.values[(kind,)] = shared.keys[(kind,)] = written  # missing keys are reported here
         own = {name: value for name, value in item.items() if name != USE}
         for name in own:
             shared.put_positions((kind, name), here.below((name,)))
@@ -134,7 +134,7 @@ class _Sharing:
         self.document.value[where[0]][where[1]] = {kind: {**keys, **own}}
 
     def include(self, where: Keys, items: list[Any]) -> None:
-        """Put the steps of chains of `chains/` in the place of every `include` of a chain."""
+        """Replace every `include` by the steps of a chain of `chains/`."""
         before, after = self.document.below(where), Document(self.document.file, self.document.text, [])
         after.values[()], after.keys[()] = before.values[()], before.keys[()]
         for index, item in enumerate(items):
@@ -151,7 +151,7 @@ class _Sharing:
         self.document.value[where[0]][where[1]] = after.value
 
     def steps(self, written: Document, place: Keys, where: Keys) -> list[Document]:
-        """The steps that an `include` stands for; none where it has mistakes, which are noted for the step at `where`."""
+        """The steps for an `include`; empty if it has mistakes, which are collected for the step at `where`."""
         try:
             chain, given = self.chain(written.below((INCLUDE,)), (*place, INCLUDE))
         except SpecError as error:
@@ -167,7 +167,7 @@ class _Sharing:
         return steps
 
     def chain(self, written: Document, at: Keys) -> tuple[Document, Mapping[str, Any]]:
-        """The chain that an `include` names, and the values it gives. Raises SpecError."""
+        """The chain that an `include` names, and the given values. Raises SpecError."""
         _refuse(located_mistakes(written, _include_schema()))
         is_short = isinstance(written.value, str)
         long = {"chain": written.value} if is_short else written.value
@@ -183,7 +183,7 @@ class _Sharing:
         return chain, long.get("with") or {}
 
     def look_up(self, folder: str, text: Any, at: Keys) -> Document:
-        """What FILE.NAME means in `folder`. Raises SpecError."""
+        """Find FILE.NAME in `folder`. Raises SpecError."""
         what = "source" if folder == SOURCES else "chain"
         file, dot, name = text.partition(".") if isinstance(text, str) else ("", "", "")
         files = tuple(sorted(path.stem for path in self.project.path(folder).glob("*.yaml")))

@@ -1,4 +1,4 @@
-"""What is still known of a relation after a mistake, so that one mistake is told once and not at every step that follows."""
+"""Tracks what is known about a relation after a mistake, so that it is reported once and not at every following step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from etlrun.diagnostics import Diagnostic
 from etlrun.language.columns import NULL, Columns
 
-# What may only follow from a column that is not known to be there, and from one whose type is not known.
+# Codes of mistakes that may only follow from a missing column, and from a column of unknown type.
 _OF_NAMES = frozenset(
     (
         "unknown-column",

@@ -1,4 +1,4 @@
-"""What people bring along from other tools, and what it is called here: words, types and templates."""
+"""Words, types and templates of other tools, and how to write them in etlrun."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from etlrun.diagnostics import Diagnostic
 from etlrun.spec.located import Document, Keys
 
-# Keys and kinds, by what stands there instead: an unknown word at any place is looked up here.
+# Keys and kinds by the words that other tools use; every unknown word is looked up here.
 WORDS = {
     "union": "write `from: [a, b]` to combine relations",
     "union_all": "write `from: [a, b]` to combine relations",
@@ -84,7 +84,7 @@ WORDS = {
     "dtypes": "write types under `columns`",
     "schema": "write types under `columns`",
 }
-# Values of a closed list, by those that mean them elsewhere.
+# Values of closed lists by the words that other tools use.
 VALUES = {
     "overwrite": "replace",
     "truncate": "replace",
@@ -110,7 +110,7 @@ _VARIABLE = "write the value itself, or `${NAME}` for a variable of the environm
 
 
 class Template(NamedTuple):
-    """How another tool writes what it fills in, the tool, and what does the same in a pipeline."""
+    """A template syntax of another tool, the name of the tool, and the same in a pipeline."""
 
     form: re.Pattern[str]
     tool: str
@@ -144,7 +144,7 @@ TEMPLATES = (
 
 
 class PathTrap(NamedTuple):
-    """What a path of files holds that other tools read otherwise, what happens to it here, and what to write."""
+    """A part of a path that other tools read differently, its effect here, and what to write."""
 
     form: re.Pattern[str]
     message: str
@@ -171,7 +171,7 @@ PATH_TRAPS = (
 
 
 def find_traps(document: Document) -> Iterator[Diagnostic]:
-    """What other tools would fill into the texts and paths of a pipeline, and nothing fills in here."""
+    """Templates of other tools in the texts and paths of a pipeline, which etlrun does not replace."""
     yield from _templates(document, "")
     for where, text in document.scalars.items():
         if len(where) == 4 and where[0] in ("sources", "sinks") and where[-1] == "path":
@@ -182,7 +182,7 @@ def find_traps(document: Document) -> Iterator[Diagnostic]:
 
 
 def find_traps_of_project(document: Document) -> Iterator[Diagnostic]:
-    """What other tools would fill into a project file, and nothing fills in here."""
+    """Templates of other tools in a project file, which etlrun does not replace."""
     yield from _templates(document, _VARIABLE)
     home = (_HOME._replace(fix="write `${HOME}`"),)
     for where, text in document.scalars.items():
@@ -202,7 +202,7 @@ def _templates(document: Document, fix: str) -> Iterator[Diagnostic]:
 
 
 def _first(document: Document, where: Keys, text: str, traps: tuple[PathTrap, ...]) -> Iterator[Diagnostic]:
-    """The first of some traps that a path holds."""
+    """The first of some traps that a path contains."""
     for trap in traps:
         if found := trap.form.search(text):
             yield document.diagnose_inside(where, *found.span(), "wrong-value", trap.message.format(found[0]), trap.fix)

@@ -1,6 +1,6 @@
-"""Stand-ins for parts of a pipeline whose form is wrong, so that what is around them is still checked.
+"""Stand-ins for parts of a pipeline with a wrong form, so that the other parts are still checked.
 
-They have what the checker asks of a source and of a step (`contracts/`), and nothing is ever compiled from them.
+They implement what the checker needs of a source and a step (`contracts/`), and are never compiled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from etlrun.spec.scope import At, Scope
 
 @dataclass(frozen=True)
 class UnreadSource:
-    """A source that was not read: nothing is known of its columns."""
+    """A source that could not be read: its columns are not known."""
 
     key_: ClassVar[tuple[str, ...]] = ()
 
@@ -28,7 +28,7 @@ class UnreadSource:
 
 @dataclass(frozen=True)
 class UnreadStep:
-    """A step that was not read: it may have added or removed any column."""
+    """A step that could not be read: it may add or remove any column."""
 
     place_in_chain: ClassVar[str] = "anywhere"
 

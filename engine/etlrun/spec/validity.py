@@ -1,4 +1,4 @@
-"""Whether a value is what a schema allows, for the usual case that it is: without the library that explains what is wrong."""
+"""Checks quickly whether a value is valid by a schema, without the library that explains mistakes; most values are valid."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
-_WORDS = ("description", "markdownDescription", "examples", "default", "title", "$schema")  # they judge nothing
+# Keywords that do not validate anything.
+_WORDS = ("description", "markdownDescription", "examples", "default", "title", "$schema")
 
 
 def is_allowed(value: Any, schema: Schema | bool) -> bool:
-    """Whether a schema surely allows a value: no where it does not, and where it has a keyword that is not known here."""
+    """Whether a schema certainly allows a value; false also if the schema has a keyword that is not known here."""
     if isinstance(schema, bool):
         return schema
     return all(
@@ -53,7 +54,7 @@ def _are_allowed(value: Any, rule: Any, schema: Schema) -> bool:
 
 
 def _bound(kinds: tuple[type, ...], holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any, Schema], bool]:
-    """A rule for values of some kinds: it says nothing of others."""
+    """A rule for values of some types; values of other types pass."""
     return lambda value, rule, _: isinstance(value, bool) or not isinstance(value, kinds) or holds(value, rule)
 
 

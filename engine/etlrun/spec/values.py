@@ -1,4 +1,4 @@
-"""Values of a column's type as YAML, both ways: what is written in a test becomes a Python value, and what came out becomes text."""
+"""Converts values of column types from and to YAML: values in a test become Python values, and actual values become text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from etlrun.spec.located import Document, Keys, resolve_plain
 
 
 class ValueTextError(ValueError):
-    """A text that is no value of a type; `str()` says why, `fix` how one is written."""
+    """A text that is not a value of a type; `str()` is the reason, `fix` shows how to write one."""
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message)
@@ -25,14 +25,14 @@ class ValueTextError(ValueError):
 
 
 class ValueReader:
-    """Reads values of a document as values of declared types; mistakes go to `problems`, and null stands in for what is wrong."""
+    """Reads values of a document as values of declared types; mistakes go to `problems`, and wrong values become null."""
 
     def __init__(self, document: Document, problems: list[Diagnostic]) -> None:
         self.document = document
         self.problems = problems
 
     def read(self, value: Any, where: Keys, kind: Type) -> Any:
-        """The Python value of `value`, which stands at `where`: what Arrow takes and gives for the type."""
+        """The Python value (as in Arrow) of `value`, which is at `where`."""
         if value is None:
             return None
         if kind.element is not None:
@@ -192,7 +192,7 @@ READERS: Mapping[str, Callable[[str, Type], Any]] = {
 
 
 def value_text(value: Any) -> str:
-    """A value as YAML on one line, which reads back as the same value of its type."""
+    """A value as one line of YAML, which reads back as the same value of its type."""
     if isinstance(value, list):
         return "[" + ", ".join(value_text(item) for item in value) + "]"
     if isinstance(value, Mapping):
@@ -218,7 +218,7 @@ _PLAIN = re.compile(r"\w(?:[\w .()/+%'-]*[\w.()/+%'-])?")
 
 
 def _text(text: str) -> str:
-    """A text as YAML, in quotes where it would be read as something else."""
+    """A text as YAML, in quotes if it would be read as something else."""
     if _PLAIN.fullmatch(text) and isinstance(resolve_plain(text), str):
         return text
     quoted = json.dumps(text, ensure_ascii=False)

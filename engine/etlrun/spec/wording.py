@@ -1,4 +1,4 @@
-"""What a JSON Schema finds wrong, in the words of someone who writes YAML: what happened, under which word, and what to write."""
+"""Explains mistakes found by a JSON Schema in terms of YAML: what is wrong, at which word, and what to write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 class Mistake(NamedTuple):
-    """A diagnostic with the path of the value that is wrong. `is_misplaced`: what stands below that path belongs elsewhere."""
+    """A diagnostic with the path of the wrong value. `is_misplaced`: the value below that path belongs elsewhere."""
 
     where: Keys
     diagnostic: Diagnostic
@@ -31,7 +31,7 @@ class Mistake(NamedTuple):
 
 
 def explain(document: Document, error: ValidationError) -> Iterator[Mistake]:
-    """The mistakes behind one finding of the schema; none where another finding tells the same."""
+    """The mistakes for one error of the schema; empty if another error reports the same."""
     where: Keys = tuple(error.absolute_path)
     rule, schema = str(error.validator), _schema(error)
     if rule == "anyOf" and "x-form" not in schema:
@@ -53,7 +53,7 @@ def explain(document: Document, error: ValidationError) -> Iterator[Mistake]:
 
 
 def _explain_choice(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
-    """Follow the alternative that the value resembles; where it resembles none, list them."""
+    """Follow the alternative that the value resembles; if it resembles none, list them."""
     branches: dict[Any, list[ValidationError]] = {}
     for inner in error.context or ():
         branches.setdefault(inner.schema_path[0], []).append(inner)
@@ -87,7 +87,7 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
     for name in given:
         inside = (*where, name)
         if name in known or any(name in _keys_of(known[other]) for other in empty):
-            continue  # a key that belongs into an empty value beside it is told of there
+            continue  # a key that belongs into an empty value next to it is reported there
         if is_kind:
             inner = next((other for other in given if other in known and name in _keys_of(known[other])), None)
             beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
@@ -97,7 +97,8 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
             fix = fix or near_word(name, family, known) or "choose one of " + ", ".join(known)
             yield Mistake(inside, document.diagnose_key(inside, "unknown-kind", f"there is no {family} `{name}`", fix))
         else:
-            is_slip = closest(name, known) in (f"{name}s", name.removesuffix("s"))  # which no word of another tool is
+            # A name that differs only by an `s` is a slip, not a word of another tool.
+            is_slip = closest(name, known) in (f"{name}s", name.removesuffix("s"))
             word = "" if is_slip else word_here(name)
             fix = _tried(schema, name) or word or nearest(name, known)
             fix = fix or _new_column(known, name, given[name]) or _known_keys(known)
@@ -106,14 +107,14 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
 
 
 def _of_another_family(where: Keys, name: str) -> str:
-    """Where a kind belongs that stands below the wrong word; nothing for a name that none has."""
+    """Where a kind below the wrong key belongs; empty for an unknown kind."""
     families: tuple[Family, ...] = ("sources", "steps", "checks", "sinks")
     found = [family for family in families if name in kinds(family)]
     return f"it is a {found[0].removesuffix('s')}: write it below `{found[0]}`" if len(found) == 1 else ""
 
 
 def _new_column(known: dict[str, Schema], name: str, value: Any) -> str:
-    """What to write for an expression that stands beside `columns` and belongs into it."""
+    """What to write for an expression that is next to `columns` and belongs into it."""
     columns = known.get("columns", {})
     takes_expressions = columns.get("additionalProperties") == schema_of(Expr)
     is_short = isinstance(value, str) and "\n" not in value
@@ -123,14 +124,14 @@ def _new_column(known: dict[str, Schema], name: str, value: Any) -> str:
 
 
 def _tried(schema: Schema, name: str) -> str:
-    """What to write instead of a key that people try there; nothing for one that nobody does."""
+    """What to write instead of a key that users often try there; empty for other keys."""
     known = [form for form in _forms(schema) if name in form.get("x-also", ())]
     meant = known[0]["x-also"][name] if known else ""
     return f"write `{meant}`" if meant in _keys_of(schema) else meant
 
 
 def _explain_missing(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
-    """The keys that are missing, but for those that are only misspelled."""
+    """The missing keys, without those that are only misspelled."""
     properties: Schema = _schema(error).get("properties", {})
     wanted, given = cast("list[str]", error.validator_value), _given(error)
     also = _schema(error).get("x-also", {})
@@ -185,7 +186,7 @@ def _in_a_plugin(where: Keys, name: str) -> str:
 
 
 def _keys_beside(document: Document, schema: Schema, where: Keys) -> list[str]:
-    """The keys of an absent value that stand beside it, because they are not indented."""
+    """The keys of an empty value that are next to it, because they are not indented."""
     parent: Any = document.value
     for part in where[:-1]:
         parent = parent[part]
@@ -202,7 +203,7 @@ def _explain_misplaced(document: Document, where: Keys, beside: list[str]) -> It
 
 
 def _cut_off(document: Document, where: Keys) -> str:
-    """The last part of an expression that commas cut into keys without values, of which this is one; nothing where it is none."""
+    """The last part of an expression that commas split into keys without values, if this is one of them; empty otherwise."""
     parent: Any = document.value
     for part in where[:-1]:
         parent = parent[part]
@@ -211,7 +212,7 @@ def _cut_off(document: Document, where: Keys) -> str:
 
 
 def _is_cut(name: str) -> bool:
-    """Whether a key is the rest of an expression that a comma cut in two."""
+    """Whether a key is the rest of an expression that a comma has split."""
     return name.count(")") > name.count("(") or name.count("'") % 2 == 1
 
 
