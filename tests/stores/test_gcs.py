@@ -33,7 +33,7 @@ def test_days_are_read_and_files_are_published(server: GcsServer, tmp_path: Path
     settings = f"gcs: {{endpoint: '{server.url}', anonymous: true, timeout: 10}}"
     project.write("etlrun.yaml", f"storage: {{gs://lake: {{{settings}}}}}\nprofiles: {{fast: {{}}}}\n")
     pipeline = project.pipeline(PIPELINE)
-    assert "lists 1 name" in project.run("doctor").out
+    assert "listed 1 name" in project.run("doctor").out
     for _ in range(2):
         done = project.run(pipeline)
         assert done.code == 0, done.err

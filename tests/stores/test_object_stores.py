@@ -175,7 +175,7 @@ def test_a_bucket_that_is_not_there_is_said_by_plan_run_and_doctor(lake: Lake) -
 
 def test_doctor_asks_each_store(lake: Lake) -> None:
     lake.put("raw/a.json", "{}")
-    assert f"ok       store s3://{lake.bucket}: lists 1 name in" in lake.run("doctor").out
+    assert f"ok       store s3://{lake.bucket}: listed 1 name in" in lake.run("doctor").out
     unset = lake.project.run("doctor", LAKE_KEY="key")
     assert f"TROUBLE  store s3://{lake.bucket}: the environment variable `LAKE_SECRET` is not set" in unset.out
 
