@@ -18,7 +18,7 @@ RefuseTime = Callable[[str, "pyarrow.DataType"], None]
 def nested_type(name: str, found: pyarrow.DataType, declared: Type, refuse_time: RefuseTime) -> Type:
     """The type under which a nested column is read from a file that holds `found`: the shape is the declared one, the leaves are the file's.
 
-    `refuse_time` raises Misfit for a date or timestamp that cannot be read inside a column. Raises Misfit where a value might not fit.
+    `refuse_time` raises Misfit for a date or timestamp that cannot be read inside a column. Raises Misfit if a value might not fit.
     """
     import pyarrow as pa
 

@@ -118,7 +118,7 @@ def _files_of_model(checked: Checked, name: str) -> Iterator[str]:
 
 
 def _content(path: Path) -> str:
-    """A digest of a file; of one of YAML that of what it says, so that a comment is no change."""
+    """A digest of a file; for a YAML file, of its values, so that a comment is not a change."""
     if path.suffix in YAML:
         with suppress(SpecError):
             return _digest(read_document(path).value)
@@ -207,7 +207,7 @@ def _gone(checked: Checked, table: str, summary: Mapping[str, Any], run_id: str,
 
 
 def _is_in_store(file: str, stores: Stores) -> bool:
-    """Whether a store has an object or a folder at a URL. Raises RunFailure where it does not say."""
+    """Whether a store has an object or a folder at a URL. Raises RunFailure if the store does not answer."""
     url = read_url(file)
     try:
         return stores.of(url).has(url)

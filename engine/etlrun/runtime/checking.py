@@ -59,7 +59,7 @@ def check_staged(
 ) -> None:
     """Run every check on the staged rows; `session` has every relation.
 
-    The rows for which one does not hold are kept in `folder`. Raises RunFailure where a check cannot be computed, or does
+    The rows for which one does not hold are kept in `folder`. Raises RunFailure if a check cannot be computed, or does
     not hold.
     """
     if not plan.checked.pipeline.checks or not staged:

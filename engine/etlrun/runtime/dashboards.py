@@ -31,7 +31,7 @@ class Built:
 
 
 def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
-    """Build the page into `folder`. Raises RunFailure where the table cannot be read or the page would be too large."""
+    """Build the page into `folder`. Raises RunFailure if the table cannot be read or the page would be too large."""
     work = Path(tempfile.mkdtemp(prefix="etlrun-dashboard-"))
     try:
         shown = read_rows(dashboard, work)

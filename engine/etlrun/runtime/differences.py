@@ -37,7 +37,7 @@ class Difference:
 
 
 def compare_rows(relation: str, expected: Expected, actual: Sequence[Row]) -> Difference | None:
-    """The difference between rows as multisets, or None where there is none; `actual` has the expected columns in their order."""
+    """The difference between rows as multisets, or None if there is none; `actual` has the expected columns in their order."""
     types = tuple(item.type for item in expected.columns)
     missing, left = [], sorted(actual, key=lambda row: [_rank(value) for value in row])
     for row in expected.rows:

@@ -63,7 +63,7 @@ class EventService:
 
 
 def _refuse_address(url: str) -> None:
-    """Raises EventNotTakenError for what is no plain address of a server."""
+    """Raises EventNotTakenError if the address is not a plain server address."""
     try:
         parts = urlsplit(url)
         is_plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

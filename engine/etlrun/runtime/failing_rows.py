@@ -52,7 +52,7 @@ def numbered(checks: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def find_failing(checked: Checked, relation: str, check: str) -> FailingRows:
-    """The rows kept by the last run that asked a check of a relation. Raises RunFailure where there are none."""
+    """The rows kept by the last run that asked a check of a relation. Raises RunFailure if there are none."""
     name = checked.pipeline.name
     for stored in stored_runs(checked.project.path(checked.project.settings.runs)):
         if isinstance(stored, StoredRun) and stored.record.pipeline == name and (asked := _asked(stored, relation)):
@@ -102,7 +102,7 @@ def _meant(check: str, asked: dict[str, dict[str, Any]], run: str, relation: str
 
 
 def _kept_columns(checked: Checked, relation: str, path: Path, run: str) -> Columns:
-    """The columns that kept rows have. Raises RunFailure where they are others than those of the relation."""
+    """The columns that kept rows have. Raises RunFailure if they differ from those of the relation."""
     import pyarrow.parquet as pq
 
     names, columns = tuple(pq.read_schema(path).names), checked.columns[relation]

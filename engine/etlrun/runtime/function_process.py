@@ -72,7 +72,7 @@ def _end_copies(own: int) -> None:
 
 
 def _judged(request: dict[str, Any]) -> dict[str, Any]:
-    """Call the function; what is to be said of it."""
+    """Call the function; returns what to report about it."""
     root = request["root"]
     try:
         os.chdir(root)

@@ -47,7 +47,7 @@ class FunctionProcess:
     def apply(self, apply: Apply, given: Sequence[str], columns: Columns, result: Path) -> None:
         """Run a function over the Parquet files in `given`, whose columns are `columns`; its rows go to the new file `result`.
 
-        Raises RunFailure where it fails or returns something else than it declares.
+        Raises RunFailure if it fails or returns something else than it declares.
         """
         self._number += 1
         request = {

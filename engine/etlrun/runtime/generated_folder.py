@@ -18,7 +18,7 @@ IGNORED = ".pbi"  # what Power BI Desktop keeps for itself
 
 
 def write_generated(folder: Path, files: Mapping[str, str]) -> None:
-    """Let the folder hold exactly these files. Raises RunFailure where it holds others; then nothing has changed."""
+    """Make the folder contain exactly these files. Raises RunFailure, and changes nothing, if it contains others."""
     foreign = sorted(_foreign(folder))
     if foreign:
         named = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")

@@ -89,7 +89,7 @@ class Inputs:
                     raise changed(file.path)
 
     def _list_again(self, source: str) -> None:
-        """Note which objects of a store are not as they were found. Raises RunFailure where the store does not say."""
+        """Note which objects of a store are not as they were found. Raises RunFailure if the store does not say."""
         wanted = self.checked.pipeline.sources[source].value.wanted(self.checked.places)
         now = take_inventory(wanted, open_stores(self.checked.project, self.checked.profile, filled))
         for trouble in now.troubles:

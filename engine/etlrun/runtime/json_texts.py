@@ -29,7 +29,7 @@ class TextColumns:
     first: str = field(default="")
 
     def files(self, paths: Iterable[str], result: Path) -> None:
-        """The rows of Parquet files, with the new columns, as the new file `result`. Raises RunFailure where a text must be readable."""
+        """Write the rows of Parquet files, with the new columns, to the new file `result`. Raises RunFailure if a text must be readable."""
         import pyarrow.parquet as pq
 
         schema = arrow_schema(self.parse.columns)
@@ -41,7 +41,7 @@ class TextColumns:
         self.judge()
 
     def table(self, rows: pyarrow.Table) -> pyarrow.Table:
-        """The rows with the new columns. Raises RunFailure where a text must be readable."""
+        """The rows with the new columns. Raises RunFailure if a text must be readable."""
         import pyarrow as pa
 
         schema = arrow_schema(self.parse.columns)
@@ -67,7 +67,7 @@ class TextColumns:
         return pa.RecordBatch.from_arrays([*given, *made], schema=schema)
 
     def judge(self) -> None:
-        """Raises RunFailure where a text could not be read and none may be."""
+        """Raises RunFailure if a text could not be read and none may be."""
         if self.broken and self.parse.bad_rows == "fail":
             fix = "correct the types in `as`, or write `bad_rows: keep` to set them to null, or `bad_rows: drop` to remove their rows"
             raise RunFailure("engine", "bad-value", self.summary(), fix)

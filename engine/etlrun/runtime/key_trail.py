@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepRows:
-    """How many rows of the key there are after a step; `line` is where the step stands in the pipeline's file."""
+    """How many rows of the key there are after a step; `line` is the step's line in the pipeline's file."""
 
     step: int
     kind: str

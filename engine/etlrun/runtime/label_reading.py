@@ -40,7 +40,7 @@ def find_labels(
 
     Labels that are not yet `found`, by the place of the step, are read and added to it. `make` computes what SQL alone does not give
     of a relation, and gives the relations that the session then knows by name.
-    Raises RunFailure where labels cannot be read or do not fit.
+    Raises RunFailure if labels cannot be read or do not fit.
     """
     needed = {relation.name.partition(".")[0] for relation in base.needed(names, given)} - set(given)
     plan = _plan_with(base, found)
@@ -53,7 +53,7 @@ def find_labels(
 
 
 def _plan_with(base: Plan, found: Mapping[str, Sequence[str]], last: OpenPivot | None = None) -> Plan:
-    """The plan with labels, of which those of `last` came last. Raises RunFailure where they do not fit."""
+    """The plan with labels; those of `last` were added last. Raises RunFailure if they do not fit."""
     try:
         return make_plan(with_labels(base.checked, found)) if found else base
     except SpecError as error:
@@ -78,7 +78,7 @@ class _LabelReader:
         self.where = plan.checked.scope(pivot.use.where).place(at)
 
     def read(self) -> list[str]:
-        """The distinct labels, sorted. Raises RunFailure where there are none, or too many."""
+        """The distinct labels, sorted. Raises RunFailure if there are none, or too many."""
         label = column(self.source.column)
         distinct = exp.select(named(label, "label")).from_(relation_table(self.source.relation))
         distinct = distinct.where(exp.not_(label.copy().is_(exp.null()))).distinct()

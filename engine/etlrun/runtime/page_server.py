@@ -46,7 +46,7 @@ class WatchedPages:
 
 
 def serve(pages: WatchedPages, port: int) -> str:
-    """Serve the pages from now on, in a thread; gives the address. Raises RunFailure where the port or a package is not to be had."""
+    """Serve the pages from now on, in a thread; returns the address. Raises RunFailure if the port is in use or a package is missing."""
     with needing_packages("watch", "`etlrun dashboard watch`"):
         import starlette  # noqa: F401
         import uvicorn

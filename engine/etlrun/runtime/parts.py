@@ -99,9 +99,9 @@ class SourceParts:
 def parts_of(
     project: Project, settings: PartSettings | None, name: str, source: Any, columns: Columns, inventory: Inventory
 ) -> SourceParts | None:
-    """The parts of the source `name`; None where nothing is kept of it.
+    """The parts of the source `name`; None if its parts are not kept.
 
-    Raises RunFailure where others may write to the folder of parts, and OSError where it cannot be used.
+    Raises RunFailure if others may write to the folder of parts, and OSError where it cannot be used.
     """
     if settings is None or not isinstance(source, TextSource):
         return None

@@ -45,7 +45,7 @@ class _Group:
 
 
 def find_expression(tree: exp.Query, condition: str, fails: Callable[[exp.Query], bool]) -> exp.Expr | None:
-    """The smallest expression that a user wrote and that fails with `condition`; None where no part fails alone, or there are too many.
+    """The smallest expression that a user wrote and that fails with `condition`; None if no part fails alone, or there are too many.
 
     `fails` runs a query over the same relations and says whether it fails. It is called a few times, each as slow as the step at most.
     """
@@ -106,7 +106,7 @@ def _split(select: exp.Select, clause: str, parts: Iterable[exp.Expr]) -> Iterat
 
 
 def _parts(node: exp.Expr, suspects: tuple[type[exp.Expr], ...]) -> Iterator[exp.Expr]:
-    """The suspects in `node`, inner ones first. What stands behind a condition is computed only with it."""
+    """The suspects in `node`, inner ones first. An expression after a condition is evaluated only together with the condition."""
     if isinstance(node, exp.Query):
         return
     if not _is_guard(node):

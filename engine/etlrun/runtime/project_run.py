@@ -72,7 +72,7 @@ class Reasons:
         return why_again(checked, find_basis(checked, inventories, self.ledgers), last, self.ledgers)
 
     def published(self, name: str) -> None:
-        """A pipeline has published: what the ledgers said of its tables is old."""
+        """A pipeline has published: forget the ledger entries of its tables, which are outdated."""
         sinks = self.graph.pipelines[name].pipeline.sinks.items()
         self.ledgers.forget(use.value.place(sink)[0] for sink, use in sinks)
 
@@ -196,7 +196,7 @@ def foresee(graph: ProjectGraph, chosen: Sequence[str]) -> dict[str, str]:
 
 
 def left_open(runs: Path) -> tuple[str, ...]:
-    """The pipelines that the last run of a project did not bring to an end. Raises RunFailure where there was none."""
+    """The pipelines that the last run of a project did not finish. Raises RunFailure if there was none."""
     try:
         found = json.loads((runs / LAST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

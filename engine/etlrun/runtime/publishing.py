@@ -35,7 +35,7 @@ def look_ahead(checked: Checked, record: Record) -> None:
 
 
 def _refuse_shared_tables(checked: Checked) -> None:
-    """Raises RunFailure where two connections lead to one table: the second sink could replace what the first publishes."""
+    """Raises RunFailure if two connections lead to one table: the second sink could replace what the first publishes."""
     sinks = {sink: use for sink, use in checked.pipeline.sinks.items() if use.value.table_name(sink)}
     connections = {sink: use.value.place(sink)[0] for sink, use in sinks.items()}
     if len(set(filter(None, connections.values()))) < 2:
@@ -61,7 +61,7 @@ def _refuse_shared_tables(checked: Checked) -> None:
 
 
 def planned_load(checked: Checked, sink: str, use: Use) -> Load | None:
-    """What a run would put into the table of a sink, without rows; None for a sink that is no table."""
+    """The load of a run for the table of a sink, without rows; None for other sinks."""
     columns = shown_columns(checked.columns[use.value.from_])
     nothing = Staged(use.value.from_, columns, (), 0, "")
     load: Load | None = use.value.load(_publication(checked, sink, use, nothing, MIGRATION, ""))
@@ -138,7 +138,7 @@ def _tell_what_is_left(failure: RunFailure, record: Record) -> None:
 def _publish(
     checked: Checked, group: Mapping[str, Use], staged: Mapping[str, Staged], record: Record
 ) -> dict[str, dict[str, Any]]:
-    """Publish sinks together; what is told of each in the record. Raises RunFailure, and then nothing has changed there."""
+    """Publish sinks together; returns the entry of each in the record. If it raises RunFailure, the tables are unchanged."""
     publications = {
         sink: _publication(checked, sink, use, staged[use.value.from_], record.run_id, record.spec_hash)
         for sink, use in group.items()

@@ -27,7 +27,7 @@ from etlrun.language.queries import check_query, tables_in
 if TYPE_CHECKING:
     import pyarrow
 
-SHOWN = "the query"  # what messages call the file that it stands in
+SHOWN = "the query"  # the name of its file in messages
 
 
 @dataclass(frozen=True)

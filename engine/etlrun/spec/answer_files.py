@@ -25,7 +25,7 @@ SEPARATORS = ",;\t"  # what spreadsheets put between cells, by the country they 
 
 @dataclass(frozen=True)
 class Answered:
-    """A key with its answer, and the line it stands in."""
+    """A key with its answer, and its line in the file."""
 
     key: str
     answer: Mapping[str, Value]
@@ -176,7 +176,7 @@ class _Reader:
                 self.complain(cell, message, fix, code)
 
     def complain(self, cell: str, message: str, fix: str, code: str = "wrong-value") -> None:
-        """Note a mistake in the line just read, under `cell` where it stands there."""
+        """Add a mistake for the line just read, with a caret under `cell` if it is there."""
         line = max(1, self.reader.line_num)
         source = self.lines[line - 1] if line <= len(self.lines) else ""
         at = source.rfind(cell) if cell else 0

@@ -106,7 +106,7 @@ def _examples_in(doc: str) -> tuple[Any, ...]:
 
 
 def _values_of(value: Any, name: str) -> Iterator[Any]:
-    """What stands under a key, anywhere in a value of YAML."""
+    """All values under a key, anywhere in a YAML value."""
     if isinstance(value, dict):
         if name in value:
             yield value[name]

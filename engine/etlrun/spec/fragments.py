@@ -14,7 +14,7 @@ from etlrun.spec.scope import At, Scope
 
 
 def condition_on(column: str, fragment: Expr, columns: Columns, at: At, scope: Scope) -> exp.Expr | None:
-    """The typed condition `column fragment`; None where it has mistakes, which are then reported at their words."""
+    """The typed condition `column fragment`; None if it has mistakes, which are then reported at their words."""
     quoted = "`" + column.replace("`", "``") + "`"
     text = f"{quoted} {fragment}"
     try:

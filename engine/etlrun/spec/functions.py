@@ -56,7 +56,7 @@ def line_of_function(reference: str, root: Path) -> str:
 
 
 def _module_file(module: str, root: Path) -> Path | None:
-    """The source file of a module; None where it has none. Each package on the way is looked up, not imported."""
+    """The source file of a module; None if it has none. Each package on the way is looked up, not imported."""
     folders = [str(root), *sys.path]
     spec = None
     for part in module.split("."):

@@ -17,7 +17,7 @@ import yaml
 from etlrun.diagnostics import Diagnostic, Severity, SpecError
 from etlrun.spec.yaml_wording import SYNTAX, explain_line
 
-Keys = tuple[str | int, ...]  # where a value stands in its document: ("steps", "watched", 2, "lookup")
+Keys = tuple[str | int, ...]  # the path of a value in its document: ("steps", "watched", 2, "lookup")
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
@@ -360,7 +360,7 @@ def _syntax_error(document: Document, error: yaml.YAMLError) -> Diagnostic:
 
 
 def _narrow(text: str, span: Span, value: str, start: int, end: int) -> Span:
-    """The span of `value[start:end]` in the file, whatever quoting or folding stands between."""
+    """The span of `value[start:end]` in the file, whatever quoting or folding it uses."""
     at = span.start
     if text[at : at + 1] in "|>" and "\n" in text[at : span.end]:
         at = text.index("\n", at) + 1

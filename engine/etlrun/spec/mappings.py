@@ -75,7 +75,7 @@ def read_mapping(document: Document, name: str) -> Mapping:
     return Mapping(name, tuple(entries), is_personal)
 
 
-TAGS = "$tags"  # no label begins with `$`, which stands for a value everywhere else
+TAGS = "$tags"  # no label begins with `$`, which marks a variable everywhere else
 
 
 def mapping_schema_text() -> str:
@@ -110,7 +110,7 @@ def _wrong_tags(document: Document) -> Iterator[Diagnostic]:
 
 
 def _turned_round(document: Document) -> Diagnostic | None:
-    """The mistake of a mapping from code to label; None where labels come first."""
+    """The mistake of a mapping from code to label; None if labels come first."""
     labels = _labels(document)
     values = list(labels.values())
     keys_of: dict[object, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What an unknown word most likely stands for: a kind of another name, or what does the same here as a word of another tool."""
+"""Finds what an unknown word probably means: a misspelled kind, or a word of another tool."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def word_here(name: str, family: str = "") -> str:
 
 
 def near_word(name: str, family: str, known: Iterable[str]) -> str:
-    """What a kind that is misspelt stands for, or a step of another tool; nothing where no word is near."""
+    """What a misspelled kind, or a step of another tool, probably means; empty if no word is near."""
     words = _folded(family) if family == "step" else {}
     kinds = {_fold(kind): kind for kind in known}
     near = closest(_fold(name), (*kinds, *words))

@@ -57,7 +57,7 @@ class Output(ABC):
         return None
 
     def sent(self, value: Value) -> object:
-        """An answer as it stands in JSON."""
+        """An answer as a JSON value."""
         return value
 
     def agrees(self, value: Value, right: Value) -> bool:
@@ -78,7 +78,7 @@ class LabelOutput(Output):
         return tuple(self.labels)
 
     def unknown(self, text: str) -> str:
-        """What of a text is no label."""
+        """The parts of a text that are not labels."""
         return text
 
     @property

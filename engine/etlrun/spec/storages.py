@@ -36,7 +36,7 @@ def storage_mistakes(document: Document, build: Callable[[Mapping[str, Any], Key
             place, use = (*where, text), build(spec, (*where, text))
             try:
                 url = read_url(text)
-            except UrlError as error:  # whose text may hold a secret, wherever that stands in it
+            except UrlError as error:  # its text may contain a secret anywhere
                 found = document.diagnose_key(place, "wrong-value", str(error), error.fix)
                 yield replace(found, source="")
                 continue

@@ -265,14 +265,14 @@ def _fix(error: ValidationError, schema: Schema) -> str:
 
 
 def _meaning(error: ValidationError, schema: Schema) -> str:
-    """The key of a value, and what it is for; nothing where the schema does not say. Words that can be written speak for themselves."""
+    """The key of a value, and what it is for; empty if the schema does not say. Words that can be written speak for themselves."""
     keys = [part for part in error.absolute_path if isinstance(part, str)]
     meaning = str(schema.get("description", ""))
     return f"`{keys[-1]}`: {meaning}" if keys and meaning and not meaning.startswith("`") else meaning
 
 
 def _meant(value: str, schema: Schema, choices: list[str]) -> str:
-    """What to write for a value that another tool calls so; nothing where it is none."""
+    """What to write for a value of another tool; empty if it is not known."""
     meant = VALUES.get(value.lower(), "")
     if meant in choices:
         return f"write `{meant}`"

@@ -43,7 +43,7 @@ _COMMA_IN_BRACES = re.compile(r"\{[^{}]*\([^()]*,")
 
 
 def explain_line(line: str, problem: str) -> tuple[str, str] | None:
-    """What is wrong with a line of YAML that holds an expression without quotes around it, and what to do; None where it is something else."""
+    """What is wrong with a line of YAML that holds an expression without quotes around it, and what to do; None if it is something else."""
     quoted = _QUOTED_START.search(line)
     if (
         quoted

@@ -17,7 +17,7 @@ MOST_ROWS = 6
 
 
 def project_files(dashboard: CheckedDashboard, source: RowSource) -> dict[str, str]:
-    """The files of the project, by path. Raises RunFailure where the page does not fit or a visual shows what Power BI cannot hold."""
+    """The files of the project, by path. Raises RunFailure if the page does not fit or a visual shows what Power BI cannot hold."""
     if len(visual_rows(dashboard)) > MOST_ROWS:
         message = f"the page of `{dashboard.name}` has more than {MOST_ROWS} rows of cards, which do not fit on one page of Power BI"
         raise RunFailure("usage", "dashboard-size", message, "put more cards into a row, or make two dashboards")
