@@ -34,7 +34,7 @@ class SpanSender(SpanExporter):
 
     @contextmanager
     def trace(self, span: TraceSpan) -> Iterator[None]:
-        """A span for the block. What an exception says stays out of it: that may show values."""
+        """A span for the block, without texts of exceptions, which may contain values."""
         is_first = not get_current_span().get_span_context().is_valid
         with self.tracer.start_as_current_span(
             span.name,

@@ -74,7 +74,7 @@ def _column_at_fault(samples: Iterable[str]) -> tuple[str, str, list[str]] | Non
 
 
 def _explained(source: TextSource, read_result: ReadResult, head_of: Callable[[str], bytes]) -> tuple[str, str] | None:
-    """What the file with the most broken records is, where its first bytes say that it is of another kind, and what to do."""
+    """Explain the file with the most broken records, if its first bytes show a different format, and what to do."""
     path = max(read_result.bad_rows_of, key=lambda path: read_result.bad_rows_of[path])
     head = head_of(path)
     found = source.explain(head) or explain_bytes(head)

@@ -101,7 +101,7 @@ def _meaning(checked: Checked) -> str:
 
 
 def files_beside(checked: Checked) -> dict[Path, str]:
-    """The files beside a pipeline on which its result depends, each with a digest. What a function of Python imports, nobody knows."""
+    """The files beside a pipeline on which its result depends, each with a digest. Imports of Python functions are not followed."""
     steps = [use.value for chain in checked.pipeline.chains.values() for use in chain]
     root, prompts = checked.project.root, [name for step in steps for name in step.prompts()]
     found = [checked.project.path("mappings") / f"{name}.yaml" for name in checked.mappings]

@@ -93,7 +93,7 @@ def _foot(dashboard: CheckedDashboard, shown: ShownRows, rows: int) -> str:
 
 
 def _quality(shown: ShownRows) -> Iterator[dict[str, Any]]:
-    """What the record of the run that published the rows says: broken records, checks, answers; first what has happened since."""
+    """Data from the record of the run that published the rows: broken records, checks, answers; first, what has happened since."""
     for word in shown.moved_on:
         yield {"ok": False, "text": word}
     record = shown.record

@@ -137,14 +137,14 @@ def _connection(project: Project, profile: Profile, name: str) -> Iterator[Healt
 
 
 def _sinks(project: Project, profile: Profile, connection: str) -> Iterator[HealthFinding]:
-    """Whether the sinks of the project could publish to a connection: rights, tables that are there, names."""
+    """Check whether the sinks of the project could publish to a connection: rights, existing tables, names."""
     pipelines = ProjectPipelines(project, profile.name, {})
     ready: list[str] = []
     for path in pipelines.files:
         try:
             checked = pipelines.check_names(path)
         except (SpecError, CircularPipelinesError):
-            continue  # `etlrun check` says why
+            continue  # `etlrun check` reports the reason
         sinks = {name: use for name, use in checked.pipeline.sinks.items() if use.value.place(name)[0] == connection}
         if sinks and checked.pipeline.unset:
             missing = ", ".join(f"`{param}`" for param in checked.pipeline.unset)

@@ -31,7 +31,7 @@ def as_full_disk(failure: RunFailure, folder: Path) -> RunFailure:
 
 
 def _texts(error: BaseException | None) -> Iterator[str]:
-    """What an error and its causes say."""
+    """The texts of an error and its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -24,7 +24,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 MOST_LINES = 4  # of the functions on the way to the line that failed
-LONGEST = 2_000  # characters of what an exception says
+LONGEST = 2_000  # characters of an exception's text
 LOST_PIPE = 99  # the exit code where a function closed the pipe of replies
 
 
@@ -135,7 +135,7 @@ def _fitting(part: Any, declared: pa.Schema) -> pa.Table:
 
 
 def _text(error: BaseException) -> str:
-    """What an exception says, in one line: `ValueError: no such shop`."""
+    """The text of an exception on one line: `ValueError: no such shop`."""
     return " ".join(traceback.format_exception_only(error)[-1].split())[:LONGEST]
 
 

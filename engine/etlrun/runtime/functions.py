@@ -163,7 +163,7 @@ class FunctionProcess:
         return next((f"{file.relative_to(self.root)}:{line} in {name}" for file, line, name in own), "")
 
     def _judge(self, function: str, reply: dict[str, Any]) -> None:
-        """Raises RunFailure for a reply that tells of a mistake."""
+        """Raises RunFailure for a reply with a mistake."""
         if "lines" not in reply:
             return
         last, *before = reply["lines"] or [line_of_function(function, self.project.root)]

@@ -69,7 +69,7 @@ def _commit(root: Path, revision: str) -> str:
 
 
 def _write(root: Path, commit: str, folder: Path) -> None:
-    """Write the files of the project's folder as the commit has them, through an index of its own."""
+    """Write the files of the project's folder as in the commit, using a separate git index."""
     prefix = _git(root, "rev-parse", "--show-prefix").stdout.strip().rstrip("/")
     index = {"GIT_INDEX_FILE": str(folder.with_suffix(".index")), **_FILTERS}
     tree = f"{commit}:{prefix}" if prefix else commit

@@ -86,7 +86,7 @@ class InMemoryRun:
         return self.session.fetch(query_statement(self.plan, query, self.dialect, self.ready).text)
 
     def verdict(self, name: str, position: int) -> Verdict:
-        """What the check at `position` of a relation finds; it, and what else the check reads, were made."""
+        """The verdict of the check at `position` of a relation. The relation, and others that the check reads, exist already."""
         carried = tuple(sum_ for sum_ in self.plan.carried if sum_.chain not in self.given)  # given rows carry none
         query = lower_check(replace(self.plan, carried=carried), name, position)
         use = self.plan.checked.pipeline.checks[name][position]

@@ -37,7 +37,7 @@ FOLLOWS_FROM_A_CHANGE = ("engine", "damaged-file", "bad-value", "unreadable-file
 
 
 class Inputs:
-    """What a run reads. Used as a context: at its end the list in the run's folder says what is known, however the run ended."""
+    """The inputs of a run. A context manager: at its end, the known inputs are in the list in the run's folder, however the run ended."""
 
     def __init__(
         self, checked: Checked, inventories: dict[str, Inventory], folder: RunFolder, reporter: Reporter
@@ -185,7 +185,7 @@ class Digests:
                     if self._stopped.is_set():
                         return ""
                     digest.update(chunk)
-        except OSError:  # the reader of the source says so
+        except OSError:  # the reader of the source reports it
             return ""
         return digest.hexdigest()
 

@@ -60,7 +60,7 @@ class TrailRelation:
 def find_trail(
     checked: Checked, relation: str, key: Mapping[str, str], rows: int, reporter: Reporter
 ) -> list[TrailRelation]:
-    """The trail of the rows of `relation` whose columns have the values `key`, from there back to sources. Raises RunFailure."""
+    """Trace the rows of `relation` with the values `key` back to the sources. Raises RunFailure."""
     plan = make_plan(checked)
     followed = follow_key(plan, relation, tuple(key))
     found: list[TrailRelation] = []
@@ -74,7 +74,7 @@ def find_trail(
 
 
 def _staged(plan: Plan, followed: Sequence[Followed], relation: str) -> tuple[str, ...]:
-    """What a run stages: the sources, and chains of which SQL alone does not give the rows."""
+    """The relations that a run stages: sources, and chains that are not computed by SQL alone."""
     needed = plan.needed([relation])
     sources = [item.name for item in needed if item.source is not None]
     outside = {item.name.split(".")[0] for item in needed if item.ask or item.apply}

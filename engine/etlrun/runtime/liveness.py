@@ -1,4 +1,4 @@
-"""Whether the process of a run still works: on its own machine the system knows, on another one the age of its record tells."""
+"""Checks whether the process of a run is still alive: on this machine by asking the system, on others by the age of its record."""
 
 from __future__ import annotations
 

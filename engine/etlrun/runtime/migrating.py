@@ -26,7 +26,7 @@ class Migration:
 
     @property
     def lossy(self) -> tuple[str, ...]:
-        """The statements that may lose values that are there."""
+        """The statements that may lose existing values."""
         return tuple(statement for _, statement in self.changes if may_lose(statement))
 
     @property

@@ -23,7 +23,7 @@ def state_of_files(project: Project) -> State:
 
 
 def state_of_rows(dashboard: CheckedDashboard) -> State:
-    """What was last published into the dashboard's table, by its ledger, and the last run that this machine has a record of."""
+    """The last publish to the dashboard's table in its ledger, and the last run with a record on this machine."""
     project = dashboard.checked.project
     runs = sorted(project.path(project.settings.runs).glob(f"*/{RECORD}"))[-1:]
     return (_published(dashboard), *_files(runs))
@@ -40,7 +40,7 @@ def _published(dashboard: CheckedDashboard) -> object:
         finally:
             database.close()
     except RunFailure as failure:
-        return failure.diagnostic  # the build says it, and builds again when it has changed
+        return failure.diagnostic  # the build reports it, and builds again after a change
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[str, int, int]]:

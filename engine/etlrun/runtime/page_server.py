@@ -30,7 +30,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class WatchedPages:
     """The pages that are served: the version of each by its name, which grows with every build, and what is wrong with each.
 
-    What is wrong with a file of the project, so that nothing can be built, has no name.
+    A mistake in a file of the project, because of which nothing can be built, has no name.
     """
 
     folder: Path

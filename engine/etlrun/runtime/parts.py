@@ -42,7 +42,7 @@ NEW = "new-"  # what the folder of a part that is being written begins with
 AT_REST = 5_000_000_000  # ns; a file that changed later may change again within the tick of the disk's clock
 UNUSED = timedelta(days=7)  # for which parts stay where no profile keeps any
 LEFT_BEHIND = timedelta(hours=1)  # by a process that was killed
-# What the settings of a source say besides what its records are; a key that is not here tells parts apart.
+# Settings of a source that do not affect its records; every other key is part of the name of a part.
 OF_NO_RECORD = {item.name for item in fields(FileSource)} - {"columns"} | {"max_bad_rows"}
 
 
@@ -147,7 +147,7 @@ def _identity(name: str, source: TextSource, columns: Columns) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value of a spec as JSON, in an order of its own."""
+    """A value of a spec for JSON; a mapping becomes a list of pairs, so that its order counts."""
     if isinstance(value, DeclaredColumn):
         return _plain({key: found for key, found in vars(value).items() if key not in ("description", "tags")})
     if is_dataclass(value):

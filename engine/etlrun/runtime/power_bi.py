@@ -15,7 +15,7 @@ from etlrun.warehouse.opening import filled
 
 
 def build_project(dashboard: CheckedDashboard, folder: Path, *, force: bool) -> Built:
-    """Build the project into a folder of its own in `folder`. Raises RunFailure.
+    """Build the project into a new folder in `folder`. Raises RunFailure.
 
     With `force` the folder is replaced even where somebody has edited it.
     """

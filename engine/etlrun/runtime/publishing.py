@@ -24,7 +24,7 @@ from etlrun.tracing import span
 from etlrun.warehouse.opening import database_writer, filled
 from etlrun.working import Reporter
 
-MIGRATION = "etlrun-migrate"  # what the lock of a table that is being changed says instead of a run
+MIGRATION = "etlrun-migrate"  # in the lock of a table that is being changed, in place of a run
 
 
 def look_ahead(checked: Checked, record: Record) -> None:

@@ -32,7 +32,7 @@ SHOWN = "the query"  # the name of its file in messages
 
 @dataclass(frozen=True)
 class QueryRows:
-    """The rows of a query, in its order; `is_cut` says that there are more."""
+    """The rows of a query, in its order; `is_cut` means that there are more."""
 
     columns: Columns
     rows: pyarrow.Table
@@ -94,7 +94,7 @@ def _columns(database: Database, table: str) -> Columns:
 
 
 def _used(query: exp.Query, tables: Mapping[str, Columns]) -> Iterator[tuple[str, Columns]]:
-    """The columns of each table whose names occur in the query; one where it names none, to count the rows."""
+    """The columns of each table with a name in the query; one column if there is none, to count the rows."""
     names = {column.name.lower() for column in query.find_all(exp.Column)}
     for table, columns in tables.items():
         used = columns.keep(item.name for item in columns if item.name.lower() in names)

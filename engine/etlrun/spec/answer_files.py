@@ -63,7 +63,7 @@ def read_overrides(
 def write_overrides(
     root: Path, prompt: str, outputs: Sequence[Output], keys: tuple[str, ...], new: Sequence[Answered]
 ) -> None:
-    """Put answers of people into the overrides of a prompt, in the place of those of the same key. Raises SpecError for the file that is there."""
+    """Add answers of people to the overrides of a prompt, replacing those of the same key. Raises SpecError for mistakes in the existing file."""
     path = overrides_path(root, prompt)
     before = read_answers(path, str(path), outputs, keys) if path.is_file() else ()
     merged = {normal_form(entry.key): entry for entry in (*before, *new)}

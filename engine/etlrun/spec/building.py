@@ -70,7 +70,7 @@ def build_class(cls: type[Built], value: Any, where: Keys, origin: Origin) -> Bu
 class Origin:
     """The origin of values: the document, and the values of `$name`.
 
-    `unknown` gives what stands for a name without a value, and `unfit` is told of a value that does not fit its place.
+    `unknown` gives a substitute for a name without a value, and `unfit` is called for a value that does not fit its place.
     `aliases` maps a path in terms of fields to the path in the file where a short form made them differ.
     """
 

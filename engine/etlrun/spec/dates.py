@@ -15,7 +15,7 @@ DATE_COLUMN = "date"  # the column that a source with days has besides its decla
 
 
 class DatesError(ValueError):
-    """A calendar or path template that cannot be read; `str()` says why, `fix` what to write and `at` which field is wrong."""
+    """A calendar or path template that cannot be read; `str()` is the reason, `fix` what to write and `at` the wrong field."""
 
     def __init__(self, message: str, fix: str = "", at: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class Dates(Described):
 
 @dataclass(frozen=True)
 class Days:
-    """The days whose absence is allowed: all of them, or these."""
+    """The days that may be missing: all, or these."""
 
     every: bool
     only: frozenset[datetime.date] = frozenset()

@@ -81,7 +81,7 @@ def _key(name: str, schema: Schema, reference: Documented) -> Schema:
 
 
 def _help(sentence: str, reference: Documented, examples: Any) -> Schema:
-    """What an editor shows: some of them Markdown, some only the plain description, and the examples by themselves."""
+    """The help that editors show: some show Markdown, some only the plain description, and examples separately."""
     text = sentence[:1].upper() + sentence[1:]
     return {
         "description": f"{sentence} ({reference.page})",

@@ -21,7 +21,7 @@ class Expr(str):
 
 
 class TypeText(str):
-    """The type of a column, such as `bigint`, and `not null` after it where the column says so."""
+    """The type of a column, such as `bigint`, and `not null` after it if the column declares it."""
 
 
 class Label(str):

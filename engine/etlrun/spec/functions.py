@@ -14,7 +14,7 @@ REFERENCE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)\Z")
 
 
 class FunctionMissing(ValueError):
-    """A reference that is not to a usable function; `str()` says why, and `fix` what to do."""
+    """A reference without a usable function; `str()` is the reason, and `fix` what to do."""
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message)

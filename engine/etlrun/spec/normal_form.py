@@ -65,7 +65,7 @@ def plain_form(text: str) -> str:
 
 
 def shown_form(text: str, characters: int = MAX_CHARACTERS) -> str:
-    """What a model sees of a spelling: composed, on one line, nothing that cannot be seen, at most so many characters (of each part)."""
+    """The text that a model sees of a spelling: composed, on one line, without invisible characters, at most so many characters (of each part)."""
     if PART in text:
         return PART.join(shown_form(part, characters) for part in text.split(PART))
     plain = " ".join(unicodedata.normalize("NFC", _without_unseen(text)).split())

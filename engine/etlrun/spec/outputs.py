@@ -19,7 +19,7 @@ SEPARATOR = "|"  # between the labels of an answer that may hold several
 
 
 class NotAllowed(Exception):
-    """An answer that the output column does not allow; `str()` says why."""
+    """An answer that the output column does not allow; `str()` is the reason."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Output(ABC):
 
 @dataclass(frozen=True)
 class LabelOutput(Output):
-    """One of a fixed list of labels, each with a line that says what belongs to it."""
+    """One of a fixed list of labels, each with a line that describes it."""
 
     labels: Mapping[str, str]
 

@@ -37,7 +37,7 @@ class Sight:
     guessed: frozenset[str] = frozenset()
 
     def follow(self, other: Sight) -> None:
-        """Go on with what `other` tells of a relation that is read."""
+        """Continue with what `other` knows about an input relation."""
         self.is_blurred |= other.is_blurred
         self.is_blind |= other.is_blind
         self.guessed |= other.guessed

@@ -27,7 +27,7 @@ def storage_schema() -> Schema:
 
 
 def storage_mistakes(document: Document, build: Callable[[Mapping[str, Any], Keys], Any]) -> Iterator[Diagnostic]:
-    """What is wrong with the URLs and settings under `storage:`; the document has the right form."""
+    """Mistakes in the URLs and settings under `storage:` of a document with the right form."""
     profiles = document.value.get("profiles") or {}
     places: list[Keys] = [("storage",), *(("profiles", name, "storage") for name in profiles)]
     for where in places:

@@ -1,4 +1,4 @@
-"""What a YAML parser says, in the words of someone who writes YAML: what is wrong, and what to do."""
+"""Explains errors of the YAML parser: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _COMMA_IN_BRACES = re.compile(r"\{[^{}]*\([^()]*,")
 
 
 def explain_line(line: str, problem: str) -> tuple[str, str] | None:
-    """What is wrong with a line of YAML that holds an expression without quotes around it, and what to do; None if it is something else."""
+    """Explain a YAML line with an unquoted expression, and what to do; None for other lines."""
     quoted = _QUOTED_START.search(line)
     if (
         quoted
