@@ -21,7 +21,7 @@ KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 
 
 class SpanSender(SpanExporter):
-    """Traces a run and sends its spans. `parent` is the `traceparent` of what started the run; `lost` counts the spans that were not taken."""
+    """Traces a run and sends its spans. `parent` is the `traceparent` of what started the run; `lost` counts the spans that could not be sent."""
 
     def __init__(self, parent: str) -> None:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)  # what it logs may show an address
@@ -67,6 +67,6 @@ class SpanSender(SpanExporter):
 
 
 def _own_name() -> dict[str, str]:
-    """What sends the spans, unless the variables name it."""
+    """The name of the sending service, unless the variables give one."""
     is_named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     return {} if is_named else {"service.name": "etlrun", "service.version": etlrun.__version__}

@@ -26,7 +26,7 @@ def gather_keys(checked: Checked, reporter: Reporter) -> dict[str, Keys]:
 
 
 def look_at_asked(checked: Checked, reporter: Reporter, read: Callable[[Ask, Sequence[str]], Seen]) -> dict[str, Seen]:
-    """What `read` finds in the rows of every enrich step (Parquet files), by the name of its relation of answers.
+    """Apply `read` to the rows of every enrich step (Parquet files); results are by the name of its relation of answers.
 
     The rows are computed by duckdb; no service is called. Where one step's keys depend on the answers of another, those that are known
     count. Raises RunFailure.

@@ -25,7 +25,7 @@ from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores, open_stores
 from etlrun.warehouse.opening import database_reader, filled, open_connection
 
-UNKNOWN = "unknown"  # a table that no run of etlrun published: nobody can tell whether it changed
+UNKNOWN = "unknown"  # a table that no run of etlrun published: changes cannot be detected
 WORDS_FOR_PEOPLE = ("description", "owner", "tags")
 YAML = (".yaml", ".yml")
 INPUTS = ("files", "table", "version")
@@ -39,7 +39,7 @@ class Ledgers:
         self._found: dict[str, list[LedgerEntry]] = {}
 
     def entries(self, checked: Checked, connection: str) -> list[LedgerEntry]:
-        """The ledger of a connection; empty where there is none yet. Raises RunFailure."""
+        """The ledger of a connection; empty if there is none yet. Raises RunFailure."""
         if connection not in self._found:
             self._found[connection] = _entries(checked, connection)
         return self._found[connection]
@@ -80,7 +80,7 @@ def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: 
     stores = open_stores(checked.project, checked.profile, filled)
     for source, use in checked.pipeline.sources.items():
         if tables.get(source) in own:
-            continue  # its own rows of before: each run changes them
+            continue  # its own earlier rows, which each run changes
         state = use.value.state(database_reader(checked.project, checked.profile), stores)
         if state:
             found[f"version {source}"] = state

@@ -37,7 +37,7 @@ Fetch = Callable[[exp.Query], "pyarrow.Table"]
 class CheckResult:
     """The result of a check: its relation, its kind, whether it passed, and the numbers.
 
-    `name` tells it from others of its kind and relation; where `is_kept`, the rows that it does not hold for are in the run's folder.
+    `name` is unique among the checks of its kind and relation; with `is_kept`, the failing rows are in the run's folder.
     """
 
     relation: str

@@ -115,7 +115,7 @@ def _verify(dashboard: CheckedDashboard, path: Path) -> None:
 
 
 def _holds(there: Type | None, declared: Type) -> bool:
-    """Whether a file's column is of the kind that is declared; an instant of a file has a zone, and no type of ours."""
+    """Whether a file's column has the declared type; an instant in a file has a time zone, so it has no column type."""
     if declared == TIMESTAMPTZ:
         return there in (None, TIMESTAMP)
     return there is not None and (there.name == declared.name or (there.is_numeric and declared.is_numeric))
@@ -134,14 +134,14 @@ def _records(dashboard: CheckedDashboard) -> tuple[Record, ...]:
 
 
 def _changed(entries: Sequence[LedgerEntry], rows: int) -> Iterator[str]:
-    """A word where the table no longer holds what was loaded into it."""
+    """A note if the table no longer has the rows that were loaded into it."""
     loaded = sum(entry.rows for entry in entries)
     if all(entry.write in ("replace", "replace_where") for entry in entries) and loaded != rows:
         yield f"the table has changed since this run, which left {counted(loaded, 'row')} in it"
 
 
 def _later(records: Sequence[Record], run_id: str) -> Iterator[str]:
-    """A word where a later run published nothing."""
+    """A note if a later run published nothing."""
     later = next(
         (record for record in records if record.run_id > run_id and record.status not in ("done", "dry-run")), None
     )

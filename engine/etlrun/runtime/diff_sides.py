@@ -132,7 +132,7 @@ def _file(path: str, declared: Columns) -> Side:
 
 
 def _of_run(text: str, checked: Checked, relation: str) -> Side:
-    """The rows that a run staged and that are still there: those of runs that did not publish, for a week."""
+    """The staged rows of a run, if they still exist: rows of runs that did not publish are kept for a week."""
     stored = find_run(checked.project.path(checked.project.settings.runs), text)
     kept = stored.record.staged.get(relation)
     if stored.record.pipeline != checked.pipeline.name or kept is None:

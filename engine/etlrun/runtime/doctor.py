@@ -27,7 +27,7 @@ from etlrun.warehouse.access import ServerConnection
 from etlrun.warehouse.opening import filled, open_connection
 
 LEAST_DISK = 1_000_000_000
-PROBES = 32  # tasks that look at the machines of a cluster; each machine is to have some
+PROBES = 32  # tasks that check the machines of a cluster, so many that each machine gets some
 PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", "psycopg", "google-genai")
 
 
@@ -108,7 +108,7 @@ def _executors(profile: Profile) -> Iterator[HealthFinding]:
 
 
 def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:
-    """Whether each store that the project file names lists what is in it."""
+    """Whether each store in the project file can be listed."""
     stores = open_stores(project, profile, filled)
     for url in dict.fromkeys(project.places({}, profile).urls):
         began = time.monotonic()

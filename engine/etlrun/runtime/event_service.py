@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 from etlrun.secrets import Secret
 from etlrun.working import in_background
 
-SECONDS = 5.0  # that an event may take
+SECONDS = 5.0  # the most seconds for an event
 ENDPOINT = "/api/v1/lineage"
 
 
 class EventNotTakenError(Exception):
-    """Why an event was not taken."""
+    """The reason why an event was not accepted."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would take the key to another server and leave the event behind."""
+    """Refuses redirects, which would send the key, without the event, to another server."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str

@@ -43,7 +43,7 @@ def keep_failing(folder: RunFolder, relation: str, check: str, rows: pyarrow.Tab
 
 
 def numbered(checks: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What each check, given as relation and kind, is called: `unique`, or `unique.2` where its relation has several of the kind."""
+    """The name of each check, given by relation and kind: `unique`, or `unique.2` if its relation has several of the kind."""
     listed = list(checks)
     several, met = Counter(listed), Counter[tuple[str, str]]()
     for relation, kind in listed:

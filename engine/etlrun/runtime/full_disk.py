@@ -12,7 +12,7 @@ OF_THE_RUN = (
     "unreadable-file",
     "engine-lost",
     "stage-damaged",
-)  # codes of what writes into the run's folder only
+)  # codes of failures that write only into the run's folder
 
 
 def disk_failure(folder: Path, reason: str) -> RunFailure:
@@ -22,7 +22,7 @@ def disk_failure(folder: Path, reason: str) -> RunFailure:
 
 
 def as_full_disk(failure: RunFailure, folder: Path) -> RunFailure:
-    """`failure`, or what it comes from: that the disk of the run's folder is full."""
+    """`failure`, or the failure of a full disk if that is the cause."""
     texts = list(_texts(failure))
     sign = next((sign for sign in NO_ROOM for text in texts if sign in text), None)
     if sign is None or not (failure.code in OF_THE_RUN or any(str(folder) in text for text in texts)):

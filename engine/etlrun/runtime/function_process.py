@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 MOST_LINES = 4  # of the functions on the way to the line that failed
 LONGEST = 2_000  # characters of an exception's text
-LOST_PIPE = 99  # the exit code where a function closed the pipe of replies
+LOST_PIPE = 99  # the exit code if a function closed the pipe of replies
 
 
 class WrongResultError(Exception):
@@ -38,7 +38,7 @@ def serve(requests: int, replies: int, crash: str) -> None:
     waiting: SimpleQueue[dict[str, Any]] = SimpleQueue()
     threading.Thread(target=_receive, args=(os.fdopen(requests, "rb"), waiting), daemon=True).start()
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write("1000")  # where memory runs out, this process goes and not the run
+        file.write("1000")  # if memory runs out, this process is killed and not the run
     with open(crash, "w", encoding="utf-8") as place:
         faulthandler.enable(place)
         while True:

@@ -33,7 +33,7 @@ LOST_PIPE = 99  # the exit code of a process that cannot answer, as `function_pr
 
 
 class FunctionProcess:
-    """The process of a project's functions. It starts with the first call, and again where a function ended it."""
+    """The process of a project's functions. It starts with the first call, and again after a function ended it."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -128,7 +128,7 @@ class FunctionProcess:
         )
 
     def _ended(self, function: str, process: subprocess.Popen[bytes]) -> RunFailure:
-        """The failure where the process went away instead of answering."""
+        """The failure if the process ended without an answer."""
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)
         code, place = process.returncode, self._place_of_crash() or line_of_function(function, self.project.root)

@@ -28,7 +28,7 @@ def write_generated(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def replace_generated(folder: Path, files: Mapping[str, str]) -> None:
-    """Let the folder hold exactly these files, whatever it holds. Raises RunFailure."""
+    """Make the folder contain exactly these files, whatever it contains. Raises RunFailure."""
     new = {path: text.encode("utf-8") for path, text in files.items()}
     sums = {path: [_sum(content)] for path, content in new.items()}
     try:
@@ -49,7 +49,7 @@ def replace_generated(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _foreign(folder: Path) -> Iterator[str]:
-    """The files of the folder that are not as they were written."""
+    """The files of the folder that have changed since they were written."""
     listed = _listed(folder)
     for path in _present(folder):
         if _sum((folder / path).read_bytes()) not in listed.get(path, ()):

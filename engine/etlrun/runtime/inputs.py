@@ -71,7 +71,7 @@ class Inputs:
             self.digests.found.update({file.path: file.sha256 for file in fetched.files if file.sha256})
 
     def finish(self) -> None:
-        """Wait for the digests, and raise RunFailure for a file that did not stay as it was."""
+        """Wait for the digests, and raise RunFailure for a file that has changed."""
         work(
             self.digests.wait,
             lambda: self.reporter.progress("hashing the inputs", self.digests.done, len(self.digests.paths)),
@@ -80,7 +80,7 @@ class Inputs:
         self.refuse_changed()
 
     def refuse_changed(self) -> None:
-        """Raises RunFailure for a file that did not stay as it was."""
+        """Raises RunFailure for a file that has changed."""
         for source, inventory in self.inventories.items():
             if any(is_url(file.path) for file in inventory.files):
                 self._list_again(source)

@@ -36,7 +36,7 @@ def find_labels(
     make: Make,
     given: Collection[str] = (),
 ) -> Plan:
-    """The plan in which every pivot that the relations `names` are made from has its labels; those in `given` are made from nothing.
+    """The plan with labels for every pivot below the relations `names`; relations in `given` are already computed.
 
     Labels that are not yet `found`, by the place of the step, are read and added to it. `make` computes what SQL alone does not give
     of a relation, and gives the relations that the session then knows by name.

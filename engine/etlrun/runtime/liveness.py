@@ -12,13 +12,13 @@ from pathlib import Path
 
 from etlrun.runtime.record import Record
 
-EVERY_SECONDS = 30.0  # between two signs of life
+EVERY_SECONDS = 30.0  # seconds between two signs of life
 SILENT_SECONDS = 600.0  # without one, after which a run of another machine counts as killed
 
 
 @contextmanager
 def showing_life(record: Path, every: float = EVERY_SECONDS) -> Iterator[None]:
-    """Inside, the file of a record gets the current time again and again, for machines that share its disk."""
+    """In this block, the time of a record's file is updated regularly, for machines that share its disk."""
     ended = threading.Event()
 
     def renew() -> None:

@@ -65,7 +65,7 @@ def refuse_loss(migrations: Sequence[Migration]) -> None:
 
 
 def apply(migration: Migration) -> None:
-    """Change a table, which no other run may write to meanwhile. Raises RunFailure."""
+    """Change a table, while no other run may write to it. Raises RunFailure."""
     checked = migration.checked
     database = database_writer(checked.project, checked.profile)(migration.use.value.place(migration.sink)[0])
     try:

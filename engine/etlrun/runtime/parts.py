@@ -1,7 +1,7 @@
 """The cache of parts: rows read from text files, saved in `parts` below the folder of runs, so that a run reads only new files.
 
 A part has the name of all that it depends on: the file's path, size and times, what the source says of its records, and the program that
-reads. Nothing is ever changed in it. A part that is not whole, to the byte, is no part: its file is read again.
+reads. It is never changed. If a part is not complete, to the byte, its file is read again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FOLDER = "parts"
 ACCOUNT = "account.json"  # written last
 QUARANTINE = "broken.jsonl"
 NAME = re.compile("[0-9a-f]{64}|new-[0-9a-f]{16}")
-NEW = "new-"  # what the folder of a part that is being written begins with
+NEW = "new-"  # the prefix of the folder of a part that is being written
 AT_REST = 5_000_000_000  # ns; a file that changed later may change again within the tick of the disk's clock
 UNUSED = timedelta(days=7)  # for which parts stay where no profile keeps any
 LEFT_BEHIND = timedelta(hours=1)  # by a process that was killed
@@ -138,7 +138,7 @@ def _folder(project: Project) -> Path:
 
 
 def _identity(name: str, source: TextSource, columns: Columns) -> str:
-    """All that decides what a record of a source is, as text that can be hashed."""
+    """All settings that affect the records of a source, as text that can be hashed."""
     settings = {
         item.name: _plain(getattr(source, item.name)) for item in fields(source) if item.name not in OF_NO_RECORD
     }
