@@ -441,12 +441,28 @@ def test_new_from_a_file_in_partition_folders_reads_all_of_them(file: str, proje
 
 
 def test_new_from_a_folder_of_partitions_reads_all_of_them(project: Project) -> None:
-    for day in (1, 2):
+    for day in ("1", "x", "__HIVE_DEFAULT_PARTITION__"):
         (project.folder / f"in/day={day}").mkdir(parents=True)
-        pq.write_table(pa.table({"id": [day]}), project.folder / f"in/day={day}/part.parquet")
-    assert project.run("new", "found", "--from", "in").code == 0
-    assert project.run("found").code == 0
-    assert sorted(project.table("found")) == [(1, 1), (2, 2)]
+        rows = pa.table({"id": [len(day)], "DAY": ["in the file"]})
+        pq.write_table(rows, project.folder / f"in/day={day}/part-0.{day}.parquet")
+    for number, path in enumerate(("in", "in/day=1", "in/day=x/part-0.x.parquet")):
+        assert project.run("new", f"found{number}", "--from", path).code == 0
+        result = project.run(f"found{number}")
+        assert result.code == 0, result.err
+        assert sorted(project.table(f"found{number}"), key=repr) == [(1, "1"), (1, "x"), (26, None)]
+
+
+def test_new_from_a_folder_reads_all_its_files_and_an_equals_sign_in_the_name_of_a_file_is_no_partition(
+    project: Project,
+) -> None:
+    (project.folder / "in").mkdir()
+    for number in (1, 2):
+        pq.write_table(pa.table({"id": [number]}), project.folder / f"in/n={number}.parquet")
+    for name, path, rows in (("all", "in", [(1,), (2,)]), ("one", "in/n=1.parquet", [(1,)])):
+        assert project.run("new", f"found_{name}", "--from", path).code == 0
+        assert "partitions" not in (project.folder / f"pipelines/found_{name}.yaml").read_text()
+        assert project.run(f"found_{name}").code == 0
+        assert sorted(project.table(f"found_{name}")) == rows
 
 
 def test_one_long_line_is_not_called_pretty_printed(project: Project) -> None:

@@ -18,13 +18,14 @@ from etlrun.spec.scope import NAME
     required=True,
     type=click.Path(exists=True, path_type=Path),
     metavar="FILE",
-    help="The data file: .csv, .json or .parquet.",
+    help="The data file (.csv, .json or .parquet), or a folder of Parquet files.",
 )
 def command(name: str, file: Path) -> None:
     """Write a pipeline that reads FILE and publishes its rows, as a start for your own.
 
     The file is pipelines/NAME.yaml. Columns, types and the separator are detected from FILE. If its name has a day in it
-    (`20220401.json`), the pipeline reads all days of the month `$month`.
+    (`20220401.json`), the pipeline reads all days of the month `$month`. If it is in a folder such as `dt=2024-01-01`, the
+    pipeline reads the folders of all values, and `dt` is a column.
     """
     from etlrun.reading.sketch import sketch_source
     from etlrun.reading.sketched_pipeline import write_pipeline

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from etlrun.failures import RunFailure
 from etlrun.language.type_texts import parse_type
@@ -19,13 +18,13 @@ from etlrun.reading.elements import frame_elements
 from etlrun.reading.framing import FramingError, Records
 from etlrun.reading.json_shapes import JsonShape
 from etlrun.reading.lines import raw_lines
+from etlrun.reading.partition_folders import partition_folders
 from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, parse_object, read_texts
 from etlrun.spec.scope import is_column_name
 
 LINES = 5_000  # of a text file that are inspected
 LONGEST_DOCUMENT = 64 << 20  # bytes of a file that is inspected as one record
-PARTITION = re.compile(r"([A-Za-z_]\w*)=(.+)")  # the name of a folder
 DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(\d{2})\2(\d{2})(?!\d)")
 SEPARATORS = (",", ";", "\t", "|")
 GUESSES = ("bigint", "double", "boolean", "date", "timestamp")
@@ -71,17 +70,19 @@ class Sketch:
 
 def sketch_source(file: Path, root: Path) -> Sketch:
     """Inspect `file`; its path is written relative to the project's folder `root`. Raises RunFailure if the columns cannot be found."""
-    if file.is_dir() and not any(file.glob("*.parquet")):
-        file = min(file.rglob("*=*/*.parquet"), default=file)
+    asked, file = file, _first_file(file)
     kind = _kind_of(file)
-    record, columns = {"parquet": _parquet, "csv": _csv, "json": _json}[kind](file)
-    if not columns:
-        raise RunFailure("source", "empty-file", f"{file} has no columns", "name a file with rows")
-    path, month, partitions = _template(file, root)
-    separator = _separator(file) if kind == "csv" else ","
-    named = with_unique_names(columns)
-    has_header = kind != "csv" or named == tuple(columns)
     form = _form(file) if kind == "json" else "lines"
+    record, columns = _json(file, form) if kind == "json" else ("", {"parquet": _parquet, "csv": _csv}[kind](file))
+    folder, values = partition_folders(_shown_path(file, root).parent, root)
+    path, month = (str(folder / _any_name(file)), "") if values else _template(_shown_path(asked, root))
+    inside = [column for column in columns if column.name.lower() not in map(str.lower, values)]
+    if not inside:
+        raise RunFailure("source", "empty-file", f"{file} has no columns", "name a file with rows")
+    separator = _separator(file) if kind == "csv" else ","
+    named = with_unique_names(inside)
+    has_header = kind != "csv" or named == tuple(inside)
+    partitions = tuple((name, _guess(texts)) for name, texts in values.items())
     return Sketch(kind, path, month, record, named, form, separator, has_header, partitions)
 
 
@@ -98,12 +99,15 @@ def with_unique_names(columns: Iterable[SketchColumn]) -> tuple[SketchColumn, ..
     return tuple(named)
 
 
+def _first_file(path: Path) -> Path:
+    """The file itself, or the first Parquet file of a folder or of its partitions."""
+    if not path.is_dir():
+        return path
+    return min(path.glob("*.parquet"), default=None) or min(path.rglob("*=*/*.parquet"), default=path)
+
+
 def _kind_of(file: Path) -> str:
-    name = (
-        without_ending(file.name)
-        if not file.is_dir()
-        else next((found.name for found in sorted(file.glob("*.parquet"))), "")
-    )
+    name = without_ending(file.name)
     kinds = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
     kind = kinds.get(Path(name).suffix.lower())
     if kind is None:
@@ -116,36 +120,37 @@ def _kind_of(file: Path) -> str:
     return kind
 
 
-def _template(file: Path, root: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """The path of a source that reads `file` and those like it, its month, and its partitions with their types."""
+def _shown_path(file: Path, root: Path) -> Path:
     absolute = file.resolve()
-    path = absolute.relative_to(root.resolve()) if absolute.is_relative_to(root.resolve()) else absolute
-    partitions = tuple(
-        (found[1], _guess([unquote(found[2])])) for found in map(PARTITION.fullmatch, path.parts) if found
-    )
-    if partitions:
-        folders = (part.partition("=")[0] + "=*" if PARTITION.fullmatch(part) else part for part in path.parts)
-        name = path.name if file.is_dir() else f"*{''.join(path.suffixes)}"
-        return str(Path(*folders).with_name(name)), "", partitions
+    return absolute.relative_to(root.resolve()) if absolute.is_relative_to(root.resolve()) else absolute
+
+
+def _any_name(file: Path) -> str:
+    """A pattern for the names of all files of this format."""
+    plain = without_ending(file.name)
+    return f"*{Path(plain).suffix}{file.name.removeprefix(plain)}"
+
+
+def _template(path: Path) -> tuple[str, str]:
+    """The path of a source that reads the file of each day, and the month of `path`; the path as it is if its name has no day."""
     found = DAY.search(path.name)
     if not found:
-        return str(path), "", ()
+        return str(path), ""
     dash = found.group(2)
     name = f"{path.name[: found.start()]}{{date:yyyy{dash}MM{dash}dd}}{path.name[found.end() :]}"
-    return str(path.with_name(name)), f"{found.group(1)}-{found.group(3)}", ()
+    return str(path.with_name(name)), f"{found.group(1)}-{found.group(3)}"
 
 
-def _parquet(file: Path) -> tuple[str, list[SketchColumn]]:
+def _parquet(file: Path) -> list[SketchColumn]:
     import pyarrow.parquet as pq
 
     from etlrun.language.arrow import type_of_arrow
 
-    first = sorted(file.glob("*.parquet"))[0] if file.is_dir() else file
-    kinds = ((field.name, type_of_arrow(field.type)) for field in pq.ParquetFile(first).schema_arrow)
-    return "", [SketchColumn(name, str(kind), name) for name, kind in kinds if kind is not None and name]
+    kinds = ((field.name, type_of_arrow(field.type)) for field in pq.ParquetFile(file).schema_arrow)
+    return [SketchColumn(name, str(kind), name) for name, kind in kinds if kind is not None and name]
 
 
-def _csv(file: Path) -> tuple[str, list[SketchColumn]]:
+def _csv(file: Path) -> list[SketchColumn]:
     rows = csv.reader(io.StringIO(_beginning(file, LINES)), delimiter=_separator(file))
     header = next(rows, [])
     values: list[list[str]] = [[] for _ in header]
@@ -153,7 +158,7 @@ def _csv(file: Path) -> tuple[str, list[SketchColumn]]:
         for index, value in enumerate(row[: len(header)]):
             if value:
                 values[index].append(value)
-    return "", [SketchColumn(name, _guess(found), name) for name, found in zip(header, values, strict=True)]
+    return [SketchColumn(name, _guess(found), name) for name, found in zip(header, values, strict=True)]
 
 
 def _beginning(file: Path, lines: int) -> str:
@@ -183,9 +188,10 @@ def _guess(values: list[str]) -> str:
     return "string"
 
 
-def _json(file: Path) -> tuple[str, list[SketchColumn]]:
+def _json(file: Path, form: str) -> tuple[str, list[SketchColumn]]:
+    """The object in each record that contains the columns, and the columns."""
     shapes: dict[tuple[str, ...], JsonShape] = {}
-    for text in _records(file):
+    for text in _records(file, form):
         try:
             found = parse_object(text)
         except BrokenRecordError:
@@ -200,8 +206,7 @@ def _json(file: Path) -> tuple[str, list[SketchColumn]]:
     return _written(record), known if is_flat else [replace(column, type="") for column in known]
 
 
-def _records(file: Path) -> Iterator[str]:
-    form = _form(file)
+def _records(file: Path, form: str) -> Iterator[str]:
     if form == "document":
         return iter([_text(file)])
     found = _elements(file) if form == "array" else raw_lines(str(file))
@@ -220,11 +225,8 @@ def _form(file: Path) -> str:
     first = next((raw.strip() for raw in raw_lines(str(file)) if raw.strip()), b"")
     if first.startswith(b"["):
         return "array"
-    return (
-        "document"
-        if first.startswith(b"{") and not _is_object(first.decode("utf-8", "replace")) and _is_object(_text(file))
-        else "lines"
-    )
+    is_split = first.startswith(b"{") and not _is_object(first.decode("utf-8", "replace"))
+    return "document" if is_split and _is_object(_text(file)) else "lines"
 
 
 def _is_object(text: str) -> bool:
@@ -238,9 +240,8 @@ def _is_object(text: str) -> bool:
 def _text(file: Path) -> str:
     """The text of a file, if it is short enough for one record."""
     with file.open("rb") as stream:
-        return (
-            open_text(stream, str(file)).read(LONGEST_DOCUMENT).decode("utf-8", errors="replace").removeprefix("\ufeff")
-        )
+        text = open_text(stream, str(file)).read(LONGEST_DOCUMENT)
+    return text.decode("utf-8", errors="replace").removeprefix("\ufeff")
 
 
 def _elements(file: Path) -> Iterator[bytes]:
