@@ -1,4 +1,4 @@
-"""A condition that stands where a join names its columns: how it is written as columns and `where`."""
+"""Rewrites a condition in the `on` of a join, such as `a = b and c <= d`, as the columns of `on` and a `where`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def is_condition(text: str) -> bool:
-    """Whether a text is no name of a column: it compares, or says `and`."""
+    """Whether a text is a condition rather than a column name: it contains a comparison, `and` or `or`."""
     return re.search(r"[=<>]|\s(?:and|or)\s", text, re.IGNORECASE) is not None
 
 

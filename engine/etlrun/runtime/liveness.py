@@ -36,7 +36,10 @@ def showing_life(record: Path, every: float = EVERY_SECONDS) -> Iterator[None]:
 def is_alive(path: Path, record: Record) -> bool:
     """Whether the process of a running record, which is the file `path`, may still be at work."""
     if record.host != socket.gethostname():
-        return time.time() - path.stat().st_mtime < SILENT_SECONDS
+        try:
+            return time.time() - path.stat().st_mtime < SILENT_SECONDS
+        except FileNotFoundError:  # another machine has removed the run in the meantime
+            return False
     try:
         os.kill(record.pid, 0)
     except ProcessLookupError:
