@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft7Validator
 
 from etlrun.diagnostics import SpecError
-from etlrun.spec.located import read_document
 from etlrun.spec.pipeline import pipeline_schema as schema
 from etlrun.spec.validity import is_allowed
+from etlrun.spec.yaml_reader import read_document
 
 ROOT = Path(__file__).parents[2]
 BROKEN = sorted((ROOT / "tests" / "errors").glob("*.yaml"))

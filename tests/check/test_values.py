@@ -16,8 +16,8 @@ from etlrun.compiler.producers import check_file
 from etlrun.diagnostics import SpecError
 from etlrun.spec.building import Origin, build_class
 from etlrun.spec.fields import Described, Expr, Label, Percent, Scalar, key, schema_of_class
-from etlrun.spec.located import parse_document
 from etlrun.spec.schema import find_mistakes
+from etlrun.spec.yaml_reader import parse_document
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from examples_of import doubled, nothing, parameters, reordered, tied, with_null
 from etlrun.compiler.plan import make_plan
 from etlrun.contracts.check import Verdict
 from etlrun.spec.fields import described_fields
-from etlrun.spec.located import read_document
 from etlrun.spec.registry import kinds
+from etlrun.spec.yaml_reader import read_document
 from running import both, check, run_on_duckdb
 from tables import Example
 

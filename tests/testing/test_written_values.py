@@ -9,8 +9,8 @@ from shop import run_one
 
 from etlrun.language.columns import Type
 from etlrun.language.type_texts import parse_type
-from etlrun.spec.located import parse_document
 from etlrun.spec.values import ValueReader, value_text
+from etlrun.spec.yaml_reader import parse_document
 
 ROW = (
     "{shop: 20220401, units: 3, price: 1.50, weight: 1e3, small: .5, open: true, at: 2022-04-30 20:15:00, tags: [a, null, 012], "

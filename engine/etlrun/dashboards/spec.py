@@ -44,9 +44,10 @@ from etlrun.diagnostics import SpecError
 from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Described, Expr, Scalar, Schema, key, schema_of_class
-from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.project import Project, Use
 from etlrun.spec.schema import find_mistakes, kind_schema
+from etlrun.spec.yaml_reader import read_document
 
 FOLDER = "dashboards"
 

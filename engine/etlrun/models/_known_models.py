@@ -12,7 +12,7 @@ from typing import Any
 from etlrun.contracts.model import Price
 from etlrun.diagnostics import nearest
 from etlrun.models._names import is_release_of, plain_name
-from etlrun.spec.located import read_document
+from etlrun.spec.yaml_reader import read_document
 
 TABLE = Path(__file__).with_name("_models.yaml")
 

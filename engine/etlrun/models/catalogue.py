@@ -28,9 +28,9 @@ from pathlib import Path
 
 from etlrun.contracts.model import Environment, Finder, LocalModel
 from etlrun.spec.fields import key
-from etlrun.spec.located import read_text
 from etlrun.spec.outputs import Output
 from etlrun.spec.paths import refuse_outside
+from etlrun.spec.yaml_reader import read_text
 
 METHOD = "1"  # part of the identity: change it if the same file would give different answers
 

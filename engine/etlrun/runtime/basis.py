@@ -19,8 +19,8 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.digests import digest_of
 from etlrun.runtime.record import Record
 from etlrun.spec.answer_files import overrides_path
-from etlrun.spec.located import read_document
 from etlrun.spec.urls import is_url, read_url
+from etlrun.spec.yaml_reader import read_document
 from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores, open_stores
 from etlrun.warehouse.opening import database_reader, filled, open_connection

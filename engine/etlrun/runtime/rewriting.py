@@ -15,10 +15,11 @@ from etlrun.compiler.case_rows import ExpectedRow, Row, RowReader
 from etlrun.diagnostics import Diagnostic, SpecError
 from etlrun.runtime.differences import Difference, Pair, compare_rows
 from etlrun.spec.cases import CaseFile
-from etlrun.spec.located import Document, Keys, parse_document
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.paths import path_inside
 from etlrun.spec.project_file import project_file
 from etlrun.spec.values import value_text
+from etlrun.spec.yaml_reader import parse_document
 
 WIDTH = 140  # of a row on one line; a longer one continues on the next line
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
-from etlrun.spec import located
+from etlrun.spec import yaml_reader
 from etlrun.spec.normal_form import PART, normal_form, readable
 from etlrun.spec.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec.paths import refuse_outside
@@ -36,7 +36,7 @@ def read_answers(
     path: Path, shown: str, outputs: Sequence[Output], keys: tuple[str, ...] = ("key",)
 ) -> tuple[Answered, ...]:
     """The keys of a CSV file, each with an answer for every output. Raises SpecError with every mistake, each in its line."""
-    text = located.read_text(path, shown)
+    text = yaml_reader.read_text(path, shown)
     reader = _Reader(text, shown, outputs, keys)
     found = tuple(reader.rows())
     if reader.problems:

@@ -62,10 +62,11 @@ from typing import Any, Literal, cast
 from etlrun.diagnostics import Diagnostic, SpecError
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import AnswerRow, Described, Rows, Scalar, Schema, key, schema_of_class
-from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.project import Project
 from etlrun.spec.project_file import FILES
 from etlrun.spec.schema import located_mistakes
+from etlrun.spec.yaml_reader import read_document
 
 SUFFIXES = (".test.yaml", ".test.yml")
 Finding = Literal["holds", "fails"]

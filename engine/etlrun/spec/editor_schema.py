@@ -12,8 +12,8 @@ from typing import Any
 from etlrun.language.columns import NESTED, SCALARS
 from etlrun.language.type_texts import SPELLINGS
 from etlrun.spec.fields import Schema
-from etlrun.spec.located import parse_document
 from etlrun.spec.registry import FAMILIES
+from etlrun.spec.yaml_reader import parse_document
 
 _BLOCK = re.compile(r"^```(?:yaml|markdown)[^\n]*\n(?:---\n)?(.*?)^(?:---|```)$", re.MULTILINE | re.DOTALL)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Scalar
-from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.params import READERS, Param, ParamError, Value, read_value, sample_value, type_of_params
 from etlrun.spec.pipeline_schema import pipeline_schema
 from etlrun.spec.project import Project, Use
@@ -19,6 +19,7 @@ from etlrun.spec.schema import located_mistakes
 from etlrun.spec.shared import Included, put_in_shared
 from etlrun.spec.traps import find_traps
 from etlrun.spec.unread import UnreadSource, UnreadStep
+from etlrun.spec.yaml_reader import read_document
 
 
 @dataclass(frozen=True)

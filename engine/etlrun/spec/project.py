@@ -14,7 +14,7 @@ from typing import Any
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Scalar, key
-from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.mappings import read_mapping
 from etlrun.spec.part_settings import PartSettings
@@ -22,6 +22,7 @@ from etlrun.spec.paths import Places, refuse_outside
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.storages import Storages
 from etlrun.spec.urls import Url, UrlError, is_url, read_url
+from etlrun.spec.yaml_reader import read_document
 
 FILE = "etlrun.yaml"
 USUAL_ENGINE: Mapping[str, Any] = {"duckdb": {}}  # the engine of a profile that names none

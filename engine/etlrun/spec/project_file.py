@@ -38,7 +38,7 @@ from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.environment import MissingVariable, from_environment
 from etlrun.spec.fields import Schema, schema_of_class
-from etlrun.spec.located import Document, Keys, parse_document, read_text
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.part_settings import PARTS, PartSettings
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.project import FILE, LABELS, USUAL_ENGINE, Profile, Project, ProjectSettings, Use, Verbatim, build_use
@@ -48,6 +48,7 @@ from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
 from etlrun.spec.storages import build_storages, storage_mistakes, storage_schema
 from etlrun.spec.traps import find_traps_of_project
 from etlrun.spec.urls import UrlError, is_url, read_url
+from etlrun.spec.yaml_reader import parse_document, read_text
 
 FILES = (FILE, "etlrun.yml")
 

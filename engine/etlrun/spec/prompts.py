@@ -37,13 +37,14 @@ from typing import Any
 from etlrun.diagnostics import Diagnostic, SpecError
 from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
-from etlrun.spec.located import Document, Keys, parse_document, read_text
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.normal_form import normal_form, readable
 from etlrun.spec.outputs import Output, Value
 from etlrun.spec.paths import refuse_outside
 from etlrun.spec.prompt_head import Head, prompt_schema
 from etlrun.spec.prompt_reader import Example, PromptReader
 from etlrun.spec.schema import find_mistakes
+from etlrun.spec.yaml_reader import parse_document, read_text
 
 MAX_INSTRUCTIONS = 20_000  # characters; every request carries them
 

@@ -47,12 +47,13 @@ from typing import Any
 
 from etlrun.diagnostics import SpecError, nearest, shortened
 from etlrun.spec.fields import SCALAR, Schema, schema_of_class
-from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.params import Param
 from etlrun.spec.paths import refuse_outside
 from etlrun.spec.project import Project
 from etlrun.spec.schema import located_mistakes
 from etlrun.spec.wording import Mistake
+from etlrun.spec.yaml_reader import read_document
 
 SOURCES, CHAINS = "sources", "chains"  # the folders
 USE, INCLUDE = "use", "include"  # the keys

@@ -13,7 +13,8 @@ from typing import Any
 from etlrun.diagnostics import Diagnostic, nearest
 from etlrun.language.columns import Type
 from etlrun.language.instant_text import read_instant
-from etlrun.spec.located import Document, Keys, resolve_plain
+from etlrun.spec.located import Document, Keys
+from etlrun.spec.yaml_reader import resolve_plain
 
 
 class ValueTextError(ValueError):
