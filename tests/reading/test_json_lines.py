@@ -235,3 +235,32 @@ def test_keys_that_differ_in_case_alone_are_two_keys(
     declared = tuple(Field(name, path, parse_type("bigint"), False) for name, path in (("v", one), ("w", other)))
     text = b'{"a": 1, "A": 2, "b": {"k": 1, "K": 2, "x": 1}, "B": {"y": 2}}\n'
     assert read_json_files(tmp_path, declared, text).rows == [(1, 2)]
+
+
+@pytest.mark.parametrize("spelled", ["nga\u0300y", "Nga\u0300y", "NG\u00c0Y", "\u212angày"])
+def test_a_key_that_only_looks_like_the_declared_one_breaks_its_record(tmp_path: Path, spelled: str) -> None:
+    declared = (Field("ngày", ("ngày",), parse_type("int"), False), Field("id", ("id",), parse_type("int"), False))
+    declared = (Field("kngày", ("kngày",), parse_type("int"), False), declared[1]) if "\u212a" in spelled else declared
+    records = [{"id": 1, declared[0].name: 1}, {"id": 2, spelled: 2}, {"id": 3}, {"id": 4, "ngay": 4}]
+    found = read_json_files(
+        tmp_path, declared, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+    )
+    assert sorted(found.rows, key=lambda row: row[1]) == [(1, 1), (None, 3), (None, 4)]
+    assert [record["line"] for record in found.broken] == [2]
+
+
+def test_a_key_in_other_unicode_characters_is_shown_with_its_escapes(tmp_path: Path) -> None:
+    declared = (Field("ngày", ("ngày",), parse_type("int"), False),)
+    found = read_json_files(tmp_path, declared, '{"nga\u0300y": 2}\n'.encode())
+    assert found.broken[0]["reason"] == (
+        'the key "nga\\u0300y" has other Unicode characters than the declared "ng\\u00e0y", although both look the same'
+    )
+
+
+def test_two_columns_may_have_keys_that_look_alike(tmp_path: Path) -> None:
+    declared = (
+        Field("a", ("ng\u00e0y",), parse_type("int"), False),
+        Field("b", ("nga\u0300y",), parse_type("int"), False),
+    )
+    found = read_json_files(tmp_path, declared, '{"nga\u0300y": 2, "ng\u00e0y": 1}\n'.encode())
+    assert found.rows == [(1, 2)]

@@ -181,6 +181,13 @@ def test_a_column_may_be_absent_where_the_spec_says_so(read: Read, write: Any, t
     assert "no file of `rows` has a column `w`" in refused(tmp_path, {"w": {"type": "string", "optional": True}})
 
 
+def test_an_optional_column_is_refused_where_a_name_looks_like_it(tmp_path: Path, write: Any) -> None:
+    write("a.parquet", pa.table({"ng\u00e0y": [1]}))
+    write("b.parquet", pa.table({"nga\u0300y": [2]}))
+    message = refused(tmp_path, {"ng\u00e0y": {"type": "bigint", "optional": True}})
+    assert "b.parquet: there is no column `ng\u00e0y`, but one that has other characters and looks the same" in message
+
+
 @pytest.mark.parametrize("what", ["page", "end"])
 def test_a_damaged_file_is_named_by_its_own_name(what: str, tmp_path: Path, start: Any, write: Any) -> None:
     write("a [1] é.parquet", list(range(5_000)), pa.int64(), use_dictionary=False, write_page_checksum=True)

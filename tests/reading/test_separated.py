@@ -136,6 +136,14 @@ def test_a_name_that_only_looks_like_the_declared_one_is_named(tmp_path: Path) -
     assert caught.value.fix.endswith('characters that look the same: `path: "cafe\\u0301"`')
 
 
+def test_an_optional_column_is_refused_where_a_name_looks_like_it(tmp_path: Path) -> None:
+    texts = (b"shop,units,price\nA,1,2\n", b"shop,Units,price\nB,2,3\n")
+    with pytest.raises(RunFailure) as caught:
+        read(tmp_path, *texts, optional=frozenset({"units"}))
+    assert caught.value.code == "missing-column"
+    assert caught.value.fix == 'the header spells `units` in other letter case: `path: "Units"`'
+
+
 def test_files_may_lack_an_optional_column(tmp_path: Path) -> None:
     texts = (b"shop,units,price\nA,1,2\n", b'shop,units\nB,2\n"C,c",many\n"D,d",4\n', b"units,shop\n\n5,E\n")
     read_result, rows, broken = read(tmp_path, *texts, optional=frozenset({"price"}))

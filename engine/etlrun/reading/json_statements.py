@@ -9,6 +9,7 @@ from typing import Any
 
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in, text
+from etlrun.reading.lookalikes import look_of
 from etlrun.reading.records import MAX_NESTING, Field
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, constant_name, copy_statement
 from etlrun.reading.screening import TAME
@@ -58,7 +59,8 @@ def _more_than_absent(fields: Sequence[Field]) -> Iterator[str]:
         yield f"{_member(path)} IS NULL"
     for index, item in enumerate(fields):
         key = json.dumps(item.keys[-1], ensure_ascii=False)
-        yield f"(contains(lower(l), {text(key.lower())}) AND {name(f'v{index}')} IS NULL)"
+        line = "lower(l)" if key.isascii() else "nfc_normalize(lower(l))"
+        yield f"(contains({line}, {text(look_of(key))}) AND {name(f'v{index}')} IS NULL)"
         yield f"(len(l) - len(replace(l, {text(key)}, '')) > {len(key)})"
 
 

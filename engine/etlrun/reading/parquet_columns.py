@@ -6,6 +6,7 @@ checked if only some may not fit.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.engine import ABSENT, Change, FileColumn
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import NULL, TIMESTAMP, TIMESTAMPTZ, Column, Type
+from etlrun.reading.lookalikes import look_of
 from etlrun.reading.parquet_nesting import nested_type
 from etlrun.reading.parquet_types import Misfit, fits, members_of
 
@@ -46,6 +48,8 @@ class FileSchema:
     def column(self, wanted: WantedColumn) -> FileColumn:
         """How `wanted` is read from the file. Raises Misfit."""
         place, found = self._find(wanted.place)
+        if found is None:
+            self._refuse_lookalike(wanted.place)
         if found is None and not wanted.may_be_absent:
             raise Misfit(
                 f"there is no column `{'.'.join(wanted.place)}`", "declare it `optional: true` if some files lack it"
@@ -89,6 +93,17 @@ class FileSchema:
             found, names = fields[0].type, [*names, fields[0].name]
             inside = members_of(found) if _is_struct(found) else None
         return tuple(names), found
+
+    def _refuse_lookalike(self, place: tuple[str, ...]) -> None:
+        """Raises Misfit for a missing column, optional or not, if a name in the file looks like it."""
+        other = self._looks.get(look_of(place[0]))
+        if other is not None and other.lower() != place[0].lower():
+            message = f"there is no column `{place[0]}`, but one that has other characters and looks the same"
+            raise Misfit(message, f"write it as `path: {json.dumps(other)}`")
+
+    @cached_property
+    def _looks(self) -> Mapping[str, str]:
+        return {look_of(found[0].name): found[0].name for found in self._members.values()}
 
     @cached_property
     def _members(self) -> Mapping[str, list[pyarrow.Field]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from etlrun.language.columns import Type
 from etlrun.language.instant_text import EXACT_TEXT, read_instant
+from etlrun.reading.lookalikes import lookalike, spelled_otherwise
 
 DATE = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}"
 TIMESTAMP = DATE + r"[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
@@ -40,13 +41,13 @@ class JsonObject(dict[str, Any]):
 
 
 def member_of(found: JsonObject, name: str) -> Any:
-    """The value of a key; None if it is missing. Raises BrokenRecordError if it is a duplicate, or differs in case."""
+    """The value of a key; None if it is missing. Raises BrokenRecordError if it is a duplicate, or another key looks like it."""
     if name in found.twice:
         raise BrokenRecordError(f"the key `{name}` occurs twice")
     if name not in found:
-        variant = next((other for other in found if other.lower() == name.lower()), None)
-        if variant is not None:
-            raise BrokenRecordError(f"the key is spelled `{variant}`, but `{name}` is declared")
+        other = lookalike(name, found)
+        if other is not None:
+            raise BrokenRecordError(f"the key {spelled_otherwise(other, name)}")
         return None
     return found[name]
 

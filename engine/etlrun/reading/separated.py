@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +15,7 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, type_name
 from etlrun.reading.absences import refuse_absence
 from etlrun.reading.lines import LongLine
+from etlrun.reading.lookalikes import look_of
 from etlrun.reading.opened import records_in
 from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.record_values import BrokenRecordError
@@ -121,25 +121,9 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
         return file.part.header
     names = _names(file, how)
     known = set(names)
-    missing = [item.name for item in fields if item.keys[-1] not in known and item.name not in how.optional]
-    if missing:
-        other = next((mark for mark in OTHER_SEPARATORS if len(names) == 1 and mark in names[0]), "")
-        if other:
-            message = f"{file.path}: the header has only one name, `{names[0][:80]}`"
-            raise RunFailure(
-                "source",
-                "missing-column",
-                message,
-                f"the file seems to use another separator: `separator: {_shown(other)}`",
-            )
-        found = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
-        raise RunFailure(
-            "source",
-            "missing-column",
-            f"{file.path}: the header has no {', '.join(f'`{name}`' for name in missing)}",
-            _spelled_otherwise(missing, names)
-            or f"it has {found or 'no names at all'}; `path:` sets the name of a column in the file, and `optional: true` allows files without the column",
-        )
+    missing = [item for item in fields if item.keys[-1] not in known]
+    _refuse_lookalike(file, missing, sorted(known - {item.keys[-1] for item in fields}))
+    _refuse_missing(file, [item.name for item in missing if item.name not in how.optional], names)
     double = next((item.keys[-1] for item in fields if names.count(item.keys[-1]) > 1), None)
     if double is not None:
         fix = f"give the columns different names; or name every column here, in the order of the file: `header: no, skip_lines: {how.skip + 1}`"
@@ -147,14 +131,37 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
     return names
 
 
-def _spelled_otherwise(missing: Sequence[str], names: Sequence[str]) -> str:
-    """What to write for a name that looks like a name in the header but has other characters; empty if there is none."""
-    composed = {unicodedata.normalize("NFC", name): name for name in names}
-    alike = [(name, composed[normal]) for name in missing if (normal := unicodedata.normalize("NFC", name)) in composed]
-    if not alike:
-        return ""
-    name, found = alike[0]
-    return f"the header spells `{name}` with other characters that look the same: `path: {json.dumps(found)}`"
+def _refuse_lookalike(file: InputFile, missing: Sequence[Field], others: Sequence[str]) -> None:
+    """Raises RunFailure for a missing column, optional or not, if one of the `others` in the header looks like it."""
+    alike = {look_of(other): other for other in others} if missing else {}
+    for item in missing:
+        column = item.keys[-1]
+        other = alike.get(look_of(column))
+        if other is not None:
+            how = (
+                "in other letter case"
+                if other.lower() == column.lower()
+                else "with other characters that look the same"
+            )
+            fix = f"the header spells `{column}` {how}: `path: {json.dumps(other)}`"
+            raise RunFailure("source", "missing-column", f"{file.path}: the header has no `{column}`", fix)
+
+
+def _refuse_missing(file: InputFile, missing: Sequence[str], names: Sequence[str]) -> None:
+    if not missing:
+        return
+    other = next((mark for mark in OTHER_SEPARATORS if len(names) == 1 and mark in names[0]), "")
+    if other:
+        message = f"{file.path}: the header has only one name, `{names[0][:80]}`"
+        fix = f"the file seems to use another separator: `separator: {_shown(other)}`"
+        raise RunFailure("source", "missing-column", message, fix)
+    found = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+    raise RunFailure(
+        "source",
+        "missing-column",
+        f"{file.path}: the header has no {', '.join(f'`{name}`' for name in missing)}",
+        f"it has {found or 'no names at all'}; `path:` sets the name of a column in the file, and `optional: true` allows files without the column",
+    )
 
 
 def _refuse_absences(order: ReadRequest, fields: Sequence[Field], headers: Mapping[str, tuple[str, ...]]) -> None:

@@ -3,8 +3,9 @@
 Columns are found by their names in the header, in any order; file columns that are not declared are ignored. An empty
 value is null. A record is broken if it has more or fewer values than the header, or a value of the wrong type. Empty
 lines are skipped. A column with `optional: true` is null for files whose header lacks it; the run prints how many files
-lack it. Files may be compressed: their names end in `.gz`, `.zst` or `.bz2`. `partitions: {dt: date}` reads a column from
-folders such as `dt=2024-01-01`; a column of that name in a file is ignored.
+lack it. A header with a name in other letter case stops the run. Files may be compressed: their names end in `.gz`,
+`.zst` or `.bz2`. `partitions: {dt: date}` reads a column from folders such as `dt=2024-01-01`; a column of that name
+in a file is ignored.
 
 `skip_lines: 2` skips the first two lines of each file, such as a title above the header. If the header cannot be used
 (because two columns have the same name, or a name is empty), write `header: no` and `skip_lines: 1`. Then declare all

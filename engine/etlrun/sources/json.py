@@ -2,8 +2,9 @@
 
 Every line is a row, a broken record or blank. A line is broken if it is not one JSON object, if a declared value has
 the wrong type (`"12"` and `1.5` are not a bigint), if a `not null` column has no value, or if a declared key occurs
-twice or with different letter case. A number or boolean in a string column becomes text; a missing key is null. Keys
-that are not declared are ignored.
+twice, with different letter case, or with other Unicode characters that look the same (`path: "caf\\u00e9"` names
+such a key). A number or boolean in a string column becomes text; a missing key is null. Keys that are not declared are
+ignored.
 
 With `format: array` each element is read like a line, however the file is broken into lines; if a file is not one
 complete array, the run stops. With `format: document` each file is one record and becomes one row. Files may be
