@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from etlrun.secrets import Secret
 from etlrun.spec.fields import Described, key
@@ -129,12 +129,28 @@ class LookupResult:
     reason: str
 
 
+class Searched(NamedTuple):
+    """A key of a run, its number of rows, and its stored answer as JSON with the reason; `answer` is empty if there is none."""
+
+    key: str
+    text: str
+    rows: int
+    answer: str
+    reason: str
+
+
 class Finder(ABC):
     """An open model that looks keys up by itself."""
+
+    compares_keys: bool = False  # whether `find_among` may find more than `find`
 
     @abstractmethod
     def find(self, text: str) -> LookupResult | None:
         """The answer for one key; None where it does not know."""
+
+    def find_among(self, searched: Sequence[Searched]) -> Mapping[str, LookupResult]:
+        """The answers for keys without one, which follow from all keys of a run."""
+        return {}
 
 
 @dataclass(frozen=True)

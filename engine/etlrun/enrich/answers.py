@@ -139,7 +139,8 @@ def answer_keys(
     open_keys = [key for key in keys.asked if key.normal not in overrides]
 
     def ask_one(tier: Tier, until: float) -> AskingReport:
-        return _ask_tier(tier, open_keys, store, root, environment, _left(budget, reports, until), run, progress)
+        left = _left(budget, reports, until)
+        return _ask_tier(tier, tiers, open_keys, store, root, environment, left, run, progress)
 
     to_ask = rounds(tiers)
     for together in to_ask:
@@ -242,6 +243,7 @@ def _answer_text(stored: StoredAnswer) -> str:
 
 def _ask_tier(
     tier: Tier,
+    tiers: Sequence[Tier],
     keys: Sequence[Key],
     store: Store,
     root: Path,
@@ -250,11 +252,13 @@ def _ask_tier(
     run: str,
     progress: Progress,
 ) -> AskingReport:
-    if not isinstance(tier.model, LanguageModel):
-        return look_up(
-            tier.question, keys, tier.model.open(root, tier.question.prompt.outputs), store, tier.source, run, progress
-        )
-    return run_until_stopped(_ask_model(tier, tier.model, keys, store, environment, budget, run, progress))
+    if isinstance(tier.model, LanguageModel):
+        return run_until_stopped(_ask_model(tier, tier.model, keys, store, environment, budget, run, progress))
+    finder = tier.model.open(root, tier.question.prompt.outputs)
+    names = [key.normal for key in keys] if finder.compares_keys else []
+    answered = (store.judged(other.questions, names) for other in tiers if names and other is not tier)
+    elsewhere = {name for known in answered for name, stored in known.items() if stored.status == "ok"}
+    return look_up(tier.question, keys, finder, store, tier.source, run, progress, elsewhere=elsewhere)
 
 
 async def _ask_model(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etlrun.contracts.model import LanguageModel, LocalModel
+from etlrun.enrich.finders import look_ahead
 from etlrun.enrich.jobs import keys_at_work
 from etlrun.enrich.keys import Key
 from etlrun.enrich.prices import Tariff
@@ -15,7 +16,6 @@ from etlrun.enrich.store import SETTLED, Counted, Store
 from etlrun.enrich.tiers import Tier, rounds
 from etlrun.models._known_models import note_on
 from etlrun.models._rerouted_names import rerouted_name
-from etlrun.spec.normal_form import PART
 from etlrun.spec.outputs import LabelOutput, LabelsOutput, Value
 from etlrun.spec.personal_kinds import Policy
 
@@ -98,8 +98,7 @@ def _bill_and_solved(
     bill = _bill(tier, len(keys), fresh, earlier)
     solved = {key for key, stored in known.items() if stored.status == "ok"}
     if isinstance(tier.model, LocalModel):
-        finder = tier.model.open(root, tier.question.prompt.outputs)
-        solved |= {key.normal for key in missing if finder.find(key.shown.split(PART)[0])}
+        solved |= look_ahead(tier.model.open(root, tier.question.prompt.outputs), keys, known)
     else:
         solved |= {key.normal for key in missing}  # it is expected to answer them all
     return replace(bill, at_work=len(missing) - len(waiting), by_other_steps=len(waiting) - len(fresh)), solved
