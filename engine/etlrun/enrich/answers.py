@@ -139,8 +139,7 @@ def answer_keys(
     open_keys = [key for key in keys.asked if key.normal not in overrides]
 
     def ask_one(tier: Tier, until: float) -> AskingReport:
-        left = _left(budget, reports, until)
-        return _ask_tier(tier, tiers, open_keys, store, root, environment, left, run, progress)
+        return _ask_tier(tier, tiers, open_keys, store, root, environment, _left(budget, reports, until), run, progress)
 
     to_ask = rounds(tiers)
     for together in to_ask:
