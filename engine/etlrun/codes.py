@@ -428,6 +428,12 @@ RUN_CODES: dict[str, Code] = {
         "limit the length, for example with `least(n, 100)`, or filter out such rows",
         1,
     ),
+    "array-too-long": Code(
+        "`sequence`, or `fill_days` in one group, would make an array of more than 100,000 numbers",
+        "a number or a day in some row is much larger than expected",
+        "limit the end, for example with `least(n, 100000)`, or filter out such rows",
+        1,
+    ),
     "engine": Code(
         "the engine could not finish a statement",
         "the message contains the error of the engine",

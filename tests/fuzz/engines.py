@@ -21,7 +21,16 @@ from etlrun.language.columns import BIGINT, Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
 from etlrun.language.expressions import TYPE
 
-DATA_ERRORS = ("overflow:", "division-by-zero:", "bad-cast:", "bad-date:", "bad-index:", "text-too-long:", "bad-value:")
+DATA_ERRORS = (
+    "overflow:",
+    "division-by-zero:",
+    "bad-cast:",
+    "bad-date:",
+    "bad-index:",
+    "text-too-long:",
+    "array-too-long:",
+    "bad-value:",
+)
 
 
 @dataclass(frozen=True)

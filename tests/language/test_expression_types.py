@@ -97,6 +97,8 @@ def test_an_expression_has_spark_s_type(text: str, kind: str) -> None:
         ("n = s", "type-mismatch", "n = s"),
         ("missing > 1", "unknown-column", "missing"),
         ("r.three", "unknown-column", "r.three"),
+        ("sequence(0, 100000)", "wrong-arguments", "100000"),
+        ("sequence(-1, 1e9)", "type-mismatch", "1e9"),
         ("left(s)", "wrong-arguments", "left"),
         ("lpad(s, 3, t)", "wrong-arguments", "t"),
         ("lpad(s, 3, '')", "wrong-arguments", "''"),

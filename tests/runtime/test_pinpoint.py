@@ -108,6 +108,8 @@ FIXES = {
     'derive: {y: "element_at(xs, 2)"}': ("bad-index", "use `try_element_at`, which gives null instead"),
     'derive: {y: "xs[id + 1]"}': ("bad-index", "use `try_element_at`, which counts from 1"),
     'derive: {y: "make_date(2024, id, 1)"}': ("bad-date", "filter out such rows first"),
+    'derive: {y: "sequence(id, id + 100000)"}': ("array-too-long", "limit the end"),
+    'derive: {y: "lpad(s, id * 1000001)"}': ("text-too-long", "limit the length"),
     'derive: {y: "cast(id + 999 as decimal(3,0))"}': ("overflow", "cast to a wider type, or use `try_cast`"),
 }
 

@@ -88,8 +88,8 @@ class StatementError(Exception):
     """A statement that the engine could not finish.
 
     `offset` points into the statement's text where the engine tells, `condition` is the kind of mistake (`overflow`,
-    `division-by-zero`, `bad-cast`, `bad-date`, `bad-index`, `text-too-long`, `bad-value`, `damaged-file`,
-    `interrupted`, `engine`), and `detail` what the engine said, in one line,
+    `division-by-zero`, `bad-cast`, `bad-date`, `bad-index`, `text-too-long`, `array-too-long`, `bad-value`,
+    `damaged-file`, `interrupted`, `engine`), and `detail` what the engine said, in one line,
     without what could tell who a row is about. `source` is the source whose file is damaged.
     """
 

@@ -25,7 +25,7 @@ from etlrun.engines._file_values import DUCKDB, WORDS, passed
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.dialects import DUCKDB_SETTINGS
 from etlrun.language.duckdb_words import name, only_these_files, parquet, parquet_below, text, type_name
-from etlrun.language.functions.places import TOO_LONG
+from etlrun.language.functions.places import CONDITIONS
 from etlrun.reading.links import as_damaged_file
 
 if TYPE_CHECKING:
@@ -217,8 +217,8 @@ def _condition(error: duckdb.Error, detail: str) -> str:
         return "division-by-zero"
     if "no such element" in detail:
         return "bad-index"
-    if detail == TOO_LONG:
-        return "text-too-long"
+    if detail in CONDITIONS:
+        return CONDITIONS[detail]
     if re.match(r"(?:date|timestamp) field value out of range", detail):
         return "bad-cast"
     if re.search(
@@ -237,7 +237,7 @@ def _first_line(error: Exception) -> str:
     """The first line of DuckDB's error. If etlrun's SQL raised it by casting a message, that message."""
     detail = str(error).split("\n", 1)[0].split(": ", 1)[-1]
     own = re.match(
-        rf"[^'\"]*['\"]((?:division by zero|not (?:of type|a \w+ of the form)|there is no such|{TOO_LONG}).*)['\"]",
+        rf"[^'\"]*['\"]((?:division by zero|not (?:of type|a \w+ of the form)|there is no such|{'|'.join(CONDITIONS)}).*)['\"]",
         detail,
     )
     return own.group(1) if own else detail

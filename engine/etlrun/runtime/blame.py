@@ -25,6 +25,7 @@ SHOWN_BY_CARET = (
     "bad-date",
     "bad-index",
     "text-too-long",
+    "array-too-long",
 )  # an engine's words add nothing to it
 
 Attempt = Callable[[int, exp.Query | None], object]

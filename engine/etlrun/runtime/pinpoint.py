@@ -20,6 +20,7 @@ _SUSPECTS: dict[str, tuple[type[exp.Expr], ...]] = {
     "bad-date": (exp.Add, exp.Sub, exp.Cast, exp.Anonymous),
     "bad-index": (exp.Bracket, exp.Anonymous),
     "text-too-long": (exp.Anonymous,),
+    "array-too-long": (exp.Anonymous,),
 }
 _GUARDS = (exp.Case, exp.Connector)
 _GUARDING = frozenset(("if", "iff", "coalesce", "ifnull", "nvl", "nvl2", "nullif"))

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from etlrun.contracts.engine import StatementError
-from etlrun.language.functions.places import TOO_LONG
+from etlrun.language.functions.places import CONDITIONS as TOO_LARGE
 
 CONDITIONS = {
     "ARITHMETIC_OVERFLOW": "overflow",
@@ -34,8 +34,9 @@ _TRACEBACK = re.compile(r"^.*Traceback \(most recent call last\):\n(?:[ \t].*\n)
 def translated(error: Any) -> StatementError:
     """The facts of a Spark error: its condition, its first line, and where in the statement it arose."""
     text = str(error)
-    if TOO_LONG in text:
-        return StatementError("text-too-long", TOO_LONG)
+    too_large = next((what for what in TOO_LARGE if what in text), None)
+    if too_large is not None:
+        return StatementError(TOO_LARGE[too_large], too_large)
     code = str(error.getCondition() or "")
     if code.split(".", maxsplit=1)[0] not in CONDITIONS:
         found = re.search(r"\[([A-Z_]+)[\].]", text)

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, BOOLEAN, INT, STRING, Type, array
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Types, first, same
+from etlrun.language.functions.places import MOST_NUMBERS, TOO_MANY
 from etlrun.language.templates import duckdb, whole_of
 
 
@@ -63,10 +64,22 @@ def _duckdb_array(arguments: Arguments, types: Types) -> exp.Expr:
     return exp.Anonymous(this="list_value", expressions=[argument.copy() for argument in arguments])
 
 
+def _not_too_many(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    start, end = whole_of(arguments[0]), whole_of(arguments[1])
+    if start is None or end is None or end - start < MOST_NUMBERS:
+        return None
+    return ArgumentProblem(1, f"an array of more than {MOST_NUMBERS:,} numbers is not made")
+
+
+def _end(wide: str) -> str:
+    """The last number of a sequence; an error if there are more than MOST_NUMBERS up to it."""
+    count = f"cast(_2 as {wide}) - cast(_1 as {wide})"
+    return f"case when {count} >= {MOST_NUMBERS} then cast('{TOO_MANY}' as bigint) else cast(_2 as bigint) end"
+
+
 _CONTAINS = "case when _1 is null or _2 is null then null when list_contains(_1, _2) then true when len(_1) <> list_count(_1) then null else false end"
 _POSITION = "case when _1 is null or _2 is null then null else coalesce(list_position(_1, _2), 0) end"
 _ELEMENT = "list_extract(_1, case when _1 is null then null when _2 = 0 or abs(_2) > len(_1) then cast('there is no such element' as bigint) else _2 end)"
-_END = "case when cast(_2 as {wide}) - cast(_1 as {wide}) >= 100000 then cast('more than 100000 numbers' as bigint) else cast(_2 as bigint) end"
 
 ARRAYS = (
     Function("array", ("same", "same*"), _of_same, "the arguments as an array", duckdb=_duckdb_array),
@@ -161,9 +174,10 @@ ARRAYS = (
         "sequence",
         ("integer", "integer"),
         array(BIGINT),
-        "the integers from the first to the second argument; empty if the second is smaller; an error for more than 100000",
-        spark=f"case when _1 > _2 then cast(array() as array<bigint>) else sequence(cast(_1 as bigint), {_END.format(wide='decimal(20,0)')}) end",
-        duckdb=f"case when _1 > _2 then cast([] as bigint[]) else generate_series(cast(_1 as bigint), {_END.format(wide='hugeint')}) end",
+        "the integers from the first to the second argument; empty if the second is smaller; an error for more than 100,000 of them",
+        spark=f"case when _1 > _2 then cast(array() as array<bigint>) else sequence(cast(_1 as bigint), {_end('decimal(20,0)')}) end",
+        duckdb=f"case when _1 > _2 then cast([] as bigint[]) else generate_series(cast(_1 as bigint), {_end('hugeint')}) end",
+        verify=_not_too_many,
     ),
     Function(
         "slice",

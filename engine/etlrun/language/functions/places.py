@@ -1,7 +1,8 @@
-"""Positions and lengths as arguments: their largest values, and how long a text may become.
+"""Positions and lengths as arguments: their largest values, and how long a text or an array may become.
 
 A position that does not fit in 32 bits is beyond any text or calendar, so it is read as the largest 32-bit number. Making a text
-of more than LONGEST_TEXT characters is an error: otherwise one number in a row could request gigabytes.
+of more than LONGEST_TEXT characters, or an array of more than MOST_NUMBERS, is an error: otherwise one number in a row could request
+gigabytes. The error is a cast of a text that always fails; the engines' errors are recognized by this text.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from etlrun.language.functions.function import Arguments, Types
 from etlrun.language.templates import Engine, fill, whole_of
 
 LONGEST_TEXT = 1_000_000  # characters that `lpad`, `rpad` and `repeat` make
-TOO_LONG = (
-    f"a text of more than {LONGEST_TEXT} characters"  # a cast that always fails; errors of engines are recognized by it
-)
+MOST_NUMBERS = 100_000  # that `sequence` makes
+TOO_LONG = f"a text of more than {LONGEST_TEXT} characters"
+TOO_MANY = f"an array of more than {MOST_NUMBERS} numbers"
+CONDITIONS = {TOO_LONG: "text-too-long", TOO_MANY: "array-too-long"}
 _FARTHEST = 2**31 - 1
 
 
