@@ -55,7 +55,7 @@ def mutated(random: Random) -> tuple[str, bytes]:
     if kind == "parquet":
         return kind, parquet_file(random)
     content = _text(random, kind, rows).encode("utf-8", "surrogatepass")
-    for _ in range(random.choice([0, 1, 1, 2, 4])):
+    for _ in range(random.choice([0, 0, 0, 1] if kind in ("array", "document") else [0, 1, 1, 2, 4])):
         content = random.choice(MUTATIONS)(random, content)
     if random.random() < 0.25:
         content = random.choice(ENCODINGS)(content)
@@ -156,7 +156,7 @@ def _compressed(random: Random, ending: str, content: bytes) -> bytes:
     at = random.choice([0, 0, random.randrange(len(content) + 1)])
     compress = COMPRESSIONS[ending][0]
     packed = (compress(content[:at]) if at else b"") + compress(content[at:])
-    return random.choice([*[packed] * 8, packed[:-3], packed[: len(packed) // 2], packed + b"more", packed + b"\x00"])
+    return random.choice([*[packed] * 40, packed[:-3], packed[: len(packed) // 2], packed + b"more", packed + b"\x00"])
 
 
 def _decompressed(ending: str, content: bytes) -> bytes | None:

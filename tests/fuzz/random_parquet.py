@@ -80,9 +80,9 @@ def parquet_file(random: Random) -> bytes:
     number = random.choice([0, 1, 3, 12, 40])
     columns = {}
     for name in random.sample(list(FITTING), len(FITTING)):
-        if random.random() < (0.3 if name in "bf" else 0.015):
+        if random.random() < (0.3 if name in "bf" else 0.008):
             continue
-        kind, values = random.choice(OTHER if random.random() < 0.015 else FITTING[name])
+        kind, values = random.choice(OTHER if random.random() < 0.01 else FITTING[name])
         spelled = name.upper() if random.random() < 0.1 else name
         columns[spelled] = pa.array([random.choice(values) for _ in range(number)], kind)
     if random.random() < 0.02:
@@ -118,5 +118,5 @@ def _written(random: Random, table: pa.Table) -> bytes:
 
 def _damaged(random: Random, content: bytes) -> bytes:
     at = random.randrange(len(content))
-    whole = [content] * 30
+    whole = [content] * 60
     return random.choice([*whole, b"", content[:at], content[:-4], content + b"more", content[:-8] + b"\xff\xff\xff\x7fPAR1"])  # fmt: skip
