@@ -50,8 +50,9 @@ def command(
 
     The scheduler runs the pipelines in the order of their dependencies.
 
-    The files call the command line and use its exit codes: after 1 and 4 a run is tried again, after 2 and 3 it is not. Secrets
-    stay in the environment of the scheduler. The workflow for github also checks and tests every change.
+    The files call the command line and use its exit codes: after 1 or 4 the scheduler tries the run again, after 2 or 3 it does
+    not. The files contain no secrets: these stay in the environment of the scheduler. The workflow for github also checks and
+    tests every change.
     """
     from etlrun.cli.run_project import project_graph
     from etlrun.deploy.airflow import airflow_files

@@ -95,14 +95,15 @@ def command(
     DuckDB; nothing is published), the id of a run whose rows are kept (a run that failed or whose check failed), or a Parquet
     file. Default: `published` and `now`.
 
-    `--against REV` shows the effect of an edit: it compares the specification of that revision with the one in the folder, both
-    on today's data.
+    `--against REV` shows the effect of an edit: it compares the rows of the pipeline in that git revision with the rows of the
+    pipeline in the folder, both computed from today's data.
 
     If the sink uses `replace_where`, only the rows that a run would replace are compared; with `append` or `merge`, only rows
     with the keys of the run. With `merge_newer`, rows that a run would not write, because the table has newer ones, are listed as
     changed.
 
-    Exit code 0 if both sides are equal, 1 if they differ, 2 or more if they could not be compared, as for `diff` and `cmp`.
+    Exit code 0 if both sides are equal, 1 if they differ, 2 or more if they could not be compared, as for the commands `diff` and
+    `cmp` of Unix.
     """
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)

@@ -31,8 +31,8 @@ def command() -> None:
 def build(output: Path, profile: str, *, force: bool, as_json: bool, opens: bool) -> None:
     """Write HTML pages about the project.
 
-    There are pages for every pipeline, column, test, mapping and prompt, with graph, lineage, SQL, checks, runs, and a search
-    over all columns.
+    Every pipeline, column, test, mapping and prompt has a page. The pages show graphs, lineage, SQL, checks and runs, and have a
+    search over all columns.
 
     No pipeline is run and no connection is opened. The pages need no server and send no requests.
     """

@@ -52,8 +52,8 @@ def command(
     RELATION is a sink or chain; default: the only sink. The command shows the values of the row with this key, and the number of
     rows that belong to it after each step, back to the sources.
 
-    Rows are computed with DuckDB from the current sources; no model is called, and nothing is published. The trace goes back as
-    long as the relations have the key columns unchanged.
+    Rows are computed with DuckDB from the current sources; no model is called, and nothing is published. The command follows the
+    key back until a relation does not have the key columns, or changes them.
 
     Exit code 1 if there is no such row.
     """

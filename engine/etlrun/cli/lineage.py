@@ -36,11 +36,13 @@ def command(asked: str, form: str, *, as_json: bool) -> None:
 
     The argument selects a part of the project: a pipeline, one of its relations (a source, a chain or a sink), or one column.
 
-    Columns from which a value is computed are listed separately from columns that only decide about it (in a condition, a filter
-    or a join). Lineage continues through tables that other pipelines of the project publish. For a source, the published columns
-    that depend on it are also shown. Columns with the tag `pii`, and columns made from them, are marked.
+    For each column, the command lists two groups of columns: those from which its values are computed, and those that only decide
+    which rows or values are used (in a condition, a filter or a join). Lineage continues through tables that other pipelines of
+    the project publish. For a source, the published columns that depend on it are also shown. Columns with the tag `pii`, and
+    columns made from them, are marked.
 
-    Only the specification is read, no data. `openlineage` prints one OpenLineage event per line, for every selected pipeline.
+    The command reads only the specification, no data. `openlineage` prints one OpenLineage event per line, for every selected
+    pipeline.
     """
     from etlrun.lineage.asked import UnknownNameError, find_asked
 

@@ -63,8 +63,8 @@ def command(
 
     GOLDEN.csv lists keys; its other columns have the right answers.
 
-    Keys without an answer in the store are asked now. A key without an answer counts as wrong; overrides are not used. The
-    interval contains the true accuracy with 95% confidence.
+    The models are asked about keys without an answer in the store. If a key still has no answer, it counts as wrong; overrides
+    are not used. The printed interval contains the true accuracy with 95% confidence.
     """
     project = find_project(Path.cwd())
     names = chosen_models(project.profile(options.profile), options.models)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def command(profile: str, as_json: bool, cancel: str) -> None:
     """List batch jobs of models, the latest first, with keys, state, age and cost.
 
-    A job is `intended` until the service has accepted it, then `at work` until a run finds that it has ended and takes its
-    replies. This command does not call the service, except with --cancel. `reserved` is the highest possible cost of a job,
-    `spent` its actual cost.
+    A job is `intended` until the service has accepted it. Then it is `at work` until a run finds that it has ended and takes its
+    answers. This command calls the service only with --cancel. `reserved` is the highest possible cost of a job, `spent` its
+    actual cost.
     """
     from etlrun.enrich.cancelling_jobs import cancel_job
     from etlrun.enrich.dollars import dollars

@@ -16,10 +16,11 @@ from etlrun.spec.project_file import find_project
 @click.option("--yes", is_flag=True, help="Remove them. Without this option they are only listed.")
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the label store.")
 def command(yes: bool, profile: str) -> None:
-    """List, or with --yes remove, questions that no prompt and model of the project uses any more.
+    """List questions that the project does not use any more; with --yes, remove them.
 
-    After an edit, a prompt is a new question. If you remove the old one, `etlrun llm diff` cannot compare with it, and undoing
-    the edit costs again. If several projects share the store, the questions of the others are listed too.
+    A question is one version of a prompt together with a model; after an edit, a prompt is a new question. If you remove the old
+    question, `etlrun llm diff` cannot compare with it; and if you undo the edit, all its keys must be asked and paid again. If
+    several projects share the store, the questions of the others are listed too.
     """
     from etlrun.enrich.dollars import dollars
     from etlrun.enrich.housekeeping import prune, unused

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 )
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the label store.")
 def command(prompt: str, refused: bool, failed: bool, profile: str) -> None:
-    """Remove refused and failed keys of a prompt from the label store: the next run asks them again.
+    """Let the next run ask the refused and failed keys of a prompt again.
 
-    Without --refused and --failed, both are removed. This command calls no model.
+    The command removes these keys from the label store: without --refused and --failed, it removes both. It calls no model.
     """
     from etlrun.enrich.housekeeping import ask_again
     from etlrun.enrich.labels import open_labels

@@ -74,11 +74,12 @@ def command(
 ) -> None:
     """Print the keys of a pipeline with their answers as CSV, to correct them.
 
-    Each line has the answer, the number of rows with the key, and the source of the answer. `row_points` is the percentage of
-    rows that gets an answer if this key and the open keys above it are labelled; with --users, `user_points` is the same for
-    users. Write labels into the file, correct wrong ones, and give it back with --take: labels that differ from the models'
-    answers are saved in overrides/PROMPT.csv and have priority over every model. Keys are computed with DuckDB; no model is
-    called.
+    Each line has a key, its answer, the source of the answer, and the number of rows with the key. A key without an answer is
+    open. If you label this key and the open keys above it, `row_points` percent more of all rows get an answer; with --users,
+    `user_points` is the same for users.
+
+    Write missing labels into the file, correct wrong ones, and read the file with --take. Labels that differ from the answers of
+    models are saved in overrides/PROMPT.csv and have priority over every model. Keys are computed with DuckDB; no model is called.
     """
     from etlrun.enrich.review import read_rows, review
     from etlrun.runtime.asked_keys import look_at_asked

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 def command(sql: str, connection: str, rows: int, form: str, *, as_json: bool, profile: str) -> None:
     """Run a SELECT over published tables and show the rows.
 
-    The SQL is that of `sql` steps, and cannot change anything. First the columns that it uses are copied from their tables, for
-    all rows: for a few rows of a very large table, the client of the database is faster. Write a table of another schema in
+    Write the SELECT as in a `sql` step; it cannot change anything. etlrun first copies the columns that it uses, with all rows.
+    So if you need a few rows of a very large table, the client of the database is faster. Write a table of another schema in
     backticks: `marts.orders`.
     """
     from etlrun.runtime.querying import ask_database

@@ -76,8 +76,9 @@ def command(
     if its files, tables, specification and params have not changed since its last run; --full runs it anyway. After a failure,
     only the pipelines that depend on the failed one are skipped; `etlrun retry` runs them again.
 
-    --select takes names, `+NAME` (with the pipelines that it depends on), `NAME+` (with the pipelines that depend on it),
-    `tag:WORD` and `owner:NAME`. With spaces between them a pipeline must match one of them, with commas all of them.
+    --select takes names, `+NAME` (also the pipelines that it depends on), `NAME+` (also the pipelines that depend on it),
+    `tag:WORD` and `owner:NAME`. If they are separated by spaces, pipelines that match one of them run; if they are separated by
+    commas, pipelines that match all of them.
 
     `--from 2022-01 --to 2022-06` runs one pipeline for each value of its `month` or `date` param, each in its own run. A value is
     skipped if nothing has changed since its last run, so you can repeat the command to continue.
@@ -85,7 +86,7 @@ def command(
 
     Every pipeline is checked before the first one runs. If anything fails, a table keeps its old rows or has all of its new rows.
     Exit codes: 0 success, 1 the run failed, 2 a mistake in the specification or the command, 3 a check failed and nothing was
-    published, 4 a budget or quota for models was reached (the next run continues), 130 interrupted.
+    published, 4 a budget or quota for models was reached (the next run continues), 130 interrupted, 143 terminated.
 
     If calling models would cost more than `confirm_above_usd` of etlrun.yaml, the command asks for confirmation at the terminal.
     In scripts, use --yes or --max-usd.

@@ -77,7 +77,7 @@ def command(
     """Write synthetic logs to DIR/log_content and DIR/log_search, to try pipelines on.
 
     They have the formats and the irregularities of real logs: contracts that are `0`, blank or an IP address, unknown apps, days
-    without some type of content, searches without a user or keyword, ties, and every way to spell Vietnamese.
+    without some type of content, searches without a user or keyword, ties, and Vietnamese in many spellings.
     """
     from etlrun.samples.write import refuse_full_folder, write_samples
 

@@ -62,8 +62,9 @@ def command(
 
     RELATION is a source, a chain, or a chain after its first steps: `profile.2` is the chain `profile` after two steps.
 
-    No check runs and nothing is published. Rows are computed with DuckDB, unless --engine says otherwise; Spark gives the same
-    rows. With --failing nothing is computed: a run saves the first 1,000 rows that fail each check.
+    No check runs and nothing is published. Rows are computed with DuckDB, unless --engine names another engine; Spark gives the
+    same rows. With --failing nothing is computed: the rows come from the last run, which saved the first 1,000 rows that failed
+    each check.
     """
     from etlrun.runtime.labels_now import with_labels_of_now
 
