@@ -256,7 +256,7 @@ SPEC_CODES: dict[str, Code] = {
     ),
 }
 
-_TRY_RESUME = "start `etlrun resume RUN_ID` once the cause is gone"
+_TRY_RESUME = "run `etlrun resume RUN_ID`"
 
 RUN_CODES: dict[str, Code] = {
     # files and other inputs
@@ -285,7 +285,7 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "bad-partition": Code(
-        "the folders of a file do not say what a column of `partitions` is",
+        "the folder names of a file do not contain the value of a column of `partitions`",
         "the file is in no folder such as `dt=2024-01-01`, or the value does not fit the declared type",
         "move or rename the folder, or change `partitions` of the source",
         1,
@@ -417,9 +417,9 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "unfit-labels": Code(
-        "the labels of a pivot, which a run reads, cannot be columns",
-        "there are none, more than `at_most`, or one whose column could not have its name",
-        "correct the rows, raise `at_most`, or list the labels: `labels: [...]`",
+        "the labels that a run read for a pivot cannot become columns",
+        "there is no label, there are more than `at_most`, or a label gives a column name that is not allowed or exists twice",
+        "correct the rows, increase `at_most`, or list the labels: `labels: [...]`",
         1,
     ),
     "text-too-long": Code(
@@ -570,7 +570,7 @@ RUN_CODES: dict[str, Code] = {
     "connection-failed": Code(
         "the connection to a database cannot be opened or was lost",
         "the server is down, or the address, account or certificate is wrong",
-        "`etlrun doctor` examines it; " + _TRY_RESUME,
+        "find the cause with `etlrun doctor` and remove it, then " + _TRY_RESUME,
         1,
         can_resume=True,
     ),
@@ -608,7 +608,7 @@ RUN_CODES: dict[str, Code] = {
     "no-right": Code(
         "the account lacks a right",
         "the server rejected a statement",
-        "grant what the message names, then " + _TRY_RESUME,
+        "grant the rights that the message names, then " + _TRY_RESUME,
         1,
         can_resume=True,
     ),
@@ -639,14 +639,16 @@ RUN_CODES: dict[str, Code] = {
     "foreign-key": Code(
         "replacing rows of the table would change rows of other tables",
         "another table has a foreign key to it with ON DELETE CASCADE or SET NULL",
-        "set `allow_cascade: true` in the sink if that may happen, or change the key; then " + _TRY_RESUME,
+        "if the changes are intended, set `allow_cascade: true` in the sink and run the pipeline again; otherwise change the foreign key, then "
+        + _TRY_RESUME,
         1,
         can_resume=True,
     ),
     "other-tables": Code(
         "publishing the table would change rows of other tables",
         "a trigger or a rule of the table changes rows of other tables",
-        "set `allow_cascade: true` in the sink if that may happen, or drop or disable the trigger; then " + _TRY_RESUME,
+        "if the changes are intended, set `allow_cascade: true` in the sink and run the pipeline again; otherwise drop or disable the trigger, then "
+        + _TRY_RESUME,
         1,
         can_resume=True,
     ),
@@ -670,22 +672,22 @@ RUN_CODES: dict[str, Code] = {
     ),
     "publish-conflict": Code(
         "another program wrote to the table during the publish; the rows of the run were not published",
-        "a program other than etlrun writes to the table, or writes all the time",
-        "look at the versions of the table, then start `etlrun resume RUN_ID`",
+        "a program other than etlrun writes to the table, perhaps very often",
+        "look at the versions of the table, then " + _TRY_RESUME,
         1,
         can_resume=True,
     ),
     "publish-failed": Code(
         "a sink was not published; its old rows are untouched",
         "the server or the disk rejected the rows or became unavailable",
-        _TRY_RESUME,
+        "remove the cause that the message names, then " + _TRY_RESUME,
         1,
         can_resume=True,
     ),
     "publish-unknown": Code(
         "it is not known whether a sink was published",
         "the connection was lost during the commit",
-        "start `etlrun resume RUN_ID`: it first checks the publish log",
+        _TRY_RESUME + ", which first checks the publish log",
         1,
         can_resume=True,
     ),
@@ -752,9 +754,9 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "unfit-column": Code(
-        "a table with such a column cannot be created",
-        "the server does not support the type or the name",
-        "`cast` or `rename` it",
+        "a table cannot be created because of one of its columns",
+        "the server does not support the type or the name of the column",
+        "`cast` or `rename` the column",
         1,
     ),
     "unfit-name": Code(

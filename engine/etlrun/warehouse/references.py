@@ -9,7 +9,7 @@ from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
 
 HARMLESS = ("RESTRICT", "NO ACTION")  # the server refuses to delete a row that is referred to
-ALLOW = "set `allow_cascade: true` in the sink if that may happen; "
+ALLOW = "if these changes are intended, set `allow_cascade: true` in the sink and run the pipeline again; "
 _DONE = {
     "CASCADE": "deletes the rows of `{0}` that refer to them",
     "SET NULL": "sets `{0}` to NULL where it refers to them",
