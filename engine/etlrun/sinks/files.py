@@ -4,9 +4,10 @@ A reader sees the old file or the new file. Rows are sorted by `order` (default:
 the same bytes. The path is in the project, or in a store that `storage:` of `etlrun.yaml` names:
 `s3://lake/out/profile.csv`.
 
-A spreadsheet runs a CSV value as a formula if it starts with `=`, `+`, `-`, `@`, also in full width (`＝`), a tab or a
-line end. By default such texts are written unchanged. `formulas: escape` writes `'` before them: use it for a file that
-people open in a spreadsheet and whose texts come from others. A program that reads the file then also gets the `'`.
+A spreadsheet may run a text of a CSV file as a formula if it starts with `=`, `+`, `-` or `@` (also as full-width
+characters, such as `＝`), a tab or a line break. By default such texts are written unchanged. `formulas: escape` writes
+`'` before them. Use it if people open the file in a spreadsheet and its texts come from others. Programs that read the
+file also get the `'`.
 
 ```yaml
 sinks:

@@ -1,9 +1,9 @@
 """`iceberg` - publishes a relation as an Apache Iceberg table of a catalog, in one commit.
 
 `connection` is the catalog. `table` is the name of the table with its namespace; the first run creates both. A publish
-links the staged Parquet files into the folder of the table (or copies them to another disk or to S3), so it reads no
-row. With `partition_by` DuckDB first writes one file for each partition. A reader sees the snapshot before the publish
-or the new one; older snapshots stay readable until you expire them.
+links the run's Parquet files into the folder of the table (or copies them to another disk or to S3) and does not read
+the rows again. With `partition_by`, DuckDB writes the rows again, one file for each partition. A reader sees the
+snapshot before the publish or the snapshot after it. Old snapshots can be read until you expire them.
 
 ```yaml
 sinks:
@@ -11,18 +11,17 @@ sinks:
     iceberg: {from: profile, connection: lake, table: gold.daily_views, partition_by: [month], write: {replace_where: month = '2022-04'}}
 ```
 
-* `write: replace` replaces all rows. If the columns of the relation have changed, it changes those of the table, and the
-  run prints a notice.
+* `write: replace` replaces all rows, and also the columns of the table; the run prints a notice if the columns change.
 * `write: {replace_where: ...}` replaces partitions. The condition is `column = value` for columns of `partition_by`; join
   several with `and`.
 * `write: append` adds rows.
 
-Each run publishes once: the snapshot records the run's id. `append` does not add rows that the last run has already
-added, and an older run never replaces the rows of a newer one. If another program commits at the same time, the publish
-is tried again; rows of that program are never replaced. Files of a killed run that no snapshot refers to are deleted
-after a week. `tinyint` and `smallint` become `int`.
+A run publishes at most once, because its id is in the snapshot. If a run computes the same rows that the last run
+appended, they are not appended again, and an older run never replaces the rows of a newer run. If another program
+commits at the same time, the publish is tried again; it never replaces rows that the other program wrote. If a run is
+killed, its unused files stay in the folder; a publish removes them after a week. `tinyint` and `smallint` become `int`.
 
-It needs `pip install 'etlrun[iceberg]'`.
+The sink needs `pip install 'etlrun[iceberg]'`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@
 
 A reader sees the old rows or the new rows. If the table does not exist, it is created with the declared types. An
 existing table is never altered; see `etlrun migrate`. All tables of one connection are published in one transaction:
-either all or none. If a pipeline computes the same rows that its last run appended, they are not appended again. If a run
-fails after it has appended to one of several tables, the next run publishes the rows that it left, and reads nothing;
-the run after that reads what is new since.
+either all or none. If a pipeline computes the same rows that its last run appended, they are not appended again. A
+pipeline may append to tables of several connections: if a run fails after the first of them, the next run only
+publishes the saved rows to the others and reads no input; the run after that reads the new input.
 
 ```yaml
 sinks:
@@ -36,11 +36,11 @@ sinks:
 `table: marts.orders` publishes into another schema (in MySQL: another database of the server). The schema must exist.
 
 `scd2` is a slowly changing dimension of type 2. The relation holds the current state, one row for each `key`. The table
-has three more columns: `valid_from`, `valid_to` (null for the current version) and `is_current`. The times are in UTC
-and come from the start of the run, or from `as_of`. If one of the `track` columns of a row has changed, its current
-version is closed and a new version is added. Columns that are not tracked keep the values from the start of the
-version. A second run for the same time replaces its own versions; a run for an earlier time is an error. The run reads
-the whole table to compare.
+has three more columns: `valid_from`, `valid_to` (null for the current version) and `is_current`. The time of a run is
+its start in UTC, or `as_of`. If one of the `track` columns of a row has changed, the run closes its current version and
+adds a new version. Columns that are not tracked keep the values from the start of the version. A second run for the
+same time replaces the versions of the first; a run for an earlier time is an error. The run reads the whole table to
+compare.
 
 ```yaml
 sinks:

@@ -1,9 +1,12 @@
 """`view` - publishes a relation as a database view: the database computes the rows at each read.
 
-Every source of the relation must be a table of this `connection`, or the pipeline must publish the relation after the
-source there as a whole table (`write: replace`). A run also reads the tables: it tests the checks and `min_rows` on the
-current rows, and then creates or replaces the view in one step. The run does not touch a table with that name, a view
-that etlrun did not create there, or a view whose query somebody has changed.
+The view can read only tables of this `connection`. So every source of the relation must be such a table. If a source is
+something else, such as files, the pipeline must first publish the source, or a chain between it and the view, as a
+`table` of this connection with `write: replace`.
+
+A run also reads the tables: it tests the checks and `min_rows` on the current rows, and then creates or replaces the
+view in one step. It stops if the name belongs to a table, to a view that etlrun did not create, or to a view whose
+query somebody has changed.
 
 ```yaml
 sinks:
@@ -12,10 +15,12 @@ sinks:
 ```
 
 In DuckDB a view may use every step except `enrich` and `python`. MySQL, MariaDB and PostgreSQL have different rules for
-numbers, texts and dates, so `etlrun check` accepts only what they compute in the same way: `from` with one or several
-relations, `filter`, `select`, `rename`, `drop`, `join`, constants, `case` and `coalesce` of values of one type,
-`dedupe`, and `aggregate` with `count`, `sum`, `min` and `max`, also in a `pivot`. Conditions may compare columns with
-columns or constants of the same type.
+numbers, texts and dates, so `etlrun check` accepts only what they compute in the same way:
+
+* the steps `from`, `filter`, `select`, `rename`, `drop`, `join` and `dedupe`, and `aggregate` with `count`, `sum`, `min`
+  and `max`, also in a `pivot`;
+* expressions of columns, constants, and `case` and `coalesce` of values of one type;
+* conditions that compare a column with a column or constant of the same type.
 
 In MySQL and MariaDB the account needs CREATE VIEW and DROP, because the view is first created under another name. In
 PostgreSQL the view is dropped and created again in one transaction: grants on it are lost, and if another view reads
@@ -36,7 +41,7 @@ from etlrun.spec.fields import key
 
 @dataclass(frozen=True)
 class View(DatabaseSink):
-    """Publishes a relation as a view: the database computes it from its own tables whenever somebody reads it."""
+    """Publishes a relation as a view: the database computes it from its own tables at each read."""
 
     what: ClassVar[str] = "view"
 

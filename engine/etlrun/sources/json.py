@@ -6,8 +6,8 @@ twice, with different letter case, or with other Unicode characters that look th
 such a key). A number or boolean in a string column becomes text; a missing key is null. Keys that are not declared are
 ignored.
 
-With `format: array` each element is read like a line, however the file is broken into lines; if a file is not one
-complete array, the run stops. With `format: document` each file is one record and becomes one row. Files may be
+With `format: array` each element of the array is read like a line; line breaks in the file do not matter. If a file is
+not one complete array, the run stops. With `format: document` each file is one record and becomes one row. Files may be
 compressed: their names end in `.gz`, `.zst` or `.bz2`.
 
 A column may also hold an object or a list: `array<struct<sku string, qty int>>`, `struct<name string>`,

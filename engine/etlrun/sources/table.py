@@ -26,8 +26,8 @@ contracts: 2 rows, 0 broken, 0 blank
 
 To read a table that another pipeline of the project publishes, name that pipeline and its sink. Connection, table and
 columns are then known; `columns` may select some of them. A pipeline can also read a table that it publishes itself: it
-reads the rows from before the run, and no rows at the first run. With `write: append` or `merge` it can then add to
-them.
+gets the rows from before the run, and no rows at the first run. So it can compute new rows from the old ones, and add
+them with `write: append` or `merge`.
 
 ```yaml
 sources:

@@ -5,15 +5,15 @@ that is not listed, or null, are in no column; the run counts them and warns wit
 run before it publishes, `other: drop` ignores these rows without a warning, and any other text is the name of a column
 for them.
 
-It is best to know the labels before a run: write a list, or the name of a mapping (a label of a mapping may have no
-codes: `EUR: []`). Then the columns do not depend on the data, and `etlrun check` knows all of them. A run names the
-labels that are missing, and `other: fail` stops at a new one. If you do not need columns, `by: [contract, type]` gives
-one row for each label, including new ones.
+`labels` is best a list, or the name of a mapping (a label of a mapping may have no codes: `EUR: []`). Then the columns
+do not depend on the data, and `etlrun check` knows all of them. If the data has other labels, a run warns and names
+them; with `other: fail` it stops. If you do not need columns, `by: [contract, type]` gives one row for each label,
+including new ones.
 
 `labels: {from: currencies.code, at_most: 50}` takes the labels from a text column of a source or chain, as
-`dbt_utils.pivot` does. A run first reads its distinct values with a statement of its own, without nulls, and then goes
-on as if you had listed them. It stops if there is no label, if there are more than `at_most`, or if two of them would
-give one column. `etlrun check` and `etlrun plan` show one column in place of all, such as `in_{label}`. Later steps
+`dbt_utils.pivot` does. A run first reads the distinct values of this column, without nulls, and then continues as if
+you had listed them. It stops if there is no label, if there are more than `at_most`, or if two labels give the same
+column name. `etlrun check` and `etlrun plan` show one column in place of all, such as `in_{label}`. Later steps
 keep these columns, but cannot name one: to use the column of a label, list the labels. Such a relation can be published
 with `files`, or with `write: replace`, without a contract in `columns`. A table of a database must have the columns of
 the run: if a label is new or gone, the run stops before it publishes, and `etlrun migrate` adds or drops the column. A

@@ -2,7 +2,7 @@
 
 In each group of `per`, in the given order, a null in `columns` is replaced by the nearest earlier value; before the
 first value it stays null. The order must be total, as for `top`: together with `per` it must contain a key of the
-relation, or all of its columns. The filled columns do not count for this.
+relation, or all of its columns.
 
 ```yaml
 steps:

@@ -1,4 +1,4 @@
-"""`compare` - periods next to each other: one row for each key, with the columns of each period and how they changed.
+"""`compare` - compare periods side by side: one row for each key, with the columns of each period and whether a value changed.
 
 The input must have at most one row for each key and period. `keep: both` keeps the keys that occur in every period,
 `any` those that occur in at least one. The trend compares the last two periods. If one of the two values is missing,

@@ -6,9 +6,10 @@ the new columns and the allowed answers. If no model knows the answer, the colum
 becomes a label.
 
 `model` is a model of the profile, or a list: each model is asked only about texts that the ones before it did not know.
-Answers in `overrides/PROMPT.csv` have priority over every model. `agree: [cheap_a, cheap_b]` asks two models about each
-text; an answer counts only if both give it. The models of `model` are asked about the other texts. If none of them
-knows, the text is left for people: `etlrun llm review` shows the answers of both.
+Answers in `overrides/PROMPT.csv` have priority over every model. `agree: [cheap_a, cheap_b]` first asks two models about
+each text; an answer counts only if both models give it. Then the models of `model` are asked about the other texts. If
+none of them knows the answer, the columns are null; `etlrun llm review` shows what the two models answered, so that a
+person can decide.
 
 If the budget is used up, the run ends with exit code 4 and publishes nothing; the next run continues from there.
 

@@ -5,12 +5,12 @@
 never matches, not even another null.
 
 `how` is the type of join: `inner`, `left`, `right` and `full` as in SQL. `semi` keeps the rows of this relation that
-have a match, each once; `anti` keeps those without a match; both add no columns. `cross` combines every row with every
+have a match, each once; `anti` keeps those without a match; neither adds columns. `cross` combines every row with every
 row of the other relation and takes no `on`.
 
-If three rows match, one row becomes three. `expect: one` makes this a mistake before anything runs: the other relation
-must be known to have at most one row for each key, because it was made by `aggregate`, `dedupe` or `top`, or because
-its source declares a `key`.
+If three rows of the other relation match, one row becomes three. With `expect: one`, `etlrun check` reports a mistake
+if this could happen. The other relation must have at most one row for each key: because `aggregate`, `dedupe` or `top`
+made it, or because its source declares a `key`.
 
 `where` is an additional condition for a match, over the columns `here.x` and `there.x` of the two relations; if it is
 null, the rows do not match. Example: `how: semi` with `where: here.supplier <> there.supplier` keeps the rows for which
@@ -19,8 +19,8 @@ another supplier exists.
 `as_of: {day: valid_on}` matches, among the rows with equal `on`, only the one that was valid on `day`: the last row
 whose `valid_on` is not after it. The long form
 `as_of: {columns: {day: valid_on}, direction: forward, tolerance: 7 days}` matches the first row that is not before it,
-and only within 7 days. In the other relation, `on` and `valid_on` together must identify a row, so that at most one row
-matches. A null on either side never matches.
+and is at most 7 days after it. In the other relation, `on` and `valid_on` together must identify a row, so that at most
+one row matches. A null on either side never matches.
 
 ```yaml
 steps:

@@ -1,7 +1,8 @@
 """`sessions` - number the sessions of each user; a session ends after a pause that is longer than `gap`.
 
-The new column numbers the sessions of each `by` from 1, in the order of `at`. If a pause is exactly as long as the gap,
-the session continues. Rows with the same time are in the same session; if `at` is null, the session is null.
+The new column contains the number of the session: 1, 2, 3, ... for each user (`by`), in the order of `at`. If a pause is
+exactly as long as the gap, the session continues. Rows with the same time are in the same session; if `at` is null, the
+session is null.
 
 ```yaml
 steps:

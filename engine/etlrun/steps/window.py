@@ -5,11 +5,15 @@ an aggregate covers the rows up to the current one, including rows that tie with
 whole group. `row_number`, `lag` and other functions that depend on the order of tied rows need a total order: together
 with `per` it must contain a key of the relation, or all of its columns.
 
-`frame` limits the rows of the group. `7 days` covers the day of the current row and the six days before it, even if
-some of them have no rows; for a timestamp, everything later than 7 days before it. The `order` must then be this one
-date or timestamp; a row without one sees only other rows without one. `7 rows` covers the current row and the six rows
-before it, and needs a total order. `unbounded` covers the whole group. `last_value(x) ignore nulls` skips nulls;
-`first_value`, `nth_value`, `lag` and `lead` accept this too.
+`frame` limits the rows of the group:
+
+* `7 days` covers the day of the current row and the six days before it, even if some of them have no rows. `order` must
+  be one column, a date or a timestamp. For a timestamp, the frame covers the rows less than 7 times 24 hours before the
+  current row. For a row whose date is null, it covers the rows whose date is null.
+* `7 rows` covers the current row and the six rows before it, and needs a total order.
+* `unbounded` covers the whole group.
+
+`last_value(x) ignore nulls` skips nulls; `first_value`, `nth_value`, `lag` and `lead` accept this too.
 
 ```yaml
 steps:
