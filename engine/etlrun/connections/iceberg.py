@@ -11,8 +11,8 @@ profiles:
 ```
 
 An SQL catalog is a SQLite file, which the first publish creates, or a PostgreSQL database
-(`postgresql+psycopg://user:password@host/database`). Its tables are those of Iceberg's JdbcCatalog, so Spark and Trino
-can read it. `warehouse` is the folder for new tables: a folder of the project, or an S3 URL that `storage:` of
+(`postgresql+psycopg://user:password@host/database`). It has the tables of Iceberg's JdbcCatalog, so Spark and Trino can
+read it. `warehouse` is the folder for new tables: a folder of the project, or an S3 URL that `storage:` of
 `etlrun.yaml` names. A REST catalog chooses where tables are; etlrun writes their files with the settings of `storage:`.
 The sink and the source `iceberg` use the connection. It needs `pip install 'etlrun[iceberg]'`.
 """
@@ -38,12 +38,12 @@ class Iceberg(Connection):
 
     uri: str = key("`https://host/path` of a REST catalog, `sqlite:///lake/catalog.db` or `postgresql+psycopg://...`")
     warehouse: str = key(
-        "an SQL catalog: the folder of new tables; a REST catalog: the warehouse as it calls it", default=""
+        "for an SQL catalog: the folder of new tables; for a REST catalog: the name of the warehouse there", default=""
     )
     catalog: str = key("the name of the catalog in its SQL database", default="default")
     token: str = key("the token of a REST catalog, best as `${CATALOG_TOKEN}`", default="", example="${CATALOG_TOKEN}")
     credential: str = key(
-        "in its place `client_id:client_secret`, best as `${CATALOG_CREDENTIAL}`",
+        "`client_id:client_secret` for a REST catalog, instead of `token`; best as `${CATALOG_CREDENTIAL}`",
         default="",
         example="${CATALOG_CREDENTIAL}",
     )

@@ -12,15 +12,15 @@ CREATE VIEW for sinks with `publish: pointer`. View sinks need CREATE VIEW and D
 
 A `timestamptz` column is stored as DATETIME(6) in UTC, a type without a time zone. A source reads such a column as
 `timestamp`; `to_utc_timestamp(at, 'UTC')` makes it an instant again. A column of the type TIMESTAMP is read as
-`timestamptz`; a publish refuses it and names the DATETIME(6) to change it to.
+`timestamptz`, but a run does not publish to it: the message contains the statement that changes it to DATETIME(6).
 
 A table of 100,000 rows or more is read over several connections at the same time. Each reads ranges of the primary key,
 and all of them see the same snapshot. This needs the right LOCK TABLES, for the moment in which the connections start.
-One connection is used if the account lacks this right, if the table has no primary key of numbers, strings, dates or
-bytes, or if somebody is writing to the table.
+The run uses only one connection if the account lacks this right, if the table has no primary key of numbers, strings,
+dates or bytes, or if somebody is writing to the table.
 
 With `labels: warehouse` in the profile, the answers of models are stored in this database, in tables whose names start
-with `etlrun_`; all users of the database share them. This connection also uses `tls`, `ca` and the timeouts.
+with `etlrun_`; all users of the database share them. The keys `tls`, `ca` and the timeouts also apply to them.
 
 ```yaml
 profiles:

@@ -17,7 +17,7 @@ A sink with `publish: pointer` stores its rows in `profile__data` and its versio
 rights of the third statement on these tables. `profile` is then a view, and readers need SELECT on it. If the columns
 change, the view is created again and its grants are lost.
 
-With a connection pooler (PgBouncer), use session pooling, because a session holds the lock of the table. If the
+With a connection pooler (PgBouncer), use session pooling, because the lock of a table belongs to a session. If the
 server's certificate is not verified, the password is never sent in clear text.
 
 A table of 100,000 rows or more is read over several connections at the same time. Each reads some pages of the table,
@@ -25,7 +25,7 @@ and all of them see the same snapshot. Write the schema of a table before its na
 `marts.orders`.
 
 With `labels: warehouse` in the profile, the answers of models are stored in this database, in tables whose names start
-with `etlrun_`; all users of the database share them. This connection also uses `tls`, `ca` and the timeouts.
+with `etlrun_`; all users of the database share them. The keys `tls`, `ca` and the timeouts also apply to them.
 
 ```yaml
 profiles:

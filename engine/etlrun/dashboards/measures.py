@@ -1,8 +1,8 @@
-"""Measures: what each kind adds up over rows, and how a number comes out of the sums.
+"""Measures: the sums over rows that each kind needs, and the number that it computes from them, as `page/numbers.js` does.
 
 A measure is computed from *parts*, such as sums and counts, that can be added over groups of rows. So a page needs only
 the parts for every combination of its filters, not the rows. The table shows what each kind of measure gives for nulls
-and for no rows. This file defines the parts in SQL and the result; `page/numbers.js` has the same rules.
+and for no rows.
 
 | kind | result for no rows and nulls |
 |---|---|

@@ -19,13 +19,14 @@ page:
   - [{table: {columns: [shop, revenue, size], order: revenue desc}}]
 ```
 
-A click on a value of a filter column filters the whole page. The page contains sums for every combination of the
-filters. The only rows in it are those of its `table` card, at most `rows`. With `rows: all` the file contains every
-row, and the command prints a notice: anyone who has the file can read the table.
+A click on a value of a filter column filters the whole page. The file contains sums for every combination of the
+filters. It contains no rows, except those of a `table` card: at most as many as its key `rows` allows. With `rows: all`
+the file contains every row, and the command prints a notice: anyone who has the file can read the table.
 
 Texts are compared without letter case and trailing spaces, like in Power BI; the page shows the most frequent spelling.
-Null is a value of its own. Instants are shown in UTC. What a page cannot show is a mistake: filters and donuts have at
-most 200 values, flows at most 50 rows and 50 columns. A `bar` may have more values, and shows its `top`.
+Null is a value of its own. Instants are shown in UTC. A page has limits, and the build fails above them: a filter or
+donut shows at most 200 values, a `flow` at most 50 rows and 50 columns. A `bar` may have more values: it shows the
+`top` ones.
 
 While you write a dashboard, run `etlrun dashboard watch` (`pip install 'etlrun[watch]'`). It serves the pages on
 127.0.0.1 and builds them again when a file of the project changes or a run publishes the table. Open pages reload.

@@ -7,8 +7,8 @@ else.
 Values of `conf` from environment variables (`${NAME}`) do not appear in command lines or event logs. Java options
 (`extraJavaOptions`) are an exception, because they are a command line: a value from an environment variable, or one
 that looks like a secret, is an error there. A Spark Connect server has some settings that can only be set before it
-starts. Start it with `spark.sql.reflect.allowList=a^`: this blocks calls of Java methods, in addition to the checks of
-etlrun. Without Connect, etlrun sets it.
+starts. Start it with `spark.sql.reflect.allowList=a^`: this setting blocks calls of Java methods from SQL, in addition
+to the checks of etlrun. Without Spark Connect, etlrun sets it.
 
 With `read: tasks` (or `auto`, on a cluster) the executors read text files. Each task reads some files, or 128 MB of one
 file with one record per line, and writes Parquet into the run's folder. Rows, quarantine and messages are the same as

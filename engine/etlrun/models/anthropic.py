@@ -6,10 +6,10 @@ thinking off if the model allows that. `temperature` is for older models; newer 
 A JSON Schema (`output_config.format`) restricts the answer to the labels. You do not need the official client of
 Anthropic; the extra `etlrun[anthropic]` installs an HTTP client.
 
-`mode: batch` submits requests as Message Batches at half the price; the answers come within a day (see `gemini`). A
-Message Batch has no client-side name, and its results name their requests only after it has ended. If a run is killed
-while it submits a batch, the job stays `intended`: the next runs wait until open batches with as many requests have
-ended, and then find it again. Nothing is submitted or paid twice.
+`mode: batch` submits requests as Message Batches at half the price; the answers come within a day (see `gemini`). If a
+run is killed while it submits a batch, etlrun does not know whether the service got it, because a Message Batch has no
+name that the client chooses. The job then stays `intended`, and the next runs submit nothing for its keys: they wait
+until the open batches of the same size have ended, and look for it in their results. So nothing is paid twice.
 
 ```yaml
 profiles:

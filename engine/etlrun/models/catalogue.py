@@ -1,11 +1,15 @@
 """`catalogue` - a list of titles in a CSV file: free, immediate, and without an answer for texts that are not in it.
 
-A text matches a title if they are the same except for letter case and missing diacritics, if it contains the whole
-title plus words like `phim` or `tập 3`, or if one letter is wrong. Other texts get no answer; the next model of the
-step, if there is one, is asked about them.
+A text matches a title in one of three cases:
+
+* they are the same, except for letter case and missing diacritics;
+* the text contains the whole title, and other words only such as `phim` or `tập 3`;
+* one letter of a long title is wrong.
+
+Other texts get no answer; the next model of the step, if there is one, is asked about them.
 
 `words` is a second list, for genres and channels: `hài` answers `phim hài`, `vtv` answers `vtv3 trực tiếp`. A word is
-used only if the rest of the text is a number or says how to watch.
+used only if the rest of the text is a number, or words about how to watch, such as `trực tiếp` (live).
 
 `beginnings` also answers texts that are the beginning of a title, such as `conan th`. The rows of the same run decide:
 at least `min_rows` of them must have longer texts with the same answer, and these must be at least `min_agreement` of

@@ -1,12 +1,12 @@
 """`gemini` - Gemini of Google, over the Gemini API.
 
-`thinking` is a level. etlrun translates it to what the model needs: a token budget for 2.5, a level for later models.
-`off` is the least that the model has (`minimal`, if it has that level). `default` uses the default of the service.
-Thinking tokens are billed as output tokens.
+`thinking` is how much the model thinks before it answers. etlrun translates it to what the model needs: a token budget
+for Gemini 2.5, a level for later models. `off` is the lowest setting of the model (`minimal`, if it has that level).
+`default` uses the default of the service. Thinking tokens are billed as output tokens.
 
 `mode: batch` sends requests as jobs of the Batch API, which answers within a day at half the price. After a run has
-submitted a job, it ends with exit code 4; or it waits, with `--wait 4h`. The next run takes the answers and submits
-nothing twice. `etlrun llm jobs` lists the jobs.
+submitted a job, it ends with exit code 4; with `--wait 4h` it waits for the answers instead. The next run takes the
+answers and submits nothing twice. `etlrun llm jobs` lists the jobs.
 
 ```yaml
 profiles:

@@ -1,11 +1,11 @@
 """`openai` - any service with the OpenAI chat API: OpenAI, gateways, or Ollama and vLLM on your own machine.
 
-Your own server usually needs no API key. It is not in the price list: `price: {input: 0, output: 0}` says that it is
-free, so that no confirmation of the cost is needed. `model` is the name of the model on the server: as in
+Your own server usually needs no API key. It is not in the price list: with `price: {input: 0, output: 0}` the cost is
+zero, so a run does not ask for a confirmation of the cost. `model` is the name of the model on the server: as in
 `ollama list`, in `vllm serve`, or in its option `--served-model-name`.
 
-A model that thinks uses tokens of its answer for that: `reasoning_effort` sets how much it thinks, and `thoughts` how
-many tokens are reserved for it.
+A model that thinks uses tokens of its answer for it: `reasoning_effort` sets how much the model thinks, and `thoughts`
+sets how many tokens are reserved for it.
 
 `mode: batch` sends requests as jobs of the Batch API, if the service has it: half the price, answers within a day (see
 `gemini`).

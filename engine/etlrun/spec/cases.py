@@ -21,9 +21,9 @@ tests:
 on must be given; `[]` means no rows. A column that a row leaves out is null.
 
 `expect` lists all rows of a relation, in any order; a row that occurs twice must be listed twice. Only columns that
-occur in some expected row are compared; in a row that leaves out such a column, null is expected. `[]` expects no rows,
-and `[{}, {}]` any two rows. Numbers of type `float` and `double` may differ by rounding; all other values must be the
-same.
+occur in at least one expected row are compared. If an expected row leaves out such a column, its value must be null.
+`[]` expects no rows, and `[{}, {}]` any two rows. Numbers of type `float` and `double` may differ by rounding; all
+other values must be the same.
 
 Write values in the type of their column: `2022-04-30` for a date, `2022-04-30 20:15:00` for a timestamp, `[a, b]` for
 an array, `{a: 1}` for a struct, `0x48656c` for binary. In a string column, `20220401` needs no quotes; the text `null`

@@ -57,7 +57,7 @@ def pipeline_schema() -> Schema:
             "params": _named("values that a run may set", schema_of_class(Param)),
             "sources": _named("relations read from files or tables", _kinds("sources"), at_least=1),
             "steps": _named(
-                "chains of verbs; each is a relation", {"type": "array", "items": _kinds("steps"), "minItems": 1}
+                "chains of steps; each makes a relation", {"type": "array", "items": _kinds("steps"), "minItems": 1}
             ),
             "checks": _named(
                 "the conditions that must hold before anything is published",

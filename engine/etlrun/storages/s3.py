@@ -14,10 +14,10 @@ To read, the account needs `s3:ListBucket` on the bucket and `s3:GetObject` on t
 need `s3:PutObject` and `s3:DeleteObject` there. A lifecycle rule that aborts incomplete uploads after a day removes the
 parts that a killed run has sent.
 
-All objects of a source are copied into the run's folder before they are read, so its disk needs room for them. Up to
-eight days (or other variable parts of a path) are listed with one request each; for more, the folder that they share is
-listed once. Folders for years and months (`{date:yyyy/MM/dd}`) keep this list short. A pipeline may read only what
-`storage`, `data` and `roots` of `etlrun.yaml` name, even if the credentials allow more.
+All objects of a source are copied into the run's folder before they are read, so its disk needs room for them. If a
+source reads up to eight days, the objects of each day are listed with one request. If it reads more, the folder that
+contains all days is listed once; folders for years and months (`{date:yyyy/MM/dd}`) keep this list short. A pipeline
+may read only what `storage`, `data` and `roots` of `etlrun.yaml` name, even if the credentials allow more.
 """
 
 from __future__ import annotations
