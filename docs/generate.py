@@ -49,19 +49,97 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = PROJECT / "engine" / "etlrun"
 NOTE = "<!-- Written by `make docs`. -->\n"
 INTRODUCTIONS: dict[Family, str] = {
-    "sources": "A source reads files or a table into a relation with declared columns. Write it under `sources:` of a pipeline.\n\n"
-    "`key: [shop, day]` declares that these columns identify a row. A step that needs a total order then needs only the key, and a `join` on the key "
-    "matches at most one row. Every run verifies the key (two nulls are equal); if two rows share it, nothing is published.",
-    "steps": "A step transforms the rows of a chain. Write it under `steps:` of a pipeline. Each example shows the input rows, `->`, and the output rows.",
-    "checks": "A check is a condition on a relation. When it fails, the run publishes nothing. Write it under `checks:` of a pipeline.",
-    "sinks": "A sink publishes a relation. Write it under `sinks:` of a pipeline.",
-    "connections": "A connection is a database, or a catalog of Iceberg tables, that a run reads tables from and publishes tables to. Write it under "
-    "`connections:` of a profile in `etlrun.yaml`.",
-    "models": "A model gives labels to keys, such as the category of a search keyword. Write it under `models:` of a profile in `etlrun.yaml`.",
-    "storages": "A storage gives access to the objects below a URL prefix: sources read them, and the sinks `files`, `delta` and `iceberg` write them. "
-    "Write it under `storage:` in `etlrun.yaml`, or in a profile there; the key is the URL prefix. If several prefixes match, the longest one is used.",
-    "engines": "An engine runs the SQL of a pipeline. Write it under `engine:` of a profile in `etlrun.yaml`.",
+    "sources": """
+A source reads files or a table into a relation with declared columns. Write it under `sources:` of a pipeline. Its name is the name of the relation:
+
+```yaml
+sources:
+  sales: {csv: {path: data/sales.csv, columns: {shop: string not null, units: int}}}
+```
+
+`key: [shop, day]` declares that these columns identify a row. Then these columns are enough for the total order that steps such as `top` need, and a
+`join` on them matches at most one row. Every run verifies the key (two nulls are equal); if two rows have the same key, nothing is published.""",
+    "steps": """
+A step transforms the rows of a chain. Write it under `steps:` of a pipeline. A chain is a list of steps; its name is the name of the relation that it makes:
+
+```yaml
+steps:
+  large_sales:
+    - from: sales
+    - filter: units > 5
+```
+
+Each example below shows the input rows, `->`, and the output rows.""",
+    "checks": """
+A check is a condition on a relation. If it fails, the run publishes nothing. Write it under `checks:` of a pipeline, below the name of the relation:
+
+```yaml
+checks:
+  large_sales:
+    - unique: [shop]
+```
+
+Each example below shows rows for which the check holds, and rows for which it fails.""",
+    "sinks": """
+A sink publishes a relation. Write it under `sinks:` of a pipeline:
+
+```yaml
+sinks:
+  large_sales: {table: {from: large_sales, connection: warehouse, write: replace}}
+```""",
+    "connections": """
+A connection is a database, or a catalog of Iceberg tables, that a run reads tables from and publishes tables to. Write it under `connections:` of a
+profile in `etlrun.yaml`. Sources and sinks use its name:
+
+```yaml
+profiles:
+  local:
+    connections:
+      warehouse: {duckdb: warehouse.duckdb}
+```""",
+    "models": """
+A model gives labels to keys. A key is a distinct text, such as a search keyword. Write the model under `models:` of a profile in `etlrun.yaml`. The step
+`enrich` uses its name:
+
+```yaml
+profiles:
+  local:
+    models:
+      categories: {catalogue: {titles: mappings/titles.csv}}
+```""",
+    "storages": """
+A storage gives access to the objects of a store whose URLs start with a prefix. Sources read these objects; the sinks `files`, `delta` and `iceberg`
+write them. Write it under `storage:` in `etlrun.yaml`, or in a profile there. Its key is the prefix:
+
+```yaml
+storage:
+  s3://lake: {s3: {region: eu-west-1}}
+```
+
+If several prefixes match a URL, the longest one is used.""",
+    "engines": """
+An engine runs the SQL of a pipeline. Write it under `engine:` of a profile in `etlrun.yaml`:
+
+```yaml
+profiles:
+  local:
+    engine: {duckdb: {}}
+```""",
 }
+ERRORS_EXAMPLE = """```text
+pipelines/orders.yaml:17:50: unknown-column: there is no column `amout` here
+   17 |         columns: {orders: count(*), revenue: sum(amout)}
+                                                         ^^^^^
+    = did you mean `amount`?
+```"""
+FUNCTIONS_EXAMPLE = """```yaml
+steps:
+  sales:
+    - from: rows
+    - derive:
+        revenue: round(units * price, 2)
+        size: case when units > 5 then 'large' else 'small' end
+```"""
 
 
 def pages() -> dict[Path, str]:
@@ -81,7 +159,7 @@ def family_page(family: Family) -> str:
     """The built-in kinds of a family, in alphabetical order."""
     built_in = {name: cls for name, cls in sorted(kinds(family).items()) if cls.__module__.startswith("etlrun.")}
     rows = [[f"[`{name}`](#{name})", _sentence(_opening(cls)[0])] for name, cls in built_in.items()]
-    parts = [f"# {family.capitalize()}", INTRODUCTIONS[family], _table([family[:-1], "what it does"], rows)]
+    parts = [f"# {family.capitalize()}", INTRODUCTIONS[family].strip(), _table([family[:-1], "what it does"], rows)]
     for name, cls in built_in.items():
         first, rest = _opening(cls)
         parts += [f"## {name}", _sentence(first), _plain_fences(rest), *_keys(cls, name)]
@@ -92,13 +170,16 @@ def functions_page() -> str:
     """The table of functions, one table for each kind."""
     parts = [
         "# Functions",
-        "Expressions are Spark SQL, with the ANSI rules of Spark 4, and give the same result on every engine. "
+        "This page lists the operators and functions of expressions. Expressions are Spark SQL, with the ANSI rules of Spark 4, and give the same "
+        "result on every engine:",
+        FUNCTIONS_EXAMPLE,
+        "`cast(x as bigint)` changes the type; `try_cast(x as bigint)` gives null if that is not possible. "
         "`day + interval 3 months` adds to a date or timestamp; if the new month is too short, the result is its last day. "
-        "`extract(year from day)` gives one part of a date. These are the functions that an expression may call. "
-        "`[x]` is optional, `x...` may be repeated, and all arguments called `same` are converted to one type.",
-        "A value that cannot be computed (an overflow, a division by zero, a text that is not a number) stops the run; the message shows the place in the "
-        "spec. An engine may skip a value that nothing uses: the other operand of a null, or a column that no later step reads. "
-        "On Spark, an expression that reads no column and cannot be computed, such as `cast(concat('x', 'y') as int)`, may stop a run "
+        "`extract(year from day)` gives one part of a date. "
+        "In the tables, `[x]` is optional, `x...` may be repeated, and all arguments called `same` are converted to one type.",
+        "If a value cannot be computed (an overflow, a division by zero, a text that is not a number), the run stops, and the message shows the place in "
+        "the spec. An engine may skip a value that nothing uses, such as a column that no later step reads: then the run does not stop. "
+        "On Spark, an expression without columns that cannot be computed, such as `cast(concat('x', 'y') as int)`, may stop a run "
         "even if there are no rows. "
         "Groups, distinct rows, `min`, `max` and sets treat -0.0 as 0.0.",
     ]
@@ -279,8 +360,10 @@ def errors_page() -> str:
     return _page(
         [
             "# Errors",
-            "Every message has a code, which does not change. If one place in the spec causes the error, the message also shows the file, line and column, "
-            "and a caret under that place. The tables below give the usual cause and fix; the message itself has the details of your case.",
+            "This page lists the codes of all messages, with the usual cause and fix. The message itself has the details of your case:",
+            ERRORS_EXAMPLE,
+            "`unknown-column` is the code; it does not change. If one place in the spec causes the error, the message shows the file, line and column, and "
+            "a caret under that place. The last line says how to fix it.",
             "## Mistakes in a spec",
             "`etlrun check` finds these mistakes without reading data. The exit code is 2.",
             _table(
