@@ -29,6 +29,11 @@ SPEC_CODES: dict[str, Code] = {
         "the name is empty, too long, reserved, or has control characters",
         "use letters, digits and `_`, at most 64 characters",
     ),
+    "changed-key": Code(
+        "a line of a reviewed CSV file has a key that the pipeline does not have",
+        "a spreadsheet changed the key, for example `1-2` into a date, or the key is no longer in the data",
+        "correct the key, or remove the line",
+    ),
     "column-exists": Code(
         "a new column has the name of an existing column",
         "`derive`, `rename` or another step makes a column with a name that already exists",

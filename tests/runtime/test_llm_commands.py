@@ -387,6 +387,7 @@ def test_a_reviewed_file_goes_to_a_spreadsheet_and_back(project: Project) -> Non
 def test_a_reviewed_file_may_have_the_mark_the_separators_and_the_line_ends_of_a_spreadsheet(
     project: Project, separator: str
 ) -> None:
+    searches(project, "bóng đá", "phim, hay")
     enrich(project, "titles")
     lines = ["key,kind,rows,status", "bóng đá,Sport,1,abstained", '"phim, hay",Film,1,abstained']
     quoted = [line.replace(",", separator).replace(f"phim{separator} hay", "phim, hay") for line in lines]
@@ -396,7 +397,63 @@ def test_a_reviewed_file_may_have_the_mark_the_separators_and_the_line_ends_of_a
     assert taken == 'key,kind\nbóng đá,Sport\n"phim, hay",Film\n'
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "sep=;;;;", "sep=,", "sep=|", "sep=\t"])
+def test_a_reviewed_file_may_name_its_separator_in_the_first_line(project: Project, first: str) -> None:
+    enrich(project, "titles")
+    separator = first.strip('"')[4]
+    lines = [first, *(line.replace(",", separator) for line in ("key,kind", "bóng đá,Sport", '"phim, hay",Flim'))]
+    (project.folder / "review.csv").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    wrong = project.run("llm", "review", FILE, "--take", "review.csv")
+    assert (wrong.code, "review.csv:4:" in wrong.err, "did you mean `Film`?" in wrong.err) == (2, True, True)
+    (project.folder / "review.csv").write_bytes("\r\n".join(lines).replace("Flim", "Film").encode("utf-8-sig"))
+    assert project.run("llm", "review", FILE, "--take", "review.csv").code == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_reviewed_file_may_be_the_unicode_text_of_a_spreadsheet(project: Project, encoding: str) -> None:
+    enrich(project, "titles")
+    content = "\ufeffkey\tkind\trows\r\nbóng đá\tSport\t\r\n"
+    (project.folder / "review.txt").write_bytes(content.encode(encoding))
+    taken = project.run("llm", "review", FILE, "--take", "review.txt")
+    assert (taken.code, taken.out) == (0, "1 label copied to overrides/kind.csv; 0 lines had no new label\n")
+    (project.folder / "review.txt").write_bytes(content.encode(encoding)[:-1])
+    assert "the file is not UTF-8" in project.run("llm", "review", FILE, "--take", "review.txt").err
+
+
+@pytest.mark.parametrize(("key", "damaged"), [("1-2 phim", "01-Feb"), ("007 phim", "7 phim"), ("1e5x", "1E+05")])
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_key_that_a_spreadsheet_changed_is_found_by_its_line(
+    project: Project, asked: bool, key: str, damaged: str
+) -> None:
+    searches(project, key, "vtv3", "bóng đá")
+    enrich(project, "titles")
+    assert not asked or project.run(FILE).code == 0
+    project.run("llm", "review", FILE, "-o", "review.csv")
+    (line,) = (line for line in (project.folder / "review.csv").read_text().splitlines() if line.startswith(key))
+    good = f"key,kind,rows\nbóng đá,Sport,1\n{line.split(',')[0]},Film,1\n"
+    project.write("review.csv", good.replace(key, damaged) + "someone's own,Film,\n")
+    changed = project.run("llm", "review", FILE, "--take", "review.csv")
+    assert (changed.code, changed.err.count("changed-key")) == (2, 1)
+    assert f"review.csv:3:1: changed-key: `{damaged}` is not a key of the pipeline" in changed.err
+    assert not (project.folder / "overrides").exists()
+    project.write("review.csv", good + "someone's own,Film,\n")
+    assert project.run("llm", "review", FILE, "--take", "review.csv").out.startswith("3 labels copied")
+
+
+def test_a_label_for_a_text_of_which_a_model_sees_a_part_is_found_again(project: Project) -> None:
+    long = f"phim {'rất ' * 60}hay"
+    searches(project, long, long.upper(), long, f"{long} quá")
+    enrich(project, "titles")
+    project.run("llm", "review", FILE, "-o", "review.csv")
+    content = (project.folder / "review.csv").read_text(encoding="utf-8")
+    assert [line.split(",")[0] for line in content.splitlines()[1:]] == [long, f"{long} quá"]
+    project.write("review.csv", content.replace(f"{long},", f"{long},Film"))
+    assert project.run("llm", "review", FILE, "--take", "review.csv").code == 0
+    assert project.run(FILE).code == 0
+    assert sorted(str(row[2]) for row in project.table("labelled")) == ["Film", "Film", "Film", "None"]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252"])
 def test_a_reviewed_file_in_another_encoding_is_refused_with_the_way_to_save_it(
     project: Project, encoding: str
 ) -> None:

@@ -15,11 +15,12 @@ import click
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import tell
-from etlrun.diagnostics import counted, harmless
+from etlrun.diagnostics import SpecError, counted, harmless
 from etlrun.spec.normal_form import PART
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
+    from etlrun.enrich.keys import Keys
     from etlrun.enrich.review import Review, ReviewLine
     from etlrun.spec.outputs import Output
 
@@ -149,7 +150,7 @@ def _cells(line: ReviewLine, outputs: Sequence[Output], has_users: bool) -> list
     answer = line.answer
     points = [line.row_gain, *([line.user_gain] if has_users else [])]
     return [
-        *line.key.shown.split(PART),
+        *line.text.split(PART),
         *(_cell(answer.values.get(output.name)) for output in outputs),
         str(line.key.rows),
         *("" if share is None else f"{share * 100:.2f}" for share in points),
@@ -178,7 +179,7 @@ def _take(checked: Checked, file: Path, prompt: str) -> None:
     """Merge the labels of a reviewed file into the overrides of its prompt. Raises SpecError with every mistake; then nothing is saved."""
     from etlrun.enrich.bills import asking_relations
     from etlrun.enrich.enrichment import open_enrichment
-    from etlrun.enrich.review import corrections
+    from etlrun.enrich.review import changed_keys, corrections, not_stored
     from etlrun.spec.answer_files import overrides_path, read_answers, write_overrides
 
     asks = {relation.ask.prompt: relation.ask for relation in asking_relations(checked) if relation.ask}
@@ -189,9 +190,22 @@ def _take(checked: Checked, file: Path, prompt: str) -> None:
     ask = asks[prompt] if prompt else next(iter(asks.values()))
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         labelled = read_answers(file, str(file), enrichment.prompt.outputs, enrichment.prompt.keys)
+        unknown = not_stored(enrichment, labelled)
+        if unknown and (changed := changed_keys(str(file), unknown, _keys_of(checked, ask.prompt))):
+            raise SpecError(changed)
         new = corrections(enrichment, labelled)
         write_overrides(checked.project.root, ask.prompt, enrichment.prompt.outputs, enrichment.prompt.keys, new)
     where = os.path.relpath(overrides_path(checked.project.root, ask.prompt))
     tell(
         f"{counted(len(new), 'label')} copied to {where}; {counted(len(labelled) - len(new), 'line')} had no new label"
     )
+
+
+def _keys_of(checked: Checked, prompt: str) -> list[Keys]:
+    """The keys that the steps with a prompt have now."""
+    from etlrun.enrich.enrichment import read_keys
+    from etlrun.runtime.asked_keys import look_at_asked
+
+    with reporting(checked.pipeline.name, quiet=True) as reporter:
+        found = look_at_asked(checked, reporter, lambda asked, paths: (asked, read_keys(paths, asked)))
+    return [keys for asked, keys in found.values() if asked.prompt == prompt]

@@ -3,12 +3,16 @@
 The first column holds the keys and may have any name (keys of several columns: the first columns, named as the prompt names them); the
 others are named like the outputs they answer. The columns that
 `etlrun llm review` adds for a person to read are passed over, and so are its lines without an answer.
+
+Files that a spreadsheet saved are read too: with `;` or tabs between cells, with a first line `sep=;`, or as UTF-16.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +25,25 @@ from etlrun.spec.paths import refuse_outside
 
 REVIEW = ("rows", "row_points", "user_points", "status", "source")  # columns that tell a person about a key
 SEPARATORS = ",;\t"  # what spreadsheets put between cells, by the country they are set to
+SEPARATOR_LINE = re.compile(r'\s*"?sep=([^\w"\s]|\t)"?[;,\t]*\s*\Z', re.IGNORECASE)  # the first line, for Excel
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what "Unicode Text" of Excel begins with
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A key with its answer, and its line in the file."""
+    """A key with its answer, and its line in the file; `was_shown` if `etlrun llm review` wrote the line, with its number of rows."""
 
     key: str
     answer: Mapping[str, Value]
     line: int
+    was_shown: bool = False
 
 
 def read_answers(
     path: Path, shown: str, outputs: Sequence[Output], keys: tuple[str, ...] = ("key",)
 ) -> tuple[Answered, ...]:
     """The keys of a CSV file, each with an answer for every output. Raises SpecError with every mistake, each in its line."""
-    text = yaml_reader.read_text(path, shown)
+    text = _utf16_text(path) or yaml_reader.read_text(path, shown)
     reader = _Reader(text, shown, outputs, keys)
     found = tuple(reader.rows())
     if reader.problems:
@@ -84,6 +91,18 @@ def _written(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
+def _utf16_text(path: Path) -> str:
+    """The text of a file in UTF-16 with its mark; `""` for other files."""
+    try:
+        with path.open("rb") as file:
+            mark = file.read(2)
+            if mark not in UTF_16 or path.stat().st_size > yaml_reader.MAX_BYTES:
+                return ""
+            return (mark + file.read()).decode("utf-16")
+    except (OSError, UnicodeDecodeError):
+        return ""  # the reader of other files explains it
+
+
 class _Reader:
     """Reads one CSV file, noting what is wrong."""
 
@@ -94,11 +113,15 @@ class _Reader:
         self.keys = keys
         self.problems: list[Diagnostic] = []
         first = self.lines[0] if self.lines else ""
-        separator = max(SEPARATORS, key=first.count)
+        named = SEPARATOR_LINE.match(first)
+        separator = named[1] if named else max(SEPARATORS, key=first.count)
         self.reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        self.is_named = named is not None
 
     def rows(self) -> Iterator[Answered]:
         try:
+            if self.is_named:
+                next(self.reader, None)
             header = [name.strip() for name in next(self.reader, [])]
             if self.is_header(header):
                 yield from self.answered(header)
@@ -164,7 +187,8 @@ class _Reader:
                     "duplicate-name",
                 )
             seen.setdefault(folded, self.reader.line_num)
-            yield Answered(text, dict(self.values(header, row)), self.reader.line_num)
+            was_shown = "rows" in header and bool(row[header.index("rows")].strip())
+            yield Answered(text, dict(self.values(header, row)), self.reader.line_num, was_shown)
 
     def values(self, header: list[str], row: list[str]) -> Iterator[tuple[str, Value]]:
         for output in self.outputs:
