@@ -237,7 +237,12 @@ def test_checking_a_pipeline_or_its_tests_loads_no_heavy_package() -> None:
 
 
 # What takes longer to import than a small file to read, and serves models, servers and tables in memory only.
-UNUSED = {"pandas", "asyncio", "ssl", "http.client", "urllib.request", "etlrun.enrich.asking"}
+UNUSED = {"pandas", "asyncio", "ssl", "http.client", "urllib.request", "etlrun.enrich.asking"} | {
+    "etlrun.contracts.model",
+    "etlrun.lake.lake_sink",
+    "etlrun.lineage.open_lineage",
+    "etlrun.reading.task_reader",
+}
 
 
 def test_a_plain_run_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:

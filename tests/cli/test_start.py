@@ -35,3 +35,18 @@ def test_a_file_without_mistakes_needs_no_library_that_explains_them(tmp_path: P
     asked = LISTED.partition("print(")[0] + "print('jsonschema' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"
+
+
+def test_a_run_on_a_small_csv_file_does_not_import_pyarrow_compute(tmp_path: Path) -> None:
+    sink = "sinks: {totals: {files: {from: totals, path: totals.parquet}}}\n"
+    (tmp_path / "etlrun.yaml").write_text("profiles: {local: {engine: {duckdb: {}}}}\n")
+    (tmp_path / "sold.yaml").write_text(PIPELINE + sink)
+    (tmp_path / "sales.csv").write_text("shop,units\nHue,2\nHue,3\n")
+    program = (
+        "import sys\n"
+        "from etlrun.cli.command_line import group\n"
+        "group(['run', 'sold.yaml', '-q'], standalone_mode=False)\n"
+        "print('pyarrow.lib' in sys.modules, 'pyarrow.compute' in sys.modules)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "True False"

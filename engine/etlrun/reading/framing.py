@@ -6,7 +6,7 @@ Each record keeps the number of its first line, for messages. Both ways give the
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MANY_LINES = 5  # of one record; a notice names records with more
+FEW_BYTES = 100_000  # are split without `pyarrow.compute`, whose import takes longer
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,11 @@ def frame_lines(stream: ByteStream, skip: int = 0) -> Iterator[Records | LongLin
 
 def lines_of(block: Block) -> Records:
     """The lines of a block, each a record."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     plain = block.plain()
     texts = _split(plain)
     if texts is None:
         return from_raws(Raw(data, line) for line, data in enumerate(plain.split(b"\n"), block.line))
-    ones = repeated(1, pa.int64(), len(texts))
-    return Records(texts, pc.cumulative_sum(ones, start=repeated(block.line - 1, pa.int64(), 1)[0]), plain=plain)
+    return Records(texts, _counting_from(block.line, len(texts)), plain=plain)
 
 
 def from_raws(raws: Iterable[Raw]) -> Records:
@@ -123,8 +120,10 @@ def as_one_text(data: bytes | memoryview) -> pyarrow.Array:
     return pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
 
 
-def any_matches(texts: pyarrow.Array, patterns: Iterable[str]) -> bool:
+def any_matches(texts: pyarrow.Array, patterns: Sequence[str]) -> bool:
     """Whether one of the patterns matches in the first text."""
+    if not patterns:
+        return False
     import pyarrow.compute as pc
 
     return any(pc.match_substring_regex(texts, pattern)[0].as_py() for pattern in patterns)
@@ -133,11 +132,26 @@ def any_matches(texts: pyarrow.Array, patterns: Iterable[str]) -> bool:
 def _split(data: bytes) -> pyarrow.Array | None:
     """The lines as an Arrow array, made with one copy; None if some are not UTF-8."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     whole = as_one_text(data)
     try:
         whole.validate(full=True)
     except pa.ArrowInvalid:
         return None
+    if len(data) < FEW_BYTES:
+        return arrow_values.texts(data.split(b"\n"))
+    import pyarrow.compute as pc
+
     return pc.split_pattern(whole, "\n").flatten()
+
+
+def _counting_from(first: int, size: int) -> pyarrow.Array:
+    """`size` numbers from `first` on, each greater by one."""
+    import pyarrow as pa
+
+    if size < FEW_BYTES:
+        return whole_numbers(range(first, first + size))
+    import pyarrow.compute as pc
+
+    ones = repeated(1, pa.int64(), size)
+    return pc.cumulative_sum(ones, start=repeated(first - 1, pa.int64(), 1)[0])

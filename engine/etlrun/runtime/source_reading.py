@@ -20,7 +20,6 @@ from etlrun.reading.explaining import first_bytes
 from etlrun.reading.fetching import COPIES, Fetching, with_parts
 from etlrun.reading.inventory import trouble_in
 from etlrun.reading.source import TextSource
-from etlrun.reading.task_reader import TaskReader, TroublesInTasks
 from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
 from etlrun.runtime.blame import blame_source, located
 from etlrun.runtime.inputs import Inputs
@@ -101,6 +100,8 @@ class SourceReader:
     def _read_in_tasks(
         self, name: str, use: Use, session: EngineSession, source: TextSource, settings: TaskSettings
     ) -> tuple[ReadResult, Inventory]:
+        from etlrun.reading.task_reader import TaskReader, TroublesInTasks  # most runs read on this machine
+
         parts = self._parts(name, use)
         request = self._request(name, use, self.inputs.inventories[name], parts)
         reader = TaskReader(request, source, self.checked.columns[name], settings.memory)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.failures import RunFailure
@@ -13,6 +14,9 @@ from etlrun.language.duckdb_words import name, parquet_below
 from etlrun.runtime.digests import digest_of
 from etlrun.spec.scope import HIDDEN
 from etlrun.stopping import cancelling
+
+if TYPE_CHECKING:
+    import duckdb
 
 FILE = f"{HIDDEN}file"
 NO_ROWS = 0, 0
@@ -96,7 +100,7 @@ def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
     values = ", ".join(f"CAST({name(item.name)} AS VARCHAR)" for item in columns)
     total = f"sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT))"
     files = parquet_below(str(folder), 0, FILE)
-    with duckdb.connect() as connection, cancelling(connection.interrupt):
+    with _database().cursor() as connection, cancelling(connection.interrupt):
         try:
             found = connection.execute(f"SELECT {FILE}, count(*), {total} FROM {files} GROUP BY {FILE}").fetchall()
         except (duckdb.InvalidInputException, duckdb.IOException) as error:
@@ -104,3 +108,11 @@ def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
             message = f"{which} in {folder} is not a complete Parquet file"
             raise RunFailure("engine", "stage-damaged", message, "run again") from error
     return {Path(path).name: (rows, int(digests)) for path, rows, digests in found}
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One database in memory that counts the rows of all relations: each start of one costs more than such a statement."""
+    import duckdb
+
+    return duckdb.connect()

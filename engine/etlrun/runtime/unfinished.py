@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
-from etlrun.lake.lake_sink import LakeSink
 from etlrun.runtime.basis import Ledgers
 from etlrun.runtime.record import Record, Status
-from etlrun.runtime.resume import resume
 from etlrun.runtime.run import RunOptions, run_pipeline, spec_hash
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.storage.stores import open_stores
 from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter
+
+if TYPE_CHECKING:
+    from etlrun.lake.lake_sink import LakeSink
 
 BROKEN_OFF: tuple[Status, ...] = ("failed", "interrupted", "killed")
 EDIT = "; until then no run of the pipeline appends other rows; after a change of the pipeline, even of a comment, a run appends all rows again"
@@ -25,6 +27,8 @@ def run_or_end(checked: Checked, reporter: Reporter, options: RunOptions) -> Rec
     found = find_half_appended(checked) if options.publishes else None
     if found is None:
         return run_pipeline(checked, reporter, options)
+    from etlrun.runtime.resume import resume
+
     run = found.folder.id
     reporter.warn(
         f"run {run} ended after it had appended a part of its rows: this run only publishes the rest of them; the next run reads new data"
@@ -59,6 +63,8 @@ def find_half_appended(checked: Checked) -> StoredRun | None:
 
 def _has_appended(checked: Checked, stored: StoredRun) -> bool:
     """Whether rows of a run are in a table: by its record, or by the table's ledger or log if the run was killed before it wrote the record."""
+    from etlrun.lake.lake_sink import LakeSink
+
     appending = {sink: use.value for sink, use in checked.pipeline.sinks.items() if use.value.appends()}
     record = stored.record
     if any(sink in record.sinks and "appended_by" not in record.sinks[sink] for sink in appending):

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
-from etlrun.lineage.open_lineage import Addresses, Happened, run_event
 from etlrun.runtime.metrics import VARIABLE, write_metrics
 from etlrun.runtime.record import Record
 from etlrun.secrets import Secret
@@ -22,11 +22,14 @@ from etlrun.tracing import TraceSpan, span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter
 
+if TYPE_CHECKING:
+    from etlrun.lineage.open_lineage import Addresses
+
 
 def report_start(checked: Checked, record: Record, reporter: Reporter) -> None:
     """Report the start of a run."""
     if os.environ.get("OPENLINEAGE_URL"):
-        _send("START", checked, Happened(record.run_id, now()), reporter)
+        _send("START", checked, record, reporter)
 
 
 def report_end(checked: Checked, record: Record, reporter: Reporter) -> None:
@@ -39,9 +42,7 @@ def report_end(checked: Checked, record: Record, reporter: Reporter) -> None:
         )
     if os.environ.get("OPENLINEAGE_URL"):
         kind = {"done": "COMPLETE", "interrupted": "ABORT"}.get(record.status, "FAIL")
-        rows = {sink: facts["rows"] for sink, facts in record.sinks.items() if "rows" in facts}
-        message = str((record.error or {}).get("message", "")).partition("\n")[0]  # the rest may contain values
-        _send(kind, checked, Happened(record.run_id, now(), rows, message), reporter)
+        _send(kind, checked, record, reporter)
 
 
 @contextmanager
@@ -68,6 +69,8 @@ def now() -> str:
 
 def addresses(checked: Checked) -> Addresses:
     """The names of the databases of the profile for OpenLineage; one whose address is not known has the name of its connection."""
+    from etlrun.lineage.open_lineage import Addresses
+
     root, found = checked.project.root, {}
     for name, use in checked.profile.connections.items():
         try:
@@ -77,9 +80,13 @@ def addresses(checked: Checked) -> Addresses:
     return Addresses(os.environ.get("OPENLINEAGE_NAMESPACE") or "etlrun", root, found)
 
 
-def _send(kind: str, checked: Checked, happened: Happened, reporter: Reporter) -> None:
+def _send(kind: str, checked: Checked, record: Record, reporter: Reporter) -> None:
+    from etlrun.lineage.open_lineage import Happened, run_event
     from etlrun.runtime.event_service import EventNotTakenError, EventService
 
+    rows = {sink: facts["rows"] for sink, facts in record.sinks.items() if "rows" in facts}
+    message = str((record.error or {}).get("message", "")).partition("\n")[0]  # the rest may contain values
+    happened = Happened(record.run_id, now(), rows, message)
     service = EventService(os.environ["OPENLINEAGE_URL"], Secret(os.environ.get("OPENLINEAGE_API_KEY", "")))
     try:
         service.send(run_event(kind, checked, addresses(checked), happened))

@@ -83,7 +83,7 @@ def describe_table(session: DuckdbServerSession, table: str) -> Definition[Duckd
 def _collations(session: DuckdbServerSession, here: str) -> dict[str, str]:
     """The collations of a table's columns. With a collation, different texts may be equal."""
     found = {}
-    for (statement,) in session.rows(f"SELECT sql FROM duckdb_tables() WHERE {here}"):
+    for (statement,) in session.rows(f"SELECT sql FROM duckdb_tables() WHERE {here} AND sql ILIKE '%collate%'"):
         for column in parse_one(statement, dialect="duckdb").find_all(exp.ColumnDef):
             collation = column.find(exp.CollateColumnConstraint)
             detail = collation.this.sql(dialect="duckdb").strip('"').lower() if collation is not None else ""
