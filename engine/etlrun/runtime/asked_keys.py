@@ -28,8 +28,8 @@ def gather_keys(checked: Checked, reporter: Reporter) -> dict[str, Keys]:
 def look_at_asked(checked: Checked, reporter: Reporter, read: Callable[[Ask, Sequence[str]], Seen]) -> dict[str, Seen]:
     """Apply `read` to the rows of every enrich step (Parquet files); results are by the name of its relation of answers.
 
-    The rows are computed by duckdb; no service is called. Where one step's keys depend on the answers of another, those that are known
-    count. Raises RunFailure.
+    DuckDB computes the rows; no service is called. If the keys of a step depend on the answers of another step, only known answers are
+    used. Raises RunFailure.
     """
     asking = asking_relations(checked)
     found: dict[str, Seen] = {}

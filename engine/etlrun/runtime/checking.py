@@ -59,8 +59,8 @@ def check_staged(
 ) -> None:
     """Run every check on the staged rows; `session` has every relation.
 
-    The rows for which one does not hold are kept in `folder`. Raises RunFailure if a check cannot be computed, or does
-    not hold.
+    The rows that fail a check are saved in `folder`. Raises RunFailure if a check cannot be computed, or if it fails and its
+    severity is `error`.
     """
     if not plan.checked.pipeline.checks or not staged:
         return

@@ -71,7 +71,7 @@ class FunctionProcess:
         self._judge(apply.function, self._read(apply.function, line))
 
     def apply_to_rows(self, apply: Apply, rows: pyarrow.Table, columns: Columns) -> pyarrow.Table:
-        """The rows that the function makes of these. Raises RunFailure as `apply` does."""
+        """The rows that the function returns for these rows. Raises RunFailure like `apply`."""
         import pyarrow.parquet as pq
 
         with tempfile.TemporaryDirectory(prefix="etlrun-function-") as folder:
@@ -115,7 +115,7 @@ class FunctionProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _read(self, function: str, line: bytes) -> dict[str, Any]:
-        """The reply to the last request. Raises RunFailure for anything else, which a function wrote to the pipe."""
+        """The reply to the last request. Raises RunFailure if the function has written something else to the pipe."""
         with suppress(ValueError):  # no JSON, and no UTF-8
             reply = json.loads(line)
             if isinstance(reply, dict) and reply.get("number") == self._number:
@@ -156,7 +156,7 @@ class FunctionProcess:
         )
 
     def _place_of_crash(self) -> str:
-        """The last line of the project that a crash went through, which Python writes down."""
+        """The last line of the project before a crash, from the file that Python writes."""
         detail = Path(self._crash).read_text(encoding="utf-8", errors="replace")
         frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', detail)
         own = [(Path(file), line, name) for file, line, name in frames if Path(file).is_relative_to(self.root)]
@@ -179,7 +179,7 @@ def _failure(function: str, message: str, fix: str = "fix the function") -> RunF
 
 
 def _shared_environment(project: Project) -> dict[str, str]:
-    """The environment without what may be a secret: by its name, by its use in the project file, or as one that the run knows."""
+    """The environment without variables that may be secrets: by their name, because the project file refers to them, or because the run knows the value."""
     text = project.document.text if project.document else ""
     used = {found.group(1) for found in ENVIRONMENT.finditer(text)}
     return {

@@ -60,7 +60,7 @@ class InMemoryRun:
         self._make(wanted)
 
     def _outside(self, plan: Plan, name: str) -> set[str]:
-        """Compute the parts of a relation that are not SQL; returns the relations that the session then knows by name."""
+        """Compute the parts of a relation that are not SQL; returns the relations that this registers in the session."""
         self.plan = plan
         self._make((name,))
         return self.ready

@@ -1,7 +1,7 @@
 """The inputs of a run, saved next to its record: every file with its size, time and rows, and every table with its rows.
 
-The list is there before anything is read, has rows once they are read, and digests (where the project wants them) before anything is
-published. A thread of its own takes the digests, while the run goes on.
+The list is written before anything is read. The numbers of rows are added after the reading, and digests (with `hash_inputs`) before
+anything is published. A separate thread computes the digests during the run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOLLOWS_FROM_A_CHANGE = ("engine", "damaged-file", "bad-value", "unreadable-file
 
 
 class Inputs:
-    """The inputs of a run. A context manager: at its end, the known inputs are in the list in the run's folder, however the run ended."""
+    """The inputs of a run, as a context manager: at its end, it writes the list of known inputs into the run's folder, even if the run failed."""
 
     def __init__(
         self, checked: Checked, inventories: dict[str, Inventory], folder: RunFolder, reporter: Reporter
@@ -59,14 +59,14 @@ class Inputs:
         return self
 
     def count(self, intakes: Mapping[str, ReadResult]) -> None:
-        """Take over what reading counted."""
+        """Add the numbers of rows that the reader counted."""
         self.intakes = intakes
         for source, read_result in intakes.items():
             self.rows.update(_rows_of_files(read_result, self.inventories[source].files))
         self.write()
 
     def keep_digests(self, fetched: Inventory) -> None:
-        """Take over the digests of objects of a store, which are taken while they are fetched."""
+        """Add the digests of objects of a store, which are computed during the download."""
         if self.takes_digests:
             self.digests.found.update({file.path: file.sha256 for file in fetched.files if file.sha256})
 
@@ -89,7 +89,7 @@ class Inputs:
                     raise changed(file.path)
 
     def _list_again(self, source: str) -> None:
-        """Note which objects of a store are not as they were found. Raises RunFailure if the store does not say."""
+        """Find the objects of a store that have changed since they were listed. Raises RunFailure if the store does not answer."""
         wanted = self.checked.pipeline.sources[source].value.wanted(self.checked.places)
         now = take_inventory(wanted, open_stores(self.checked.project, self.checked.profile, filled))
         for trouble in now.troubles:
@@ -191,7 +191,7 @@ class Digests:
 
 
 def _rows_of_files(read_result: ReadResult, files: Sequence[InputFile]) -> dict[str, int]:
-    """The rows of each file: as its reader counted, or from the only file, or from the days where each has one file."""
+    """The number of rows of each file: counted by its reader, or the number of the source if it has one file, or of the day if each day has one file."""
     if read_result.rows_of:
         return dict(read_result.rows_of)
     if len(files) == 1 and read_result.rows is not None:

@@ -1,6 +1,6 @@
 """`etlrun explain`: trace a row back to the sources, with the number of its rows after each step.
 
-Rows are counted over the whole statement of each step, never over a part of its input: what a window or a limit sees is what it sees in a run.
+Each step is computed over its whole input, as in a run, and its rows are counted afterwards: a window or a limit sees the same rows as in a run.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Trail:
                     yield self._relation(session, item)
 
     def _is_made_of(self, item: Followed, given: tuple[str, ...]) -> bool:
-        """Whether SQL alone makes it of the relations in `given`."""
+        """Whether a relation is computed by SQL alone from the relations in `given`."""
         needed = self.plan.needed([item.relation.name], given)
         return all(one.name in given or not one.is_made_outside for one in needed)
 

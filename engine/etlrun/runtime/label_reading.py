@@ -1,4 +1,4 @@
-"""The labels that pivots take from a column: each run reads them by a statement of their own, before it computes the pivot."""
+"""The labels that pivots take from a column: each run reads them with a separate statement before it computes the pivot."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def find_labels(
 ) -> Plan:
     """The plan with labels for every pivot below the relations `names`; relations in `given` are already computed.
 
-    Labels that are not yet `found`, by the place of the step, are read and added to it. `make` computes what SQL alone does not give
-    of a relation, and gives the relations that the session then knows by name.
+    `found` contains the known labels, by the place of the step; other labels are read and added to it. `make` computes the parts of a
+    relation that are not SQL, and returns the relations that this registers in the session.
     Raises RunFailure if labels cannot be read or do not fit.
     """
     needed = {relation.name.partition(".")[0] for relation in base.needed(names, given)} - set(given)

@@ -12,7 +12,7 @@ from etlrun.working import Reporter
 
 
 def with_labels_of_now(checked: Checked, relations: Collection[str], reporter: Reporter) -> Checked:
-    """The pipeline with the labels that its pivots find now, which takes a run of `relations` that publishes nothing.
+    """The pipeline with the labels that its pivots find now, from a run of `relations` that publishes nothing.
 
     It is unchanged if no pivot takes its labels from a column. Raises RunFailure.
     """

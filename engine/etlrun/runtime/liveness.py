@@ -12,13 +12,13 @@ from pathlib import Path
 
 from etlrun.runtime.record import Record
 
-EVERY_SECONDS = 30.0  # seconds between two signs of life
-SILENT_SECONDS = 600.0  # without one, after which a run of another machine counts as killed
+EVERY_SECONDS = 30.0  # seconds between two heartbeats
+SILENT_SECONDS = 600.0  # seconds without a heartbeat, after which a run of another machine counts as killed
 
 
 @contextmanager
 def showing_life(record: Path, every: float = EVERY_SECONDS) -> Iterator[None]:
-    """In this block, the time of a record's file is updated regularly, for machines that share its disk."""
+    """In this block, the modification time of a record's file is updated regularly: the heartbeat for machines that share its disk."""
     ended = threading.Event()
 
     def renew() -> None:

@@ -14,7 +14,7 @@ Sample = tuple[str, str, dict[str, str], float]  # the metric, what it is, its l
 
 
 def write_metrics(record: Record, finished: float) -> None:
-    """Write `etlrun_PIPELINE.prom` into the folder that `ETLRUN_METRICS_DIR` names, where it names one. Raises OSError."""
+    """Write `etlrun_PIPELINE.prom` into the folder in `ETLRUN_METRICS_DIR`, if it is set. Raises OSError."""
     folder = os.environ.get(VARIABLE, "")
     if folder:
         target = Path(folder) / f"etlrun_{re.sub(r'[^A-Za-z0-9_-]', '_', record.pipeline)}.prom"

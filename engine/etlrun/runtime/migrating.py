@@ -35,7 +35,7 @@ class Migration:
 
 
 def find_migrations(pipelines: Sequence[Checked]) -> Iterator[Migration]:
-    """The changes that the tables of pipelines need. Raises RunFailure if one cannot be asked."""
+    """The changes that the tables of pipelines need. Raises RunFailure if a table cannot be inspected."""
     for checked in pipelines:
         for sink, use in checked.pipeline.sinks.items():
             load = planned_load(checked, sink, use)

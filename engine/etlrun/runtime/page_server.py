@@ -1,6 +1,7 @@
 """The server of `etlrun dashboard watch`: it shows built pages in a frame, and reloads a page after each build.
 
-A built page may load nothing (its policy has no `connect-src`), and is served as it is; what asks the server is the page around it.
+A built page may not open connections (its policy forbids it), and is served unchanged. The page around it, which shows it in a frame, asks
+the server for new versions.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 @dataclass
 class WatchedPages:
-    """The pages that are served: the version of each by its name, which grows with every build, and what is wrong with each.
+    """The pages that are served: by name, the version of each, which increases with every build, and its mistakes.
 
-    A mistake in a file of the project, because of which nothing can be built, has no name.
+    Mistakes because of which nothing can be built, such as in the project file, have an empty name.
     """
 
     folder: Path

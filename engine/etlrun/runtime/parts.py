@@ -1,7 +1,7 @@
 """The cache of parts: rows read from text files, saved in `parts` below the folder of runs, so that a run reads only new files.
 
-A part has the name of all that it depends on: the file's path, size and times, what the source says of its records, and the program that
-reads. It is never changed. If a part is not complete, to the byte, its file is read again.
+The name of a part is a hash of everything that it depends on: the file's path, size and times, the settings of the source that affect
+its records, and the versions of the reader. A part is never changed. If a byte of a part is wrong or missing, its file is read again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ OF_NO_RECORD = {item.name for item in fields(FileSource)} - {"columns"} | {"max_
 
 @dataclass
 class SourceParts:
-    """The parts of one source. `trouble` is why one could not be kept."""
+    """The parts of one source. `trouble` is the reason why a part could not be saved."""
 
     folder: Path
     identity: str  # of all that a part depends on besides its file
@@ -58,7 +58,7 @@ class SourceParts:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, file: InputFile, folder: Path) -> FilePart | None:
-        """The part of a file, in the new folder `folder`: there it stays, whatever becomes of the cache."""
+        """The part of a file, linked into the new folder `folder`, where it stays even if it is removed from the cache."""
         stored = self.folder / self._name(file)
         if not (stored / ACCOUNT).exists():
             return None
@@ -101,7 +101,7 @@ def parts_of(
 ) -> SourceParts | None:
     """The parts of the source `name`; None if its parts are not kept.
 
-    Raises RunFailure if others may write to the folder of parts, and OSError where it cannot be used.
+    Raises RunFailure if other users may write to the folder of parts, and OSError if it cannot be used.
     """
     if settings is None or not isinstance(source, TextSource):
         return None
@@ -114,7 +114,7 @@ def parts_of(
 
 
 def sweep_parts(project: Project) -> None:
-    """Remove what is older than `keep` of the profiles, then what was not used for longest, until the rest has `room`."""
+    """Remove parts that no run has used for `keep`, and then the least recently used parts until the others fit into `room`."""
     kept = [profile.parts for profile in project.profiles.values() if profile.parts is not None]
     folder = _folder(project)
     if folder.is_symlink() or not folder.is_dir():
@@ -162,7 +162,7 @@ def _plain(value: Any) -> Any:
 
 
 def _new(folder: Path) -> Path:
-    """A name for a part that is being written, or on its way out."""
+    """A temporary name for a part that is being written or removed."""
     return folder / f"{NEW}{secrets.token_hex(8)}"
 
 
@@ -185,7 +185,7 @@ def _write(new: Path, part: FilePart, part_name: str) -> None:
 
 
 def _put(new: Path, stored: Path) -> None:
-    """Give a part its name, at once; what has it, and was no part or came first, goes."""
+    """Move a finished part to its name atomically, in place of anything that has the name."""
     try:
         new.rename(stored)
     except OSError:
@@ -198,7 +198,7 @@ def _put(new: Path, stored: Path) -> None:
 
 
 def _taken(stored: Path, folder: Path) -> FilePart:
-    """A part, linked into a folder and looked at there. Raises OSError, ValueError, KeyError or TypeError where it is not whole."""
+    """Link a part into a folder and verify it there. Raises OSError, ValueError, KeyError or TypeError if it is damaged."""
     digest, _, text = (stored / ACCOUNT).read_text(encoding="utf-8").partition(" ")
     if hashlib.sha256(text.encode()).hexdigest() != digest:
         raise ValueError
@@ -218,7 +218,7 @@ def _taken(stored: Path, folder: Path) -> FilePart:
 
 
 def _link(path: Path, target: Path) -> None:
-    """The same file in another folder, or a copy where the disk has no links, for its owner only."""
+    """Link a file into another folder, or copy it if the disk has no links; only the owner may read it."""
     try:
         os.link(path, target, follow_symlinks=False)
     except FileNotFoundError:
@@ -231,7 +231,7 @@ def _link(path: Path, target: Path) -> None:
 
 
 def _stored(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    """The parts below a folder, those that are being written too: when each was used last, its bytes, its place."""
+    """The parts below a folder, including unfinished ones: the time of the last use, the size and the path of each."""
     for part in folder.iterdir():
         if not NAME.fullmatch(part.name) or part.is_symlink() or not part.is_dir():
             continue

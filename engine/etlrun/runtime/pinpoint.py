@@ -48,7 +48,7 @@ class _Group:
 def find_expression(tree: exp.Query, condition: str, fails: Callable[[exp.Query], bool]) -> exp.Expr | None:
     """The smallest expression that a user wrote and that fails with `condition`; None if no part fails alone, or there are too many.
 
-    `fails` runs a query over the same relations and says whether it fails. It is called a few times, each as slow as the step at most.
+    `fails` runs a query over the same relations and returns whether it fails. It is called a few times; each call takes at most as long as the step.
     """
     suspects = _SUSPECTS.get(condition, ())
     groups = list(_groups(tree, suspects))
@@ -64,7 +64,7 @@ def find_expression(tree: exp.Query, condition: str, fails: Callable[[exp.Query]
 
 
 def _only_suspect(part: exp.Expr, suspects: tuple[type[exp.Expr], ...]) -> exp.Expr:
-    """What fails where `part` does: itself, or of a guard the one thing behind its conditions that can fail so."""
+    """The part that causes the failure of `part`: itself, or the only expression behind the conditions of a guard that can fail in this way."""
     if not _is_guard(part):
         return part
     inner = [
@@ -118,6 +118,6 @@ def _parts(node: exp.Expr, suspects: tuple[type[exp.Expr], ...]) -> Iterator[exp
 
 
 def _is_guard(node: exp.Expr) -> bool:
-    """Whether a user wrote the node, and it computes some of its parts only where others allow it."""
+    """Whether a user wrote the node, and it computes some of its parts only under a condition, as CASE does."""
     guards = isinstance(node, _GUARDS) or (isinstance(node, exp.Anonymous) and node.name.lower() in _GUARDING)
     return guards and written_at(node) is not None

@@ -17,7 +17,7 @@ from etlrun.warehouse.opening import filled
 def build_project(dashboard: CheckedDashboard, folder: Path, *, force: bool) -> Built:
     """Build the project into a new folder in `folder`. Raises RunFailure.
 
-    With `force` the folder is replaced even where somebody has edited it.
+    With `force` the folder is replaced even if somebody has edited it.
     """
     source, notice = _source(dashboard)
     target = folder / f"{dashboard.name}-powerbi"

@@ -127,7 +127,7 @@ class ProjectRun:
         self.outcomes = {name: PipelineOutcome(name, "waiting", "") for name in chosen}
 
     def run(self) -> tuple[PipelineOutcome, ...]:
-        """Run them all; a pipeline follows those it reads."""
+        """Run all of them, each after the pipelines whose tables it reads."""
         running: dict[Future[PipelineOutcome], str] = {}
         self._keep()
         while True:
@@ -142,7 +142,7 @@ class ProjectRun:
         return tuple(self.outcomes.values())
 
     def _ready(self, running: set[str]) -> list[str]:
-        """The pipelines that may start; one that reads of a failed one is settled as skipped here."""
+        """The pipelines that may start; pipelines that depend on a failed one are marked as skipped."""
         ready = []
         for name, outcome in list(self.outcomes.items()):
             if outcome.status != "waiting" or name in running:
@@ -177,7 +177,7 @@ class ProjectRun:
         self.notice(outcome)
 
     def _keep(self) -> None:
-        """Write what is known into the file that `etlrun retry` reads."""
+        """Write the outcomes so far into the file that `etlrun retry` reads."""
         if self.runs is None:
             return
         runs = private_folder(self.runs.resolve())
@@ -186,7 +186,7 @@ class ProjectRun:
 
 
 def foresee(graph: ProjectGraph, chosen: Sequence[str]) -> dict[str, str]:
-    """Why each of these pipelines would run in a run of them; nothing for one that would not. Raises RunFailure."""
+    """Why each of these pipelines would run; empty for a pipeline that would be skipped. Raises RunFailure."""
     reasons = Reasons(graph, is_full=False)
     found: dict[str, str] = {}
     for name in chosen:

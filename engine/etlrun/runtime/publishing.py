@@ -35,7 +35,7 @@ def look_ahead(checked: Checked, record: Record) -> None:
 
 
 def _refuse_shared_tables(checked: Checked) -> None:
-    """Raises RunFailure if two connections lead to one table: the second sink could replace what the first publishes."""
+    """Raises RunFailure if two sinks publish to the same table through different connections: the second could replace the rows of the first."""
     sinks = {sink: use for sink, use in checked.pipeline.sinks.items() if use.value.table_name(sink)}
     connections = {sink: use.value.place(sink)[0] for sink, use in sinks.items()}
     if len(set(filter(None, connections.values()))) < 2:
@@ -85,10 +85,10 @@ def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
 def publish_all(
     checked: Checked, staged: Mapping[str, Staged], record: Record, reporter: Reporter, wait: float = 0.0
 ) -> None:
-    """Publish every sink that the record does not tell of yet; a table that is busy is waited for at most `wait` seconds.
+    """Publish every sink that is not yet in the record; wait at most `wait` seconds for a table that is locked.
 
-    All of them are judged first. Then come the files, which may be written again, and then the tables, those of a connection in one
-    transaction. Raises RunFailure; what was published before stays whole.
+    All sinks are verified first. Files are published before tables, because they can be written again; the tables of a connection are
+    published in one transaction. Raises RunFailure; sinks that were published before it stay published.
     """
     left = {sink: use for sink, use in checked.pipeline.sinks.items() if sink not in record.sinks}
     try:
@@ -128,7 +128,7 @@ def _groups(sinks: Mapping[str, Use]) -> list[dict[str, Use]]:
 
 
 def _tell_what_is_left(failure: RunFailure, record: Record) -> None:
-    """Add to a failure what was published before it, and how the rest gets there where the staged rows are right."""
+    """Add to a failure the sinks that were published before it and, if the staged rows are still valid, the command that publishes the rest."""
     if record.sinks:
         failure.add(message=f"; published before: {', '.join(record.sinks)}")
     if CODES[failure.code].can_resume:

@@ -1,7 +1,7 @@
 """`etlrun query`: a read-only SELECT over published tables, with the same result on every connection.
 
-The text is read by the grammar of `sql` steps, which holds nothing that writes. The columns that it names are copied from the tables, and the
-statement runs over the copies, in a DuckDB that opens nothing else.
+The text is parsed like the query of a `sql` step, which cannot write. The columns that it uses are copied from the tables, and the statement
+runs on the copies, in a DuckDB that cannot open anything else.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _mistake(text: str, code: str, message: str, fix: str, start: int, end: int)
 
 
 def _take_limit(query: exp.Query) -> int | None:
-    """Take the LIMIT off the query: which of rows that tie are shown makes no difference to anything."""
+    """Remove the LIMIT from the query, because the rows are only shown: a limit without a total order is allowed here."""
     limit = query.args.get("limit")
     if limit is None or not limit.expression.is_int:
         return None

@@ -71,7 +71,7 @@ def shown_columns(columns: Columns) -> Columns:
 
 
 def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
-    """Read which files an engine wrote into `folder`; `columns` may include hidden ones. Raises RunFailure if they cannot be read."""
+    """List the files that an engine wrote into `folder`, with their rows; `columns` may include hidden ones. Raises RunFailure if they cannot be read."""
     shown = shown_columns(columns)
     paths = sorted(folder.glob("*.parquet"))
     counted = _counted(folder, shown) if paths else {}

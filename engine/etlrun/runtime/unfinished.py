@@ -23,7 +23,7 @@ EDIT = "; until then no run of the pipeline appends other rows; after a change o
 
 
 def run_or_end(checked: Checked, reporter: Reporter, options: RunOptions) -> Record:
-    """Run a pipeline; or only publish the rest of its last run, if that had appended a part. Returns the record. Raises RunFailure."""
+    """Run a pipeline; but if its last run had appended only a part of its rows, only publish the rest. Returns the record. Raises RunFailure."""
     found = find_half_appended(checked) if options.publishes else None
     if found is None:
         return run_pipeline(checked, reporter, options)

@@ -23,7 +23,7 @@ def read_age(text: str) -> timedelta | None:
 
 
 def shown_age(age: timedelta) -> str:
-    """`3 days`, `more than 3 hours`: in the greatest unit of which there are two or more; a day is `1 day`. The sign is left out."""
+    """An age as text, such as `3 days` or `more than 3 hours`, in the largest unit with at least two; 24 hours are `1 day`. The sign is ignored."""
     size = abs(age)
     units = (unit for unit in ("day", "hour") if size >= 2 * UNITS[unit])
     unit = "day" if size == UNITS["day"] else next(units, "minute")

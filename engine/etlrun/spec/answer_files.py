@@ -2,9 +2,9 @@
 
 The first column holds the keys and may have any name (keys of several columns: the first columns, named as the prompt names them); the
 others are named like the outputs they answer. The columns that
-`etlrun llm review` adds for a person to read are passed over, and so are its lines without an answer.
+`etlrun llm review` adds for a person to read are ignored, and so are its lines without an answer.
 
-Files that a spreadsheet saved are read too: with `;` or tabs between cells, with a first line `sep=;`, or as UTF-16.
+Files that a spreadsheet has saved can be read, too: with `;` or tabs between cells, with a first line `sep=;`, or in UTF-16.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def read_answers(
 
 
 def overrides_path(root: Path, prompt: str) -> Path:
-    """Where the answers of people for a prompt stand."""
+    """The path of the answers that people wrote for a prompt."""
     return root / "overrides" / f"{prompt}.csv"
 
 
 def read_overrides(
     root: Path, prompt: str, shown: str, outputs: Sequence[Output], keys: tuple[str, ...] = ("key",)
 ) -> dict[str, Mapping[str, Value]]:
-    """The answers that people gave, by normal form of the key; empty where nobody wrote any."""
+    """The answers that people wrote, by normal form of the key; empty if there are none."""
     path = overrides_path(root, prompt)
     if not path.is_file():
         return {}
@@ -104,7 +104,7 @@ def _utf16_text(path: Path) -> str:
 
 
 class _Reader:
-    """Reads one CSV file, noting what is wrong."""
+    """Reads one CSV file and collects its mistakes."""
 
     def __init__(self, text: str, file: str, outputs: Sequence[Output], keys: tuple[str, ...]) -> None:
         self.lines = text.splitlines()

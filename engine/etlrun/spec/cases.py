@@ -109,17 +109,17 @@ def is_case_file(path: Path) -> bool:
 
 
 def is_pipeline_file(path: Path) -> bool:
-    """Whether a YAML file among pipelines is one: no file of tests, and no project."""
+    """Whether a YAML file in a folder of pipelines is a pipeline, not a file of tests or a project file."""
     return not is_case_file(path) and path.name not in FILES and not path.is_dir()
 
 
 def pipelines_below(folder: Path) -> Iterator[Path]:
-    """The pipelines of a folder, those further down included, in the order of their paths."""
+    """The pipeline files in a folder and its subfolders, sorted by path."""
     yield from (path for path in _yaml_below(folder) if is_pipeline_file(path))
 
 
 def case_files_below(folder: Path) -> Iterator[Path]:
-    """The files of tests in a folder, those further down included, in the order of their paths."""
+    """The files of tests in a folder and its subfolders, sorted by path."""
     yield from (path for path in _yaml_below(folder) if is_case_file(path) and not path.is_dir())
 
 

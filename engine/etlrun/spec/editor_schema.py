@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"^```(?:yaml|markdown)[^\n]*\n(?:---\n)?(.*?)^(?:---|```)$"
 
 @dataclass(frozen=True)
 class Documented:
-    """Where the reference describes a file or a kind, and the values of YAML that stand there as examples."""
+    """The page of the reference that describes a file or a kind, and the YAML values of its examples."""
 
     page: str
     examples: tuple[Any, ...]
@@ -32,7 +32,7 @@ class Documented:
 
 
 def editor_text(schema: Schema, page: str, module: str) -> str:
-    """A schema as a file for editors; `module` describes what it is of, and `page` of the reference does too."""
+    """A schema as a file for editors; its descriptions come from the docstring of `module` and link to `page` of the reference."""
     described = _described(schema, Documented(page, _examples_in(sys.modules[module].__doc__ or "")))
     return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
@@ -91,7 +91,7 @@ def _help(sentence: str, reference: Documented, examples: Any) -> Schema:
 
 
 def _samples(schema: Schema) -> Iterator[Any]:
-    """A value that shows the form of a key: one that is not what stands there anyway, or else that."""
+    """Example values for a key: first those that are not its default."""
     choices = [schema, *schema.get("anyOf", ())]
     usual = [schema["default"]] if "default" in schema else []
     for choice in choices:
@@ -139,7 +139,7 @@ _FORMS: dict[str, Schema] = {
         "anyOf": [{"enum": _USUAL_TYPES}, {"type": "string", "pattern": rf"^\s*({_TYPE}){_NOT_NULL}\s*$|\$"}],
     }
 }
-"""What the checker takes for text and then reads itself: an editor completes the usual words, and shows a misspelled one at once."""
+"""Types and ages are texts for the checker, which parses them itself. Here an editor gets their usual forms, to complete them and mark misspelled ones."""
 
 
 def _judge(schema: Schema) -> Callable[[Any], bool]:

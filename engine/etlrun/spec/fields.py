@@ -41,7 +41,7 @@ class Scalar(str):
 
 
 class Rows(tuple[Mapping[str, Any], ...]):
-    """Rows of a test, each `column: value`; what a value may be is the column's business."""
+    """Rows of a test, each `column: value`; the types of the columns decide which values are valid."""
 
 
 class AnswerRow(dict[str, Any]):
@@ -56,7 +56,7 @@ def key(
     factory: Any = dataclasses.MISSING,
     example: Any = None,
 ) -> Any:
-    """A dataclass field that is a YAML key; `yaml` is its name there when Python reserves the word.
+    """A dataclass field that is a YAML key; `yaml` is the name of the key if Python reserves the word.
 
     `example` is for editors, where neither the documentation of the kind nor the default shows one.
     """
@@ -70,7 +70,7 @@ def key(
 
 @dataclass(frozen=True)
 class Described:
-    """A value that YAML describes. `short` names the field that a bare value fills, where there is one.
+    """A value that YAML describes. `short` is the field that a value without keys fills, if the kind has a short form.
 
     `also` are keys that people try: each with the key of ours that they mean, or with a sentence on what to do.
     """
@@ -161,7 +161,7 @@ def _documented(annotation: Any, item: dataclasses.Field[Any]) -> Schema:
 
 
 def is_scalar(annotation: Any) -> bool:
-    """Whether a value of YAML without parts is what an annotation takes."""
+    """Whether an annotation takes one YAML scalar, not a list or mapping."""
     return annotation in _SCHEMAS or get_origin(annotation) is Literal
 
 

@@ -24,7 +24,7 @@ class FunctionMissing(ValueError):
 def find_function(reference: str, root: Path) -> None:
     """Make sure that `module:function` exists below `root` or among the installed modules, and takes one argument.
 
-    A function of a module without source text is taken on trust. Raises FunctionMissing.
+    A function of a module without source text is not inspected. Raises FunctionMissing.
     """
     match = REFERENCE.match(reference)
     if match is None:

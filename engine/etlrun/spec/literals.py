@@ -17,7 +17,7 @@ class LiteralError(ValueError):
 
 
 def literal_of(text: str, kind: Type) -> exp.Expr:
-    """The text as a literal of a type. Raises NotOfType."""
+    """The text as a literal of a type. Raises LiteralError."""
     try:
         return _READERS[kind.name](text, kind)
     except KeyError:

@@ -1,7 +1,7 @@
 """Decides which spellings are the same question, and which keys are never sent to a model.
 
-The normal form is for finding an answer again, and never replaces what the data says. Diacritics stay: `yêu tinh` (goblin)
-and `yêu tình` (love) are two keys. A key of several columns is one text, with `PART` between what each column holds.
+The normal form only finds a stored answer; it never replaces a value of the data. Diacritics stay: `yêu tinh` (goblin) and
+`yêu tình` (love) are two keys. A key of several columns is one text: the values of the columns with `PART` between them.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def normal_form(text: str) -> str:
     """The key under which the answer for `text` is stored.
 
     `"  Sao   BĂNG! "` -> `"sao băng"`; composed and decomposed letters, letter case, compatibility forms, control characters,
-    runs of spaces and punctuation at the edges make no difference. Texts that differ anywhere else are two keys: one of more than 120
-    characters is its beginning and a hash of all of it, and so are the parts of a key that hold the bar which divides them.
+    runs of spaces and punctuation at the edges make no difference. Texts that differ anywhere else are two keys. If a text has more than
+    120 characters, its key is its beginning and a hash of the whole text; also if a part of a key contains the bar between parts.
     """
     if PART in text:
         parts = [plain_form(part) for part in text.split(PART)]
@@ -48,7 +48,7 @@ def normal_form(text: str) -> str:
 
 
 def _named(parts: Sequence[str]) -> str:
-    """Texts by their beginning and a hash: at most 120 characters, and as good as never the same for others."""
+    """The beginning of some texts and a hash of them: at most 120 characters, and practically unique."""
     digest = hashlib.sha256(PART.join(parts).encode()).hexdigest()[:24].translate(DIGEST_LETTERS)
     return f"{BAR.join(parts)[:BEGINNING].rstrip(EDGES)} #{digest}"
 
@@ -98,6 +98,6 @@ def _without_unseen(text: str) -> str:
 
 
 def _fold(text: str) -> str:
-    """Compatibility forms and letter case away; a second round settles the letters that the first one makes."""
+    """Remove compatibility forms and letter case; a second round does this for letters that the first one produced."""
     once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return once if once.isascii() else unicodedata.normalize("NFKC", once.casefold())

@@ -36,7 +36,7 @@ _STEPS = {
 
 
 def word_here(name: str, family: str = "") -> str:
-    """What does here what `name` does elsewhere, however it is put together (`groupBy`, `group_by`); nothing for an unknown word."""
+    """The word of etlrun for `name` of another tool, in any spelling (`groupBy`, `group_by`); empty for an unknown word."""
     return _folded(family).get(_fold(name), "")
 
 

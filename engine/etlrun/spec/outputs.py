@@ -53,7 +53,7 @@ class Output(ABC):
 
     @property
     def domain(self) -> tuple[str, ...] | None:
-        """Every value that the column may hold, where that is a list."""
+        """All values that the column may contain, if they can be listed."""
         return None
 
     def sent(self, value: Value) -> object:
@@ -140,7 +140,7 @@ def labels_in(text: str) -> tuple[str, ...]:
 
 
 def is_all_of(pattern: str, value: str) -> bool:
-    """Whether a pattern matches all of a text, in time that grows with the text only. Raises PatternError."""
+    """Whether a pattern matches a whole text, in time linear in its length. Raises PatternError."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -153,7 +153,7 @@ def is_all_of(pattern: str, value: str) -> bool:
 
 @dataclass(frozen=True)
 class Text(Output):
-    """A short text, on one line; `pattern` must match all of it where it is given."""
+    """A short text on one line; if there is a `pattern`, it must match the whole text."""
 
     max: int
     pattern: str = ""
@@ -188,7 +188,7 @@ class Text(Output):
 
 @dataclass(frozen=True)
 class NumberOutput(Output):
-    """A number between two limits, both included; one that differs from the right one by no more than `tolerance` counts as right."""
+    """A number between two limits, both included; an answer is right if it differs from the right number by at most `tolerance`."""
 
     min: float
     max: float
@@ -238,7 +238,7 @@ class Truth(Output):
 
 
 def read_text(output: Output, text: str) -> Value:
-    """The answer that a text cell (of a CSV file) holds. Raises NotAllowed."""
+    """The answer in a cell of a CSV file. Raises NotAllowed."""
     if isinstance(output, Truth):
         return output.read({"true": True, "false": False}.get(text.strip().lower(), text))
     if isinstance(output, NumberOutput):
@@ -250,7 +250,7 @@ def read_text(output: Output, text: str) -> Value:
 
 
 def refusal(output: Output, text: str, error: NotAllowed) -> tuple[str, str, str]:
-    """The code, the message and the fix of a mistake: `text` stands where an answer belongs, and the output does not allow it."""
+    """The code, message and fix of the mistake that the output does not allow the answer `text`."""
     labels = tuple(output.labels) if isinstance(output, LabelOutput) else ()
     text = output.unknown(text) if isinstance(output, LabelOutput) else text
     fix = nearest(text, labels) or (f"the labels are {', '.join(labels)}" if labels else "")

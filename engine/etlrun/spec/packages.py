@@ -10,7 +10,7 @@ from etlrun.failures import RunFailure
 
 @contextmanager
 def needing_packages(extra: str, user: str, otherwise: str = "") -> Iterator[None]:
-    """Inside, a package that is missing is a RunFailure: `user` needs it, and `etlrun[extra]` brings it; `otherwise` is another way out."""
+    """In this block, a missing package is a RunFailure: `user` needs it, `etlrun[extra]` installs it, and `otherwise` is another fix."""
     try:
         yield
     except ImportError as error:

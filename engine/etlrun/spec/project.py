@@ -83,7 +83,7 @@ class Profile:
 
 @dataclass
 class Project:
-    """A folder with a project file (without one, everything has its default). `data_root` is the folder of its data, if different."""
+    """A folder with a project file; without this file, every setting has its default. `data_root` is the folder of its data, if it is another one."""
 
     root: Path
     settings: ProjectSettings = field(default_factory=ProjectSettings)

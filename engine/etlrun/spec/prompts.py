@@ -20,7 +20,7 @@ Keywords are typed by viewers in Vietnam, often without diacritics.
 ```
 
 `labels` with `many: true` lets an answer hold several labels: a text with `|` between them, in the order of the list. In an example they
-are a list: `genres: [Action, Romance]`. An answer has one at least: give a label such as `Other` to what has none.
+are a list: `genres: [Action, Romance]`. An answer has at least one label: declare a label such as `Other` for keys that fit no other.
 
 A key of several columns has a name for each: `keys: [title, description]`, and examples `- {title: ..., description: ..., category: ...}`.
 """

@@ -45,7 +45,7 @@ class Publishers(Protocol):
 
 @dataclass(frozen=True)
 class NoPublishers:
-    """No other pipelines: for a pipeline outside of a project."""
+    """The publishers for a pipeline outside of a project: there are none."""
 
     def names(self) -> tuple[str, ...]:
         return ()

@@ -224,7 +224,7 @@ def _forms(schema: Schema) -> Iterator[Schema]:
 
 
 def _keys_of(schema: Schema) -> list[str]:
-    """The keys that a value may have, in whichever of its forms has some."""
+    """The keys that a value may have, from its first form that has keys."""
     return [name for form in _forms(schema) for name in form.get("properties", {})]
 
 
@@ -233,7 +233,7 @@ def _known_keys(names: Any) -> str:
 
 
 def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
-    """The message, and what to do."""
+    """The message and the fix."""
     rule, value = str(error.validator), error.instance
     if rule == "minItems" or value == "":
         return "this must not be empty", "add a value, or remove the key"
@@ -265,7 +265,7 @@ def _fix(error: ValidationError, schema: Schema) -> str:
 
 
 def _meaning(error: ValidationError, schema: Schema) -> str:
-    """The key of a value, and what it is for; empty if the schema does not say. Words that can be written speak for themselves."""
+    """The key of a value and its description; empty if the schema has none, or if it lists the allowed words, which explain themselves."""
     keys = [part for part in error.absolute_path if isinstance(part, str)]
     meaning = str(schema.get("description", ""))
     return f"`{keys[-1]}`: {meaning}" if keys and meaning and not meaning.startswith("`") else meaning
@@ -283,7 +283,7 @@ _SHARE = "a share such as `20%`"
 
 
 def _choices(schema: Schema) -> Iterator[Schema]:
-    """The alternatives that a schema gives, and those that they give in turn; one that has a name of its own is one."""
+    """The alternatives of a schema, with nested ones in place of theirs; an alternative with a name is not opened."""
     for choice in schema["anyOf"]:
         yield from _choices(choice) if "anyOf" in choice and "x-form" not in choice else (choice,)
 

@@ -74,7 +74,7 @@ def _about_file(file: str, code: str, message: str, fix: str = "") -> Diagnostic
 
 
 class _Stop(yaml.YAMLError):
-    """Raised inside the reader once a problem that cannot be read past is recorded."""
+    """Raised in the reader after it has recorded a problem behind which nothing can be read."""
 
 
 @dataclass
