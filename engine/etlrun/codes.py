@@ -822,7 +822,7 @@ RUN_CODES: dict[str, Code] = {
     ),
     "run-alive": Code(
         "the run is still running",
-        "its process has not ended. A run of another machine counts as killed ten minutes after its last sign of life",
+        "its process has not ended. A run of another machine counts as killed ten minutes after its last heartbeat",
         "wait until it has ended",
     ),
     "spec-changed": Code(

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-LIFE = 60.0  # seconds without a sign of life after which a process is taken to be dead
+LIFE = 60.0  # seconds without a heartbeat, after which a process counts as dead
 
 
 @dataclass(frozen=True)

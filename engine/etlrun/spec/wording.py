@@ -257,7 +257,7 @@ def _fix(error: ValidationError, schema: Schema) -> str:
         return _meant(str(value), schema, choices) or nearest(str(value), choices) or _meaning(error, schema)
     items = schema.get("items", {})
     if isinstance(value, dict) and items.get("x-kind"):
-        return f"write each as an item: `- {next(iter(value), 'verb')}: ...`"
+        return f"write each as an item: `- {next(iter(value), 'step')}: ...`"
     if any(form.get("type") == "object" and "properties" not in form for form in _forms(schema)):
         return "write `name: value` for each"
     keys = _keys_of(schema)
