@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from etlrun.runtime.run_place import RunPlace
 from etlrun.runtime.run_records import sweep_old
 from projects import Project, wait_for
 
@@ -292,18 +293,18 @@ def test_files_that_a_killed_process_did_not_finish_are_removed_after_an_hour(tm
         folder.mkdir()
     for path in (*names, run / "inputs.json", run / "inputs.json.gz"):
         path.write_text("{")
-    sweep_old(tmp_path)
+    sweep_old(RunPlace(tmp_path))
     assert all(path.exists() for path in names)  # a process may be writing them
     for path in tmp_path.rglob("*.json*"):
         os.utime(path, (0, 0))
-    sweep_old(tmp_path)
+    sweep_old(RunPlace(tmp_path))
     assert sorted(path.name for path in tmp_path.rglob("*")) == [run.name, "inputs.json", "inputs.json.gz"]
 
 
 def test_pipelines_of_one_process_all_mark_what_was_killed(project: Project) -> None:
     killed = killed_runs(project, 30)
     with ThreadPoolExecutor(4) as pipelines:
-        for found in pipelines.map(sweep_old, [project.folder / ".etlrun/runs"] * 4):
+        for found in pipelines.map(sweep_old, [RunPlace(project.folder / ".etlrun/runs")] * 4):
             assert found == []
     assert {json.loads(file.read_text())["status"] for file in killed} == {"killed"}
 

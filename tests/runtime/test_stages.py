@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from etlrun.runtime.liveness import showing_life
+from etlrun.runtime.run_folder import RunFolder
 from projects import Project, wait_for
 
 SALES = """
@@ -97,5 +98,5 @@ def test_a_run_shows_that_it_lives_by_the_time_of_its_record(tmp_path: Path) -> 
     record = tmp_path / "run.json"
     record.write_text("{}")
     os.utime(record, (0, 0))
-    with showing_life(record, every=0.01):
+    with showing_life(RunFolder("r", tmp_path), every=0.01):
         wait_for(lambda: record.stat().st_mtime > 0)

@@ -19,6 +19,8 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.private import new_files_as
 from etlrun.runtime.full_disk import as_full_disk
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.run_place import RunPlace
 from etlrun.runtime.run_records import StoredRun, Unreadable, find_run, stored_runs, sweep_old
 from etlrun.runtime.stage import from_record
 from etlrun.warehouse.fencing import is_published
@@ -52,7 +54,7 @@ def write(runs: Path, content: object, folder: str = RUN) -> Path:
 
 def test_a_record_that_fits_is_read(tmp_path: Path) -> None:
     write(tmp_path, RECORD)
-    (found,) = stored_runs(tmp_path)
+    (found,) = stored_runs(RunPlace(tmp_path))
     assert isinstance(found, StoredRun)
     assert (found.folder.path, found.record.status, found.record.pid) == (tmp_path / RUN, "killed", 1)
 
@@ -83,18 +85,18 @@ def test_a_record_that_does_not_fit_is_skipped_and_nothing_is_removed(tmp_path: 
     path = write(tmp_path / "runs", content)
     kept = tmp_path / "elsewhere" / "work"
     kept.mkdir(parents=True)
-    (found,) = sweep_old(tmp_path / "runs")
-    assert isinstance(found, Unreadable) and found.path == path
+    (found,) = sweep_old(RunPlace(tmp_path / "runs"))
+    assert isinstance(found, Unreadable) and found.folder.path == path.parent
     assert kept.is_dir() and (path.parent / "work").is_dir()
     with pytest.raises(RunFailure, match="is not a run record"):
-        find_run(tmp_path / "runs", RUN)
+        find_run(RunPlace(tmp_path / "runs"), RUN)
 
 
 def test_a_folder_that_is_a_link_is_skipped(tmp_path: Path) -> None:
     write(tmp_path / "elsewhere", RECORD)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / RUN).symlink_to(tmp_path / "elsewhere" / RUN)
-    (found,) = sweep_old(tmp_path / "runs")
+    (found,) = sweep_old(RunPlace(tmp_path / "runs"))
     assert isinstance(found, Unreadable)
     assert (tmp_path / "elsewhere" / RUN / "work").is_dir()
 
@@ -103,8 +105,8 @@ def test_the_beginning_of_an_id_is_no_pattern_and_no_path(tmp_path: Path) -> Non
     write(tmp_path / "runs", RECORD)
     for run in ("*", "2022*", "../runs/2022", "./"):
         with pytest.raises(RunFailure, match="there is no run"):
-            find_run(tmp_path / "runs", run)
-    assert find_run(tmp_path / "runs", "2022").folder.id == RUN
+            find_run(RunPlace(tmp_path / "runs"), run)
+    assert find_run(RunPlace(tmp_path / "runs"), "2022").folder.id == RUN
 
 
 def test_runs_lists_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
@@ -120,7 +122,9 @@ def test_runs_lists_what_fits_and_names_what_does_not(tmp_path: Path) -> None:
 def test_staged_files_outside_the_folder_of_the_run_are_refused(tmp_path: Path) -> None:
     file = {"path": str(tmp_path / "other.parquet"), "rows": 1, "sha256": "0" * 64}
     with pytest.raises(RunFailure, match=r"other\.parquet is not in"):
-        from_record("totals", Columns(()), {"rows": 1, "checksum": "0", "files": [file]}, tmp_path / RUN)
+        from_record(
+            "totals", Columns(()), {"rows": 1, "checksum": "0", "files": [file]}, RunFolder(RUN, tmp_path / RUN)
+        )
 
 
 def damaged(folder: Path, how: str) -> Path:

@@ -212,6 +212,7 @@ def _compare(checked: Checked, sink: str, options: ComparedRows) -> TableDiff:
 def _causes(checked: Checked, sink: str, options: ComparedRows) -> Causes | None:
     """What changed since the run whose rows are compared with the current ones; None if the run is not known."""
     from etlrun.runtime.result_causes import last_publishing, since_run
+    from etlrun.runtime.run_place import run_place
     from etlrun.runtime.run_records import find_run
 
     if options.after != "now" or options.before == "now" or options.before.endswith(".parquet"):
@@ -219,7 +220,7 @@ def _causes(checked: Checked, sink: str, options: ComparedRows) -> Causes | None
     if options.before in ("", "published"):
         record = last_publishing(checked, sink)
     else:
-        record = find_run(checked.project.path(checked.project.settings.runs), options.before).record
+        record = find_run(run_place(checked.project), options.before).record
     return since_run(record, checked) if record is not None else None
 
 

@@ -26,10 +26,11 @@ def command(run: str, wait: float, as_json: bool) -> None:
     """
     from etlrun.cli.options import checked_pipeline
     from etlrun.runtime.resume import resume
+    from etlrun.runtime.run_place import run_place
     from etlrun.runtime.run_records import find_run
 
     project = find_project(Path.cwd())
-    found = find_run(project.path(project.settings.runs), run)
+    found = find_run(run_place(project), run)
     folder, record = found.folder, found.record
     settings = tuple(f"{name}={value}" for name, value in record.params.items())
     checked = checked_pipeline(Path(record.file), record.profile, "", settings)

@@ -31,10 +31,11 @@ def command(options: ProjectOptions) -> None:
     """
     from etlrun.cli.run_project import project_graph, run_project
     from etlrun.runtime.project_run import left_open
+    from etlrun.runtime.run_place import run_place
     from etlrun.spec.project_file import find_project
 
     project = find_project(Path.cwd())
-    names = left_open(project.path(project.settings.runs))
+    names = left_open(run_place(project))
     graph = project_graph(options.profile, options.engine, options.settings)
     chosen = [name for name in graph.pipelines if name in names]
     if not chosen:

@@ -25,6 +25,7 @@ from etlrun.diagnostics import counted, harmless
 from etlrun.runtime.project_run import PipelineOutcome, ProjectRun, Reasons
 from etlrun.runtime.record import Record, error_object
 from etlrun.runtime.run import RunOptions
+from etlrun.runtime.run_place import RunPlace, run_place
 from etlrun.runtime.unfinished import run_or_end
 from etlrun.spec.project_file import find_project
 from etlrun.stopping import orderly
@@ -60,11 +61,11 @@ def run_project(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOpti
     """Run pipelines of a project and report the outcome of each; returns the exit code. `etlrun retry` can continue it."""
     require_params(graph, chosen)
     project = next(iter(graph.pipelines.values())).project
-    return run_graph(graph, chosen, options, project.path(project.settings.runs))
+    return run_graph(graph, chosen, options, run_place(project))
 
 
-def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions, runs: Path | None = None) -> int:
-    """Run pipelines of a graph; outcomes are saved in the folder `runs`, if given."""
+def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions, runs: RunPlace | None = None) -> int:
+    """Run pipelines of a graph; outcomes are saved in `runs`, if given."""
     if not options.quiet and any(not graph.pipelines[name].profile.names_engine for name in chosen):
         tell(NO_ENGINE, err=True)
     started = time.monotonic()

@@ -39,11 +39,12 @@ def command(profile: str, rows: int, shows_all: bool, as_json: bool) -> None:
     """List the runs of this project, latest first.
 
     It also lists the publish logs (the ledgers) of the connections."""
+    from etlrun.runtime.run_place import run_place
     from etlrun.runtime.run_records import StoredRun, stored_runs
 
     project = find_project(Path.cwd())
     runs: list[dict[str, Any]] = []
-    for found in stored_runs(project.path(project.settings.runs)):
+    for found in stored_runs(run_place(project)):
         if not isinstance(found, StoredRun):
             tell(str(found), err=True)
         elif len(runs) < rows and (shows_all or found.record.status != "dry-run"):

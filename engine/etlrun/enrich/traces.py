@@ -35,7 +35,7 @@ def find_traces(project: Project, prompts: Sequence[Prompt], wanted: Sequence[st
         for path in sorted((project.root / folder).rglob("*")):
             if path.is_file() and _holds_text(path, wanted):
                 yield Trace(os.path.relpath(path), "edit the file")
-    for run in sorted(project.path(project.settings.runs).glob("*-*")):
+    for run in sorted(project.runs_path.glob("*-*")):
         for path in sorted(path for path in run.rglob("*") if path.suffix in LEFT_BEHIND and path.is_file()):
             if (_holds_rows if path.suffix == ".parquet" else _holds_text)(path, wanted):
                 yield Trace(os.path.relpath(path), "delete the file")
@@ -43,7 +43,7 @@ def find_traces(project: Project, prompts: Sequence[Prompt], wanted: Sequence[st
 
 def copies_of_inputs(project: Project) -> str:
     """The folder in which runs keep parts of input files for later runs; `""` if there is none."""
-    path = project.path(project.settings.runs) / "parts"
+    path = project.runs_path / "parts"
     return os.path.relpath(path) if path.is_dir() else ""
 
 

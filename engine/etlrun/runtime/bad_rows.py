@@ -34,7 +34,7 @@ def judge_bad_rows(
         return
     records = (read_result.rows or 0) + read_result.bad_rows
     share = read_result.bad_rows / records
-    where = f"; see {folder.quarantine(name)}" if folder.quarantine(name).exists() else ""
+    where = f"; see {folder.shown(folder.quarantine(name))}" if folder.quarantine(name).exists() else ""
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in read_result.reasons[:3])
     found = f"`{name}`: {read_result.bad_rows:,} of {counted(records, 'record')} cannot be read: {reasons}{where}"
     if source.bad_rows != "fail" and share <= source.max_bad_rows:

@@ -16,6 +16,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.runtime.record import Record
+from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.sinks.files import Files
 from etlrun.warehouse.opening import database_reader
@@ -129,7 +130,7 @@ def _entries(dashboard: CheckedDashboard, database: Database) -> list[LedgerEntr
 def _records(dashboard: CheckedDashboard) -> tuple[Record, ...]:
     """The records of the pipeline's runs on this machine, latest first."""
     project, name = dashboard.checked.project, dashboard.checked.pipeline.name
-    found = (run.record for run in stored_runs(project.path(project.settings.runs)) if isinstance(run, StoredRun))
+    found = (run.record for run in stored_runs(run_place(project)) if isinstance(run, StoredRun))
     return tuple(record for record in found if record.pipeline == name)
 
 

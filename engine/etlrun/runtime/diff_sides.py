@@ -19,6 +19,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.runtime.run import RunOptions, run_pipeline
+from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import find_run
 from etlrun.runtime.stage import Staged, from_record, shown_columns, verify_stage
 from etlrun.runtime.table_diff import Side
@@ -133,12 +134,12 @@ def _file(path: str, declared: Columns) -> Side:
 
 def _of_run(text: str, checked: Checked, relation: str) -> Side:
     """The staged rows of a run, if they still exist: rows of runs that did not publish are kept for a week."""
-    stored = find_run(checked.project.path(checked.project.settings.runs), text)
+    stored = find_run(run_place(checked.project), text)
     kept = stored.record.staged.get(relation)
     if stored.record.pipeline != checked.pipeline.name or kept is None:
         message = f"the run `{stored.folder.id}` has no rows of `{relation}`: a run that has published its rows does not keep them"
         fix = "compare `published` with `now`, or a run that `etlrun runs` shows as refused or failed"
         raise RunFailure("usage", "nothing-staged", message, fix)
-    staged = from_record(relation, make_plan(checked).relation(relation).columns, kept, stored.folder.path)
+    staged = from_record(relation, make_plan(checked).relation(relation).columns, kept, stored.folder)
     verify_stage(staged)
     return Side(f"run {stored.folder.id}", staged.columns, staged.paths, unique=staged.columns.unique or ())

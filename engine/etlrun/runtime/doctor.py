@@ -73,7 +73,7 @@ def _packages() -> Iterator[str]:
 
 
 def _disk(project: Project) -> Iterator[HealthFinding]:
-    runs = project.path(project.settings.runs)
+    runs = project.runs_path
     there = next(folder for folder in (runs, *runs.resolve().parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if not there.is_dir() or not os.access(there, os.W_OK):

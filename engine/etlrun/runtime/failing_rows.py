@@ -12,6 +12,7 @@ from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def numbered(checks: Iterable[tuple[str, str]]) -> Iterator[str]:
 def find_failing(checked: Checked, relation: str, check: str) -> FailingRows:
     """The rows kept by the last run that asked a check of a relation. Raises RunFailure if there are none."""
     name = checked.pipeline.name
-    for stored in stored_runs(checked.project.path(checked.project.settings.runs)):
+    for stored in stored_runs(run_place(checked.project)):
         if isinstance(stored, StoredRun) and stored.record.pipeline == name and (asked := _asked(stored, relation)):
             return _kept(checked, stored, relation, check, asked)
     message = f"no stored run of `{name}` has run a check of `{relation}`"
@@ -79,6 +80,7 @@ def _kept(
     if asked[check].get("status") == "ok":
         message = f"the check `{check}` of `{relation}` passed in the run {run}: {detail}"
         raise RunFailure("usage", "no-failing-rows", message, "there are no failing rows to show")
+    stored.folder.download([path])
     if not path.is_file():
         message = f"the run {run} keeps no rows for the check `{check}` of `{relation}`: {detail}"
         fix = "the check is about all rows together, or its rows were removed because of their age; `etlrun show` without --failing shows all rows"

@@ -25,7 +25,7 @@ def state_of_files(project: Project) -> State:
 def state_of_rows(dashboard: CheckedDashboard) -> State:
     """The last publish to the dashboard's table in its ledger, and the last run with a record on this machine."""
     project = dashboard.checked.project
-    runs = sorted(project.path(project.settings.runs).glob(f"*/{RECORD}"))[-1:]
+    runs = sorted(project.runs_path.glob(f"*/{RECORD}"))[-1:]
     return (_published(dashboard), *_files(runs))
 
 

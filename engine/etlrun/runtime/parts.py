@@ -134,7 +134,7 @@ def sweep_parts(project: Project) -> None:
 
 
 def _folder(project: Project) -> Path:
-    return project.path(project.settings.runs).resolve() / FOLDER
+    return project.runs_path.resolve() / FOLDER
 
 
 def _identity(name: str, source: TextSource, columns: Columns) -> str:

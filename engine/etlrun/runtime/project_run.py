@@ -6,18 +6,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.diagnostics import SpecError, format_text
 from etlrun.failures import RunFailure
-from etlrun.private import private_folder
 from etlrun.reading.inventory import take_inventory
 from etlrun.runtime.basis import Ledgers, find_basis, why_again
 from etlrun.runtime.record import Record
-from etlrun.runtime.run_folder import write_whole
+from etlrun.runtime.run_place import RunPlace, run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.stopping import safe_point
 from etlrun.storage.stores import open_stores
@@ -89,7 +87,7 @@ def _last_runs(graph: ProjectGraph) -> dict[Key, Record]:
     if not graph.pipelines:
         return found
     project = next(iter(graph.pipelines.values())).project
-    for stored in stored_runs(project.path(project.settings.runs)):
+    for stored in stored_runs(run_place(project)):
         if not left:
             break
         if isinstance(stored, StoredRun) and stored.record.status == "done" and stored.record.sinks:
@@ -104,7 +102,7 @@ class ProjectRun:
     """A run of some pipelines of a project, at most `jobs` at once.
 
     `run_one` runs a pipeline and gives its record; `notice` is given each outcome as soon as it is known. What is left open is kept in
-    the folder `runs`, where that is given, for `etlrun retry`.
+    `runs`, where that is given, for `etlrun retry`.
     """
 
     def __init__(
@@ -114,7 +112,7 @@ class ProjectRun:
         run_one: Callable[[str, str], Record],
         notice: Callable[[PipelineOutcome], None],
         jobs: int = 1,
-        runs: Path | None = None,
+        runs: RunPlace | None = None,
     ) -> None:
         self.reasons = reasons
         self.upstream = {
@@ -180,9 +178,8 @@ class ProjectRun:
         """Write the outcomes so far into the file that `etlrun retry` reads."""
         if self.runs is None:
             return
-        runs = private_folder(self.runs.resolve())
         found = {name: outcome.status for name, outcome in self.outcomes.items()}
-        write_whole(runs / LAST, json.dumps(found, ensure_ascii=False, indent=1))
+        self.runs.write(LAST, json.dumps(found, ensure_ascii=False, indent=1))
 
 
 def foresee(graph: ProjectGraph, chosen: Sequence[str]) -> dict[str, str]:
@@ -195,11 +192,11 @@ def foresee(graph: ProjectGraph, chosen: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def left_open(runs: Path) -> tuple[str, ...]:
+def left_open(runs: RunPlace) -> tuple[str, ...]:
     """The pipelines that the last run of a project did not finish. Raises RunFailure if there was none."""
     try:
-        found = json.loads((runs / LAST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(runs.read(LAST) or "null")
+    except ValueError:
         found = None
     if not isinstance(found, dict):
         raise RunFailure(

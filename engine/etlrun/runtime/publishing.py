@@ -200,5 +200,5 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         database_writer(checked.project, checked.profile),
         view_query(checked, use) if use.value.is_view() else "",
         open_stores(checked.project, checked.profile, filled),
-        scratch=checked.project.path(checked.project.settings.runs).resolve() / run_id / "work" / f"publish-{sink}",
+        scratch=checked.project.runs_path.resolve() / run_id / "work" / f"publish-{sink}",
     )

@@ -25,6 +25,7 @@ class Record:
     pid: int
     spec_hash: str
     version: str
+    process: str = ""  # tells `pid` from later processes, and `host` from containers with the same name
     params: dict[str, str] = field(default_factory=dict)
     basis: dict[str, str] = field(default_factory=dict)  # what the result rests on; equal ones give equal results
     parts: dict[str, str] = field(default_factory=dict)  # of the specification, each with a digest
@@ -84,6 +85,7 @@ class Record:
             "started_at": self.started_at,
             "host": self.host,
             "pid": self.pid,
+            "process": self.process,
             "spec_hash": self.spec_hash,
             "version": self.version,
             "engine_version": self.engine_version,

@@ -11,6 +11,7 @@ from etlrun.compiler.check import Checked
 from etlrun.reading.inventory import take_inventory
 from etlrun.runtime.basis import Ledgers, files_beside, find_basis, input_changes
 from etlrun.runtime.record import Record
+from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.storage.stores import open_stores
 from etlrun.warehouse.opening import filled
@@ -68,7 +69,7 @@ def last_publishing(checked: Checked, sink: str) -> Record | None:
         runs = set(Ledgers().runs_of(checked, value.place(sink)[0], table))
     found = [
         run.record
-        for run in stored_runs(checked.project.path(checked.project.settings.runs))
+        for run in stored_runs(run_place(checked.project))
         if isinstance(run, StoredRun)
         and run.record.pipeline == checked.pipeline.name
         and run.record.status == "done"

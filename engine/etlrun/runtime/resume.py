@@ -11,8 +11,9 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.liveness import is_alive
 from etlrun.runtime.publishing import publish_all
 from etlrun.runtime.record import Record
+from etlrun.runtime.record_keeping import keep_record
 from etlrun.runtime.run import spec_hash
-from etlrun.runtime.run_folder import RECORD, RunFolder
+from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.stage import from_record
 from etlrun.runtime.trace_export import sent_spans
 from etlrun.runtime.watching import report_end, run_span
@@ -28,8 +29,7 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
     checked = with_labels(checked, record.labels)
     plan = make_plan(checked)
     staged = {
-        name: from_record(name, plan.relation(name).columns, summary, folder.path)
-        for name, summary in record.staged.items()
+        name: from_record(name, plan.relation(name).columns, summary, folder) for name, summary in record.staged.items()
     }
     with sent_spans(reporter), run_span("resume", record):
         try:
@@ -43,15 +43,14 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
             raise
         finally:
             record.seconds += time.monotonic() - started
-            folder.write_record(record.as_record())
-            folder.sweep(staged=record.status == "done")
+            keep_record(folder, record, reporter, staged=record.status != "done")
             report_end(checked, record, reporter)
     return record
 
 
 def _refuse_resuming(checked: Checked, folder: RunFolder, record: Record) -> None:
     """Raises RunFailure if a run cannot be resumed."""
-    if record.status == "running" and is_alive(folder.path / RECORD, record):
+    if record.status == "running" and is_alive(folder, record):
         fix = "wait until it has ended; if that machine has stopped, its runs can be resumed ten minutes later"
         raise RunFailure("usage", "run-alive", f"the run `{folder.id}` is still running on {record.host}", fix)
     if record.status == "done":

@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import etlrun
 from etlrun.compiler.check import Checked
@@ -28,21 +27,22 @@ from etlrun.runtime.checking import check_staged
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
-from etlrun.runtime.liveness import showing_life
+from etlrun.runtime.liveness import process_name, showing_life
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
+from etlrun.runtime.record_keeping import keep_record
 from etlrun.runtime.relation_stager import RelationStager
 from etlrun.runtime.result_causes import spec_parts
-from etlrun.runtime.run_folder import RECORD, RunFolder, new_run
+from etlrun.runtime.run_folder import INPUTS, RunFolder, new_run
+from etlrun.runtime.run_place import RunPlace, run_place
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.source_reading import SourceReader
 from etlrun.runtime.sources import account, find_files, look_at_tables
 from etlrun.runtime.stage import Staged
 from etlrun.runtime.trace_export import sent_spans
 from etlrun.runtime.watching import report_end, report_start, run_span
-from etlrun.spec.project import Project
-from etlrun.stopping import Stopped, is_asked, orderly
+from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 from etlrun.tracing import span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for
@@ -63,11 +63,10 @@ class RunOptions:
 def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> Record:
     """Run a pipeline with the engine of its profile; returns its record. A failure is recorded and raised."""
     started = time.monotonic()
-    runs = checked.project.path(checked.project.settings.runs)
-    folder = _new_folder(runs, reporter)
+    folder = _new_folder(run_place(checked.project), reporter)
     record = _new_record(checked, folder)
     spans = sent_spans(reporter) if options.publishes else nullcontext()
-    with spans, run_span("run", record), showing_life(folder.path / RECORD):
+    with spans, run_span("run", record), showing_life(folder):
         return _run_recorded(checked, reporter, options, folder, record, started)
 
 
@@ -100,28 +99,22 @@ def _run_recorded(
         if is_asked():
             record.stop()
         record.seconds = time.monotonic() - started
-        _keep(checked.project, folder, record)
+        with suppress(OSError):
+            sweep_parts(checked.project)
+        keep_record(folder, record, reporter, staged=record.keeps_stage)
         if options.publishes:
             report_end(checked, record, reporter)
     return record
 
 
-def _keep(project: Project, folder: RunFolder, record: Record) -> None:
-    """Keep useful files after a run: its record, and the rows that can still be published."""
-    folder.sweep(staged=not record.keeps_stage)
-    with suppress(OSError):
-        sweep_parts(project)
-    with suppress(OSError):
-        folder.write_record(record.as_record())
-
-
-def _new_folder(runs: Path, reporter: Reporter) -> RunFolder:
+def _new_folder(runs: RunPlace, reporter: Reporter) -> RunFolder:
     try:
         skipped = sweep_old(runs)
-        folder = new_run(runs)
+        folder = new_run(runs.path, runs.store)
     except OSError as error:
-        message = f"no run folder can be made below {runs} ({error.strerror})"
-        raise RunFailure("engine", "run-folder", message, "set `runs:` in etlrun.yaml") from error
+        message = f"no run folder can be made below {runs.path} ({error.strerror})"
+        fix = f"set `{'scratch' if runs.store else 'runs'}:` in etlrun.yaml"
+        raise RunFailure("engine", "run-folder", message, fix) from error
     for unreadable in skipped:
         reporter.warn(str(unreadable))
     return folder
@@ -140,6 +133,7 @@ def _new_record(checked: Checked, folder: RunFolder) -> Record:
         os.getpid(),
         spec_hash(checked),
         etlrun.__version__,
+        process_name(),
         {name: str(value) for name, value in pipeline.values.items()},
     )
 
@@ -237,6 +231,10 @@ def _publish(
     checked: Checked, staged: dict[str, Staged], folder: RunFolder, record: Record, reporter: Reporter, wait: float
 ) -> None:
     published = {use.value.from_ for use in checked.pipeline.sinks.values()}
-    record.staged = {name: rows.as_record() for name, rows in staged.items() if name in published}
+    listed = {name: rows.as_record(folder) for name, rows in staged.items() if name in published}
+    files = (file["path"] for rows in listed.values() for file in rows["files"])
+    folder.upload(INPUTS, "quarantine", *files, goes_on=lambda: not is_asked())
+    safe_point()
+    record.staged = listed
     folder.write_record(record.as_record())
     publish_all(checked, staged, record, reporter, wait)

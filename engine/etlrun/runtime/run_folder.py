@@ -9,7 +9,8 @@ import re
 import secrets
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from typing import Any
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import can_be_named
 from etlrun.private import private_folder
+from etlrun.runtime.run_store import HEARTBEAT, RunStore
 
 RECORD = "run.json"
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 INPUTS = "inputs.json"
 ABANDONED_SECONDS = 3600  # the age after which an unfinished file is abandoned
 _UNFINISHED = re.compile(r"\.json\.[0-9a-f]{8}$")
@@ -27,10 +30,11 @@ LEFT_BEHIND = ("sources", "spill", "work")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of the run `id`."""
+    """The folder of the run `id`. If runs are in a `store`, it is a copy on this machine, and the record is written to both."""
 
     id: str
     path: Path
+    store: RunStore | None = field(default=None, compare=False, repr=False)
 
     def sources(self, name: str) -> Path:
         return self.path / "sources" / name
@@ -48,8 +52,49 @@ class RunFolder:
         """The rows that fail a check."""
         return self.path / "failing" / f"{relation}.{check}.parquet"
 
+    def shown(self, path: Path) -> str:
+        """The place of a file of the run, for messages."""
+        return str(path) if self.store is None else self.store.shown(self._name(path))
+
     def write_record(self, record: dict[str, Any]) -> None:
-        write_whole(self.path / RECORD, json.dumps(record, ensure_ascii=False, indent=1))
+        """Write the record. Raises OSError, and RunFailure if the store fails."""
+        text = json.dumps(record, ensure_ascii=False, indent=1)
+        if self.store is not None:
+            self.store.write(f"{self.id}/{RECORD}", text.encode())
+        write_whole(self.path / RECORD, text)
+
+    def show_life(self) -> None:
+        """Renew the sign that the process of the run is alive. Raises OSError, and RunFailure if the store fails."""
+        if self.store is not None:
+            self.store.write(f"{self.id}/{HEARTBEAT}", b"")
+        elif (self.path / RECORD).exists():
+            os.utime(self.path / RECORD)
+
+    def end_life(self) -> None:
+        """The run has ended: remove its sign of life. Raises RunFailure if the store fails."""
+        (self.path / HEARTBEAT).unlink(missing_ok=True)
+        if self.store is not None and self.store.holds(f"{self.id}/{HEARTBEAT}"):
+            self.store.delete(f"{self.id}/{HEARTBEAT}")
+
+    def upload(self, *names: str, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Copy files and folders of the run to the store of runs, if there is one. `goes_on` is asked before each. Raises RunFailure."""
+        if self.store is not None:
+            files = (path for name in names for path in _files(self.path / name))
+            self.store.upload(((self._name(path), path) for path in files), goes_on)
+
+    def refresh(self) -> None:
+        """Copy the record from the store of runs again, if there is one. Raises RunFailure."""
+        content = self.store.read(f"{self.id}/{RECORD}") if self.store is not None else None
+        if content is not None:
+            write_whole(self.path / RECORD, content.decode("utf-8", "replace"))
+
+    def download(self, paths: Iterable[Path]) -> None:
+        """Copy files that are not on this machine from the store of runs, as far as it has them. Raises RunFailure."""
+        if self.store is not None:
+            self.store.download((self._name(path), path) for path in paths if not path.exists())
+
+    def _name(self, path: Path) -> str:
+        return f"{self.id}/{path.relative_to(self.path).as_posix()}".removesuffix("/.")
 
     def write_inputs(self, inputs: list[dict[str, Any]]) -> None:
         """Save the list of the run's inputs next to its record, one per line: indented JSON takes four times as long."""
@@ -64,6 +109,17 @@ class RunFolder:
     def drop_failing(self) -> None:
         """Remove the rows that fail checks."""
         shutil.rmtree(self.path / "failing", ignore_errors=True)
+
+    def sweep_store(self, *names: str) -> None:
+        """Remove folders of the run from the store of runs, if it has them. Raises RunFailure."""
+        for name in names:
+            if self.store is not None and self.store.holds(f"{self.id}/{name}"):
+                self.store.delete_below(f"{self.id}/{name}")
+
+
+def _files(place: Path) -> list[Path]:
+    """A file, or the files in a folder at any depth; none if it does not exist."""
+    return [path for path in (place, *sorted(place.rglob("*"))) if path.is_file()]
 
 
 def write_whole(path: Path, content: str) -> None:
@@ -88,18 +144,18 @@ def sweep_unfinished(runs: Path) -> None:
                     path.parent.rmdir()
 
 
-def new_run(runs: Path) -> RunFolder:
+def new_run(runs: Path, store: RunStore | None = None) -> RunFolder:
     """A new, unique folder below `runs`; its id sorts by time. Raises OSError, and RunFailure if other users may write to `runs`."""
     now = datetime.now(UTC)
-    folder = RunFolder(f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(16):x}", runs)
+    run_id = f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(16):x}"
     if not can_be_named(str(runs.resolve())):
         message = f"{runs.resolve()} has a `\\` next to a `*`, `?` or `[`, and DuckDB cannot read such a path"
         raise RunFailure(
             "usage", "bad-file-name", message, "rename the folder, or choose another for `runs:` in etlrun.yaml"
         )
-    path = private_folder(runs.resolve()) / folder.id
+    path = private_folder(runs.resolve()) / run_id
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:  # of a run that began in the same microsecond
-        return new_run(runs)
-    return RunFolder(folder.id, path)
+        return new_run(runs, store)
+    return RunFolder(run_id, path, store)

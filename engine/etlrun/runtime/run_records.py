@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from etlrun.failures import RunFailure
 from etlrun.private import refuse_open
 from etlrun.runtime.liveness import is_alive
 from etlrun.runtime.record import Record, Status
-from etlrun.runtime.run_folder import RECORD, RunFolder, sweep_unfinished
+from etlrun.runtime.run_folder import RECORD, RUN_ID, RunFolder, sweep_unfinished
+from etlrun.runtime.run_place import RunPlace
 from etlrun.spec.validity import is_allowed
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
-RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 KEEP_DAYS = 7  # for a stage that was not resumed
 MOST_PROCESSES = 2**31 - 1
 
@@ -46,6 +44,7 @@ SCHEMA = {
     "properties": {
         **dict.fromkeys([*_TEXTS, "engine_version"], _TEXT),
         "run_id": {"type": "string", "pattern": f"^{RUN_ID.pattern}$"},
+        "process": _TEXT,
         "pid": {"type": "integer", "minimum": 0, "maximum": MOST_PROCESSES},
         "status": {"enum": list(get_args(Status))},
         "seconds": {"type": "number"},
@@ -73,88 +72,110 @@ class StoredRun:
 
     folder: RunFolder
     record: Record
+    is_lost: bool = False  # its process has ended, and its stored record does not say so
 
 
 @dataclass(frozen=True)
 class Unreadable:
     """An invalid record, and the reason."""
 
-    path: Path
+    folder: RunFolder
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path} is not a run record and is skipped ({self.reason}); remove {self.path.parent} if it is not needed"
+        place, whole = self.folder.shown(self.folder.path / RECORD), self.folder.shown(self.folder.path)
+        return f"{place} is not a run record and is skipped ({self.reason}); remove {whole} if it is not needed"
 
 
-def stored_runs(runs: Path) -> Iterator[StoredRun | Unreadable]:
-    """All runs below `runs`, latest first. Runs are marked as killed only in memory."""
-    for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
-        found = _read(path)
-        if isinstance(found, StoredRun) and _is_lost(found):
-            found.record.status = "killed"
-        yield found
+def stored_runs(runs: RunPlace) -> Iterator[StoredRun | Unreadable]:
+    """All runs, latest first. Runs are marked as killed only in memory. Raises RunFailure if the store of runs fails."""
+    for folder in runs.folders(runs.ids()):
+        yield _judged(folder)
 
 
-def find_run(runs: Path, run: str) -> StoredRun:
+def find_run(runs: RunPlace, run: str) -> StoredRun:
     """The run whose id is or begins with `run`. Raises RunFailure if there is none, or several, or its record is invalid."""
-    found = [path for path in sorted(runs.resolve().glob(f"*/{RECORD}")) if path.parent.name.startswith(run)]
+    found = [name for name in runs.ids() if name.startswith(run)]
     if len(found) != 1:
         what = "there is no run" if not found else f"{len(found)} runs begin with"
         raise RunFailure("usage", "unknown-run", f"{what} `{run}`", "`etlrun runs` lists them")
-    refuse_open(runs)
-    stored = _read(found[0])
+    (folder,) = RunPlace(runs.path.resolve(), runs.store).folders(found)
+    refuse_open(runs.path)
+    stored = _read(folder)
     if isinstance(stored, Unreadable):
-        detail = f"{stored.path} is not a run record ({stored.reason})"
+        detail = f"{folder.shown(folder.path / RECORD)} is not a run record ({stored.reason})"
         raise RunFailure("usage", "unknown-run", detail, "run the pipeline again")
     return stored
 
 
-def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
+def sweep_old(runs: RunPlace, days: int = KEEP_DAYS) -> list[Unreadable]:
     """Remove files of killed runs, and stages and failing rows older than `days` days; records and quarantines stay. Returns skipped ones.
 
-    Until then, a checked stage stays for `etlrun resume`.
+    Until then, a checked stage stays for `etlrun resume`. Raises RunFailure if the store of runs fails.
     """
     oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
     skipped = []
-    sweep_unfinished(runs)
-    for found in map(_read, sorted(runs.glob(f"*/{RECORD}"))):
+    sweep_unfinished(runs.path)
+    runs.sweep_copies()
+    for found in map(_judged, runs.folders(runs.unfinished())):
         if isinstance(found, Unreadable):
             skipped.append(found)
-            continue
-        folder, record = found.folder, found.record
-        is_old = folder.id < oldest
-        if _is_lost(found):
-            record.status = "killed"
-            folder.write_record(record.as_record())
-        if record.status == "killed":
-            folder.sweep(staged=is_old or not record.staged)
-        elif record.status != "running" and is_old:
-            folder.sweep(staged=True)
-        if record.status != "running" and is_old:
-            folder.drop_failing()
+        else:
+            _sweep(found, is_old=found.folder.id < oldest)
     return skipped
 
 
-def _is_lost(run: StoredRun) -> bool:
-    return run.record.status == "running" and not is_alive(run.folder.path / RECORD, run.record)
+def _sweep(run: StoredRun, *, is_old: bool) -> None:
+    """Remove the files that a run does not need any more."""
+    folder, record = run.folder, run.record
+    if record.status == "running":
+        return
+    if run.is_lost:
+        folder.write_record(record.as_record())
+    unstaged = is_old or (record.status == "killed" and not record.staged)
+    if record.status == "killed" or is_old:
+        folder.sweep(staged=unstaged)
+    if is_old:
+        folder.drop_failing()
+    folder.sweep_store(*(["stage"] if unstaged else []), *(["failing"] if is_old else []))
+    folder.end_life()
 
 
-def _read(path: Path) -> StoredRun | Unreadable:
-    """The run of a record. Only the path of its own folder is used, never a path inside the record."""
+def _judged(folder: RunFolder) -> StoredRun | Unreadable:
+    """The run in a folder, as killed if its process has ended without a word."""
+    found = _read(folder)
+    if _is_lost(found):
+        folder.refresh()  # its last record may have come between the look at the record and at the process
+        found = _read(folder)
+        if isinstance(found, StoredRun) and found.record.status == "running":
+            found.record.status = "killed"
+            return StoredRun(folder, found.record, is_lost=True)
+    return found
+
+
+def _is_lost(found: StoredRun | Unreadable) -> bool:
+    return (
+        isinstance(found, StoredRun) and found.record.status == "running" and not is_alive(found.folder, found.record)
+    )
+
+
+def _read(folder: RunFolder) -> StoredRun | Unreadable:
+    """The run in a folder. Only the path of the folder is used, never a path inside the record."""
+    path = folder.path / RECORD
     if path.parent.is_symlink() or not path.is_file():
-        return Unreadable(path, "it is a link, or not a file")
+        return Unreadable(folder, "it is a link, or not a file")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        return Unreadable(path, f"it cannot be read: {error}")
+        return Unreadable(folder, f"it cannot be read: {error}")
     wrong = None if is_allowed(found, SCHEMA) else next(_validator().iter_errors(found), None)
     if wrong is not None:
-        return Unreadable(path, f"{wrong.json_path}: {wrong.message[:200]}")
+        return Unreadable(folder, f"{wrong.json_path}: {wrong.message[:200]}")
     if found["run_id"] != path.parent.name:
-        return Unreadable(path, "its `run_id` differs from the name of its folder")
+        return Unreadable(folder, "its `run_id` differs from the name of its folder")
     known = {item.name for item in fields(Record)}
     record = Record(**{name: value for name, value in found.items() if name in known})
-    return StoredRun(RunFolder(path.parent.name, path.parent), record)
+    return StoredRun(folder, record)
 
 
 @cache

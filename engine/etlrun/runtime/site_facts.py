@@ -15,6 +15,7 @@ from etlrun.diagnostics import SpecError
 from etlrun.lineage.downstream import find_downstream
 from etlrun.lineage.of_project import project_lineage
 from etlrun.lineage.personal_origins import find_personal
+from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.runtime.test_results import file_in, read_results, tests_digest
 from etlrun.site.facts import LastResult, ShownCase, ShownDashboard, ShownRun, SiteFacts
@@ -57,7 +58,7 @@ def _prompts(project: Project) -> dict[str, Prompt]:
 def _runs(project: Project) -> dict[str, tuple[ShownRun, ...]]:
     """The runs of each pipeline that were meant to publish, latest first."""
     found: dict[str, tuple[ShownRun, ...]] = {}
-    for run in stored_runs(project.path(project.settings.runs)):
+    for run in stored_runs(run_place(project)):
         if isinstance(run, StoredRun) and run.record.status != "dry-run":
             record = run.record
             shown = ShownRun(record.run_id, record.status, record.started_at, record.seconds, tuple(record.checks))

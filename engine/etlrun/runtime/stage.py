@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_below
 from etlrun.runtime.digests import digest_of
+from etlrun.runtime.run_folder import RunFolder
 from etlrun.spec.scope import HIDDEN
 from etlrun.stopping import cancelling
 
@@ -45,23 +47,27 @@ class Staged:
     def paths(self) -> tuple[Path, ...]:
         return tuple(Path(file.path) for file in self.files)
 
-    def as_record(self) -> dict[str, Any]:
-        """The entry in the record of a run."""
-        return {"rows": self.rows, "checksum": self.checksum, "files": [asdict(file) for file in self.files]}
+    def as_record(self, folder: RunFolder) -> dict[str, Any]:
+        """The entry in the record of the run; the paths of its files start at its folder."""
+        files = [{**asdict(file), "path": os.path.relpath(file.path, folder.path)} for file in self.files]
+        return {"rows": self.rows, "checksum": self.checksum, "files": files}
 
     def as_input(self) -> ParquetFiles:
         return ParquetFiles(tuple(file.path for file in self.files))
 
 
-def from_record(relation: str, columns: Columns, record: dict[str, Any], folder: Path) -> Staged:
-    """The stage that the record of the run in `folder` lists; `columns` may hold hidden ones. Raises RunFailure for files elsewhere."""
-    files = tuple(StagedFile(**file) for file in record["files"])
-    inside = folder.resolve()
+def from_record(relation: str, columns: Columns, record: dict[str, Any], folder: RunFolder) -> Staged:
+    """The stage that the record of a run lists, downloaded if runs are in a store; `columns` may hold hidden ones.
+
+    Raises RunFailure for files that are not in the folder of the run.
+    """
+    files = tuple(StagedFile(**{**file, "path": str(folder.path / file["path"])}) for file in record["files"])
+    inside = folder.path.resolve()
     for file in files:
         if not Path(file.path).resolve().is_relative_to(inside):
-            raise RunFailure(
-                "sink", "stage-damaged", f"the staged file {file.path} is not in {folder}", "run the pipeline again"
-            )
+            message = f"the staged file {file.path} is not in {folder.path}"
+            raise RunFailure("sink", "stage-damaged", message, "run the pipeline again")
+    folder.download(Path(file.path) for file in files)
     return Staged(relation, shown_columns(columns), files, record["rows"], record["checksum"])
 
 

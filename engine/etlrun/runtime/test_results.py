@@ -84,7 +84,7 @@ def file_in(project: Project, path: Path) -> str:
 
 
 def _path(project: Project) -> Path:
-    return project.path(project.settings.runs) / FILE
+    return project.runs_path / FILE
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.basis import Ledgers
 from etlrun.runtime.record import Record, Status
 from etlrun.runtime.run import RunOptions, run_pipeline, spec_hash
+from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.storage.stores import open_stores
 from etlrun.warehouse.opening import database_reader, filled
@@ -47,7 +48,7 @@ def find_half_appended(checked: Checked) -> StoredRun | None:
     if not any(use.value.appends() for use in pipeline.sinks.values()):
         return None
     own = (pipeline.name, checked.profile.name, {name: str(value) for name, value in pipeline.values.items()})
-    for stored in stored_runs(checked.project.path(checked.project.settings.runs)):
+    for stored in stored_runs(run_place(checked.project)):
         if not isinstance(stored, StoredRun):
             continue
         record = stored.record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,8 +42,13 @@ class ProjectSettings(Described):
         example=("/mnt/lake",),
     )
     runs: str = key(
-        "the folder for the files of runs; on a cluster a folder that driver and executors share",
+        "the folder for the files of runs, or its URL in a store; on a cluster a folder that driver and executors share",
         default=".etlrun/runs",
+    )
+    scratch: str = key(
+        "if `runs` is a URL: the folder of this machine for the files of runs that are at work; on a cluster a folder that driver and executors share",
+        default=".etlrun/scratch",
+        example="/mnt/etlrun",
     )
     profile: str = key(
         "the default profile; if it is not given: the only profile, or the one called `local`", default=""
@@ -107,6 +113,19 @@ class Project:
         roots = tuple(Path(text) for text in named if not is_url(text))
         stores = (*self.storage, *(profile.storage if profile else ()))
         return Places(self.data_folder, roots, (*_urls(named), *stores), stores)
+
+    @property
+    def runs_url(self) -> Url | None:
+        """The URL of the runs, if they are in a store."""
+        return read_url(self.settings.runs) if is_url(self.settings.runs) else None
+
+    @property
+    def runs_path(self) -> Path:
+        """The folder of this machine for the files of runs; one for each URL if the runs are in a store."""
+        if self.runs_url is None:
+            return self.path(self.settings.runs)
+        digest = hashlib.sha256(str(self.runs_url).encode()).hexdigest()[:12]
+        return self.path(self.settings.scratch) / f"runs-{digest}"
 
     def path(self, text: str) -> Path:
         """A path of a spec: relative ones start at the project's folder."""

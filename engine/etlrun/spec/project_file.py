@@ -146,7 +146,8 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
         return found
 
     roots = tuple(fill(text, ("roots", index)) for index, text in enumerate(settings.roots))
-    found = replace(settings, data=fill(settings.data, ("data",)), runs=fill(settings.runs, ("runs",)), roots=roots)
+    data, runs, scratch = (fill(getattr(settings, name), (name,)) for name in ("data", "runs", "scratch"))
+    found = replace(settings, data=data, runs=runs, scratch=scratch, roots=roots)
     for name, value in settings.vars.items():
         if ENVIRONMENT.search(value):
             message = f"`{value}` is not replaced: `vars` cannot use the environment, because their values are shown in run records"
@@ -160,10 +161,14 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
 
 def _check_url(text: str, where: Keys) -> None:
     """Raises UrlError for a URL that is not of a store, or where a URL is not allowed."""
-    if where == ("runs",):
-        fix = "name a folder of this machine; sources may be in a store"
-        raise UrlError("`runs` is a URL, but the folders of runs must be on a disk", fix)
-    read_url(text)
+    if where == ("scratch",):
+        raise UrlError(
+            "`scratch` is a URL, but it must be a folder of this machine", "name a folder; `runs` may be a URL"
+        )
+    url = read_url(text)
+    if where == ("runs",) and not url.key:
+        fix = f"name a folder in it, so that runs and data are not mixed: `{url}/runs`"
+        raise UrlError("`runs` is a whole bucket or container", fix)
 
 
 def _files_outside(root: Path, profiles: Iterable[Profile], document: Document) -> Iterator[Diagnostic]:

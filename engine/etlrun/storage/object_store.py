@@ -150,6 +150,15 @@ class ObjectStore:
         with _translated(folder):
             self.files.delete_dir(self._place(folder))
 
+    def delete(self, url: Url) -> None:
+        """Delete one object, which may already be gone. Raises StoreError."""
+        try:
+            with _translated(url):
+                self.files.delete_file(self._place(url))
+        except StoreError as error:
+            if error.code != "missing-file":
+                raise
+
     def _created(self, url: Url) -> pyarrow.NativeFile:
         return self.files.open_output_stream(self._place(url), compression=None)
 
