@@ -323,7 +323,7 @@ def project_page() -> str:
             "store: where answers of models are saved), `storage` ([storages](storages.md)) and [`parts`](#read-only-new-files) "
             "(the cache of files that were read).",
             "## What a run leaves",
-            "Every run has a folder below `runs:`. Only its owner can read it:",
+            "Every run has a folder below `runs:`. If this is a folder of the machine, only its owner can read it:",
             _table(
                 ["file", "contents"],
                 [
@@ -348,11 +348,36 @@ def project_page() -> str:
                     ],
                 ],
             ),
+            "## Keep runs in a store",
+            RUNS_IN_A_STORE,
             "## Read only new files",
             PARTS,
             *_keys(PartSettings, "parts"),
         ]
     )
+
+
+RUNS_IN_A_STORE = """If `runs:` is a URL, every machine sees the runs of all: `etlrun runs`, `show --failing`, `diff`, `docs` and `retry` read
+them, and `etlrun resume` publishes the checked rows of a run whose machine is gone. A driver then needs no disk that survives it.
+
+```yaml
+runs: s3://lake/etlrun/runs
+storage:
+  s3://lake: {s3: {region: eu-west-1}}
+```
+
+* A run works in a folder of its machine, below `scratch:`. It writes its record to the store first; it copies the list of its inputs, its
+  broken records and the checked rows there before it publishes, and rows that fail checks at its end. If the store fails before the publish, the run
+  stops and has published nothing. If it fails after the publish, the run is `done` with a warning.
+* While a run works, it writes the object `heartbeat` every 30 seconds, and removes it at its end. For other machines, a run without a heartbeat
+  for ten minutes is `killed`. Their clocks must agree with that of the store to within a few minutes.
+* There is no lock in the store: two runs at the same time have two folders. As with a folder, the table that they publish to decides: its lock,
+  its ledger or its log prevents that rows are published twice, or that an older run replaces a newer one.
+* In a store, an object has no owner. Let only the accounts of runs read and write below `runs:`, because broken and failing rows are there, and
+  because a run publishes what it finds there. It needs the rights to list, read, write and delete; deletion also by a lifecycle rule is
+  possible: a run whose objects are gone is not listed.
+* The settings of the store must be in `storage:` of the project, not of a profile. Only on this machine are: the cache of `parts`, results of
+  `etlrun test`, temporary files, and the rows of a run that stopped because a check failed."""
 
 
 def errors_page() -> str:

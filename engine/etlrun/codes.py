@@ -459,7 +459,7 @@ RUN_CODES: dict[str, Code] = {
     ),
     "not-shared": Code(
         "an executor cannot read or write a folder that this machine can",
-        "a source or `runs:` is on a disk of one machine, or belongs to another account",
+        "a source, `runs:` or `scratch:` is on a disk of one machine, or belongs to another account",
         "put it on a disk that all machines of the cluster share, or set `read: driver` in the engine of the profile",
         1,
     ),
@@ -506,7 +506,7 @@ RUN_CODES: dict[str, Code] = {
     "disk": Code(
         "the run cannot write to its folder",
         "the disk is full, or the rights of the folder have changed",
-        "free disk space, or set `runs:` in `etlrun.yaml` to a folder on another disk",
+        "free disk space, or set `runs:` (`scratch:` if `runs:` is a URL) in `etlrun.yaml` to a folder on another disk",
         1,
     ),
     "disk-full": Code("there is not enough disk space", "the disk is full", "free disk space", 1),
@@ -518,8 +518,8 @@ RUN_CODES: dict[str, Code] = {
     ),
     "run-folder": Code(
         "the folder of a run cannot be created",
-        "the account may not write to the folder in `runs:`",
-        "set `runs:` in `etlrun.yaml`",
+        "the account may not write to the folder in `runs:`, or in `scratch:` if `runs:` is a URL",
+        "set `runs:` or `scratch:` in `etlrun.yaml`",
         1,
     ),
     "open-folder": Code(

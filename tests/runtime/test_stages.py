@@ -97,6 +97,6 @@ def test_a_run_of_another_machine_is_left_alone_for_ten_minutes_after_its_last_s
 def test_a_run_shows_that_it_lives_by_the_time_of_its_record(tmp_path: Path) -> None:
     record = tmp_path / "run.json"
     record.write_text("{}")
-    os.utime(record, (0, 0))
     with showing_life(RunFolder("r", tmp_path), every=0.01):
+        os.utime(record, (0, 0))
         wait_for(lambda: record.stat().st_mtime > 0)

@@ -19,7 +19,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from deltalake import DeltaTable
-from store_projects import Lake, lines, new_lake
+from store_projects import Lake, another_machine, lines, new_lake, with_runs
 
 from object_server import WRITING, object_server
 
@@ -95,6 +95,9 @@ class Publisher:
 
     lake: Lake
     way: Way
+    machine: Callable[[Lake], Lake] = lambda lake: (
+        lake
+    )  # where a run starts that is killed, and where the next one does
     number: int = 0
     there: Rows = field(default_factory=list)
 
@@ -123,7 +126,7 @@ class Publisher:
         """Kill a run when it writes for the time of that number, then run again; what was wrong."""
         new = self.next_rows()
         self.lake.server.hold(request, is_applied=is_applied)
-        process = self.lake.project.start(self.pipeline, "-q", **KEYS)
+        process = self.machine(self.lake).project.start(self.pipeline, "-q", **KEYS)
         while process.poll() is None and not self.lake.server.is_held():
             time.sleep(0.05)
         process.kill()
@@ -132,7 +135,7 @@ class Publisher:
         found = self.way.rows(self.lake)
         if found not in (self.there, new):
             yield f"readers saw {_shown(found)} after {process.returncode} {err}"
-        again = self.lake.run(self.pipeline, "-q")
+        again = self.machine(self.lake).run(self.pipeline, "-q")
         if again.code != 0:
             yield f"the next run failed: {again.err}"
         self.there = self.way.rows(self.lake)
@@ -140,9 +143,11 @@ class Publisher:
             yield f"after the next run there are {_shown(self.there)}"
 
 
-def kill_at_writes(lake: Lake, way: Way, most: int | None = None) -> Killed:
+def kill_at_writes(
+    lake: Lake, way: Way, most: int | None = None, machine: Callable[[Lake], Lake] = lambda lake: lake
+) -> Killed:
     """Kill runs at so many of their requests that write, from the first to the last, or at each of them."""
-    publisher, found = Publisher(lake, way), Killed()
+    publisher, found = Publisher(lake, way, machine), Killed()
     publisher.publish()
     last = publisher.publish()
     chosen = range(1, last + 1) if most is None else {1 + (last - 1) * at // (most - 1) for at in range(most)}
@@ -164,11 +169,16 @@ def main() -> int:
     wrong = False
     with object_server() as server, tempfile.TemporaryDirectory(prefix="etlrun-kills-") as folder:
         for number, (name, way) in enumerate(WAYS.items()):
-            lake = new_lake(server, Path(folder) / str(number), f"kills-{number}")
-            found = kill_at_writes(lake, way)
-            wrong = wrong or bool(found.wrong)
-            sys.stdout.write(f"{name}: killed at {found.moments} moments, {len(found.wrong)} wrong\n")
-            sys.stdout.writelines(f"  {re.sub(chr(10), ' ', line)}\n" for line in found.wrong)
+            here = new_lake(server, Path(folder) / str(number), f"kills-{number}")
+            there = with_runs(new_lake(server, Path(folder) / f"{number}-runs", f"kills-runs-{number}"))
+            killed = {
+                name: kill_at_writes(here, way),
+                f"{name}, runs in the store": kill_at_writes(there, way, None, another_machine),
+            }
+            for title, found in killed.items():
+                wrong = wrong or bool(found.wrong)
+                sys.stdout.write(f"{title}: killed at {found.moments} moments, {len(found.wrong)} wrong\n")
+                sys.stdout.writelines(f"  {re.sub(chr(10), ' ', line)}\n" for line in found.wrong)
             sys.stdout.flush()
     return int(wrong)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +53,26 @@ def new_lake(server: ObjectServer, folder: Path, bucket: str) -> Lake:
         "profiles: {fast: {engine: {duckdb: {threads: 2}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}}\n",
     )
     return Lake(server, project, bucket)
+
+
+def with_runs(lake: Lake) -> Lake:
+    """Let a project keep its runs in its bucket."""
+    settings = (lake.project.folder / "etlrun.yaml").read_text()
+    lake.project.write("etlrun.yaml", f"runs: s3://{lake.bucket}/runs\n{settings}")
+    return lake
+
+
+def another_machine(lake: Lake) -> Lake:
+    """The same project on a machine whose disk has nothing else."""
+    folder = lake.project.folder / "machines" / secrets.token_hex(4)
+    project = Project(folder)
+    for name in ("etlrun.yaml", "pipelines"):
+        source = lake.project.folder / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy(source, folder / name)
+    return Lake(lake.server, project, lake.bucket)
 
 
 def lines(*rows: tuple[str, object]) -> str:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from kills_in_stores import WAYS, kill_at_writes
-from store_projects import Lake
+from store_projects import Lake, another_machine, with_runs
 
 MOST = int(os.environ.get("ETLRUN_TEST_MOMENTS", "3"))
 
@@ -16,5 +16,12 @@ def test_a_run_that_is_killed_while_it_publishes_leaves_the_old_rows_or_the_new_
     lake: Lake, way: str
 ) -> None:
     killed = kill_at_writes(lake, WAYS[way], MOST)
+    assert killed.wrong == []
+    assert killed.moments >= 4
+
+
+@pytest.mark.parametrize("way", ["folder", "delta, append"])
+def test_a_run_that_is_killed_is_followed_up_by_a_machine_that_has_only_the_store(lake: Lake, way: str) -> None:
+    killed = kill_at_writes(with_runs(lake), WAYS[way], MOST, another_machine)
     assert killed.wrong == []
     assert killed.moments >= 4

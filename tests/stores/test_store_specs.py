@@ -135,10 +135,16 @@ def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said
         ("storage: {s3:/lake: {s3: {}}}", "begin it with `s3://`"),
         ("storage: {s3:/k:hidden@lake: {s3: {}}}", "begin it with `s3://`"),
         ("data: s3:/lake", "begin it with `s3://`"),
-        ("runs: s3:/lake", "`runs` is a URL"),
+        ("runs: s3:/lake", "begin it with `s3://`"),
         ("roots: [s3://u:hidden@lake]", "the URL has no bucket"),
         ("data: hdfs://nn/raw", "`hdfs://` is not the start of an object store's URL"),
-        ("runs: s3://lake/runs", "`runs` is a URL, but the folders of runs must be on a disk"),
+        ("runs: s3://lake", "name a folder in it, so that runs and data are not mixed: `s3://lake/runs`"),
+        ("runs: hdfs://nn/runs", "`hdfs://` is not the start of an object store's URL"),
+        ("scratch: s3://lake/scratch", "`scratch` is a URL, but it must be a folder of this machine"),
+        (
+            "{runs: s3://lake/runs, profiles: {p: {storage: {s3://lake: {s3: {region: x}}}}}}",
+            "write it under `storage:` of the project",
+        ),
     ],
 )
 def test_a_wrong_project_file_says_what_is_wrong_and_no_secret(text: str, said: str, tmp_path: Path) -> None:

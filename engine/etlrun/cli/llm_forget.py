@@ -44,5 +44,6 @@ def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
     tell(
         "not searched: the input files"
         + (f", their copies in {copies}" if copies else "")
+        + (f", broken and failing rows of runs in {project.runs_url}" if project.runs_url else "")
         + ", published tables, and pages built from them"
     )

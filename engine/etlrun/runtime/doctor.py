@@ -22,7 +22,7 @@ from etlrun.runtime.publishing import foresee
 from etlrun.spec.project import Profile, Project
 from etlrun.spec.published import CircularPipelinesError
 from etlrun.storage.object_store import StoreError
-from etlrun.storage.stores import open_stores
+from etlrun.storage.stores import Stores, open_stores
 from etlrun.warehouse.access import ServerConnection
 from etlrun.warehouse.opening import filled, open_connection
 
@@ -77,7 +77,8 @@ def _disk(project: Project) -> Iterator[HealthFinding]:
     there = next(folder for folder in (runs, *runs.resolve().parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if not there.is_dir() or not os.access(there, os.W_OK):
-        yield HealthFinding("trouble", "run folders", f"{there} cannot be written", "set `runs:` in etlrun.yaml")
+        key = "scratch" if project.runs_url else "runs"
+        yield HealthFinding("trouble", "run folders", f"{there} cannot be written", f"set `{key}:` in etlrun.yaml")
     level: Level = "ok" if free >= LEAST_DISK else "warning"
     yield HealthFinding(
         level,
@@ -110,12 +111,15 @@ def _executors(profile: Profile) -> Iterator[HealthFinding]:
 def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     """Whether each store in the project file can be listed."""
     stores = open_stores(project, profile, filled)
-    for url in dict.fromkeys(project.places({}, profile).urls):
+    urls = {url: stores for url in project.places({}, profile).urls}
+    if project.runs_url is not None:
+        urls[project.runs_url] = Stores(project.storage, filled)
+    for url, opened in urls.items():
         began = time.monotonic()
         try:
-            found = stores.of(url).names_in(url)
+            found = opened.of(url).names_in(url)
             if not found:
-                stores.of(url).refuse_missing(url)
+                opened.of(url).refuse_missing(url)
         except StoreError as error:
             yield HealthFinding("trouble", f"store {url}", str(error).removeprefix(f"{url}: "), error.fix)
             continue

@@ -18,7 +18,8 @@ OF_THE_RUN = (
 def disk_failure(folder: Path, reason: str) -> RunFailure:
     """The failure of a run whose folder cannot be written."""
     detail = f"the run's folder cannot be written: {reason}"
-    return RunFailure("engine", "disk", detail, f"free space on the disk of {folder}, or set `runs:` in etlrun.yaml")
+    fix = f"free space on the disk of {folder}, or set `runs:` (`scratch:` if `runs:` is a URL) in etlrun.yaml"
+    return RunFailure("engine", "disk", detail, fix)
 
 
 def as_full_disk(failure: RunFailure, folder: Path) -> RunFailure:

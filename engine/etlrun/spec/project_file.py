@@ -120,10 +120,24 @@ def _read(root: Path, document: Document) -> Project:
         )
         for name, value in document.value.get("profiles", {}).items()
     }
-    outside = tuple(_files_outside(root, profiles.values(), document))
-    if outside:
-        raise SpecError(outside)
-    return Project(root, settings, profiles, document, storage=build_storages(document, ("storage",), storage))
+    project = Project(root, settings, profiles, document, storage=build_storages(document, ("storage",), storage))
+    mistakes = (*_files_outside(root, profiles.values(), document), *_runs_of_profiles(project, document))
+    if mistakes:
+        raise SpecError(mistakes)
+    return project
+
+
+def _runs_of_profiles(project: Project, document: Document) -> Iterator[Diagnostic]:
+    """A mistake if only profiles tell how to open the store of `runs`, because commands read runs of all profiles."""
+    url = project.runs_url
+    if url is None or any(map(url.is_below, project.storage)):
+        return
+    for name, profile in project.profiles.items():
+        for place in filter(url.is_below, profile.storage):
+            message = f"`{place}` contains `runs`, but its settings are those of one profile, and runs of all profiles are there"
+            fix = f"write it under `storage:` of the project: `storage: {{{place}: ...}}`"
+            yield _without_source(document.diagnose_key(("profiles", name, "storage"), "wrong-value", message, fix))
+            return
 
 
 def _with_environment(settings: ProjectSettings, document: Document) -> ProjectSettings:
