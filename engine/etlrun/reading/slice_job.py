@@ -136,7 +136,7 @@ def worker_mismatch(host: str, difference: str) -> RunFailure:
 
 def not_shared(message: str) -> RunFailure:
     """The failure of a path that exists on one machine but not on another."""
-    fix = "put sources and `runs:` (`scratch:` if `runs:` is a URL) on a disk that all machines of the cluster share; or set `read: driver` in the profile's engine"
+    fix = "put sources and `runs:` (`scratch:` if that is a URL) on a disk that all machines share; or set `read: driver` in the profile's engine"
     return RunFailure("engine", "not-shared", message, fix)
 
 

@@ -111,7 +111,7 @@ def _executors(profile: Profile) -> Iterator[HealthFinding]:
 def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     """Whether each store in the project file can be listed."""
     stores = open_stores(project, profile, filled)
-    urls = {url: stores for url in project.places({}, profile).urls}
+    urls = dict.fromkeys(project.places({}, profile).urls, stores)
     if project.runs_url is not None:
         urls[project.runs_url] = Stores(project.storage, filled)
     for url, opened in urls.items():
