@@ -176,7 +176,9 @@ def functions_page() -> str:
         "`cast(x as bigint)` changes the type; `try_cast(x as bigint)` gives null if that is not possible. "
         "`day + interval 3 months` adds to a date or timestamp; if the new month is too short, the result is its last day. "
         "`extract(year from day)` gives one part of a date. "
-        "In the tables, `[x]` is optional, `x...` may be repeated, and all arguments called `same` are converted to one type.",
+        "In the tables, `[x]` is optional, `x...` may be repeated, and all arguments called `same` are converted to one type. "
+        "A `moment` is a date or timestamp, a `clock` a timestamp or timestamptz, `utc` a timestamptz or a timestamp "
+        "in UTC, and `orderable` a value that has an order.",
         "If a value cannot be computed (an overflow, a division by zero, a text that is not a number), the run stops, and the message shows the place in "
         "the spec. An engine may skip a value that nothing uses, such as a column that no later step reads: then the run does not stop. "
         "On Spark, an expression without columns that cannot be computed, such as `cast(concat('x', 'y') as int)`, may stop a run "

@@ -17,7 +17,7 @@ from etlrun.language.templates import duckdb, spark
 
 CLOSE, LOOSE = 1e-12, 1e-9
 _CLOSE = "; the engines agree to 12 digits"
-_LOOSE = "; the engines agree to 9 digits, where the values differ by a thousandth of their size or more. NaN where one is beyond 1e150"
+_LOOSE = "; the engines agree to 9 digits if the values differ from each other by at least a thousandth. NaN if a value is beyond 1e150"
 _HUGE = "1e150"  # from here on a square, or a sum of squares, may be infinite on one engine only
 _NAN = "cast('NaN' as double)"
 
