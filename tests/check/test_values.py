@@ -37,7 +37,7 @@ class Thing(Described):
     text: str = key("a text", default="")
     label: Label = key("a label", default=Label(""))
     condition: Expr = key("an expression", default=Expr(""))
-    whole: int = key("a whole number", default=0)
+    whole: int = key("an integer", default=0)
     number: float = key("a number", default=0.0)
     flag: bool = key("true or false", default=False)
     share: Percent = key("a share", default=Percent(0))
@@ -46,7 +46,7 @@ class Thing(Described):
     many: tuple[Label, ...] = key("labels", default=())
     window: Window | None = key("a window", default=None)
     days: Literal["all"] | tuple[Scalar, ...] = key("a choice or days", default="all")
-    maybe: int | None = key("a whole number, or none", default=None)
+    maybe: int | None = key("an integer, or none", default=None)
 
 
 VALUES: dict[str, Any] = {
@@ -127,13 +127,13 @@ def test_a_value_becomes_what_its_field_holds(text: str, field: str | None, valu
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("whole: $word", "a whole number is expected here, but `$word` is `two`"),
-        ("whole: $x", "a whole number is expected here, but `$x` is `1.5`"),
+        ("whole: $word", "an integer is expected here, but `$word` is `two`"),
+        ("whole: $x", "an integer is expected here, but `$x` is `1.5`"),
         ("number: $month", "a number is expected here, but `$month` is `2022-04`"),
         ("flag: $n", "true or false is expected here, but `$n` is `5`"),
         ("share: $n", "a share such as `20%` is expected here, but `$n` is `5`"),
         ("choice: $month", "one of `one`, `two` is expected here, but `$month` is `2022-04`"),
-        ("maybe: $word", "a whole number is expected here, but `$word` is `two`"),
+        ("maybe: $word", "an integer is expected here, but `$word` is `two`"),
     ],
 )
 def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> None:
@@ -150,8 +150,8 @@ def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> 
         ("share: 20", "a share such as `20%` is expected here, not `20`", "write `20%`"),
         ("share: 101%", "a share such as `20%` is expected here, not `101%`", "`share`: a share"),
         ("flag: yes", "true or false is expected here, not `yes`", "`flag`: true or false"),
-        ("whole: 1.5", "a whole number is expected here, not `1.5`", "`whole`: a whole number"),
-        ("whole: true", "a whole number is expected here, not `true`", "`whole`: a whole number"),
+        ("whole: 1.5", "an integer is expected here, not `1.5`", "`whole`: an integer"),
+        ("whole: true", "an integer is expected here, not `true`", "`whole`: an integer"),
         ("many: [[a]]", "a text is expected here, not a list", ""),
         ("many: []", "this must not be empty", "add a value, or remove the key"),
         ("either: {day: [1]}", "`day` is not a key of `either`", "did you mean `days`?"),

@@ -200,7 +200,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("n + interval 1 day", "an interval is added to a date or timestamp, not int; cast it to date or timestamp"),
         (
             "d + interval 20000 years",
-            "an interval needs a whole number up to 10000 here, but this is 20000; write one number and one unit: `interval 3 months`",
+            "an interval needs an integer up to 10000 here, but this is 20000; write one number and one unit: `interval 3 months`",
         ),
         (
             "d + interval '1' fortnight",
@@ -223,7 +223,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
             "s similar to 'a'",
             "`s similar to 'a'` is not part of the expression language; use `rlike` and a regular expression",
         ),
-        ("extract(second from z)", "`second` is not a part to extract; use `second(x)`, which is a whole number"),
+        ("extract(second from z)", "`second` is not a part to extract; use `second(x)`, which is an integer"),
         (
             "extract(epoch from z)",
             "`epoch` is not a part to extract; the parts are year, quarter, month, week, day, hour, minute, doy",

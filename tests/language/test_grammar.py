@@ -145,7 +145,7 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
         ),
         (
             "select array(1, 2)[null] as z from n",
-            "select array(1, 2)[null] as z from n: a position is a whole number, but this is null",
+            "select array(1, 2)[null] as z from n: a position is an integer, but this is null",
         ),
         ("select 1e400 as z from n", "1e400: 1e400 does not fit into double"),
         ("select 1e-400 as z from n", "1e-400: 1e-400 does not fit into double"),

@@ -43,10 +43,10 @@ def test_a_value_of_every_type_comes_out_as_it_went_in(project: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "text", "message"),
     [
-        ("units", "1.0", "`1.0` is not a whole number, but int is expected here"),
+        ("units", "1.0", "`1.0` is not an integer, but int is expected here"),
         ("units", "2147483648", "`2147483648` does not fit int"),
         ("units", '"3"', '`"3"` is a text, but int is expected here'),
-        ("units", "true", "`true` is not a whole number, but int is expected here"),
+        ("units", "true", "`true` is not an integer, but int is expected here"),
         ("units", "{a: 1}", "a value of type int is expected here, not a mapping"),
         ("price", "1.505", "`1.505` has more than 2 digits after the point, but decimal(10,2) is expected here"),
         ("price", "123456789", "`123456789` does not fit decimal(10,2)"),

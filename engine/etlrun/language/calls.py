@@ -24,7 +24,7 @@ _DAYS = ("to_date", "try_to_date")
 _WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")
 _A = {
     "string": "text",
-    "integer": "a whole number",
+    "integer": "an integer",
     "numeric": "a number",
     "boolean": "a condition",
     "date": "a date",

@@ -28,7 +28,7 @@ def visit_extract(checker: Checker, node: exp.Expr) -> Type:
     if function is None:
         fix = "the parts are " + ", ".join(_PARTS)
         if node.this.name.lower() in ("second", "seconds"):
-            fix = "use `second(x)`, which is a whole number"
+            fix = "use `second(x)`, which is an integer"
         return checker.complain(node, "wrong-value", f"`{node.this.name.lower()}` is not a part to extract", fix)
     return _become(checker, node, function, node.expression)
 
@@ -41,7 +41,7 @@ def visit_shift(checker: Checker, node: exp.Expr) -> Type:
     written = str(interval.this.this)
     most = _MOST_MONTHS if unit in _MONTHS else _MOST
     if not re.fullmatch(r"[+-]?\d{1,7}", written, re.ASCII) or abs(int(written)) > most:
-        message = f"an interval needs a whole number up to {most} here, but this is {written}"
+        message = f"an interval needs an integer up to {most} here, but this is {written}"
         return checker.complain(node, "wrong-value", message, "write one number and one unit: `interval 3 months`")
     if not unit:
         fix = f"write `interval {written} days`"

@@ -168,7 +168,7 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
     if isinstance(node, exp.IntDiv):
         if shared is not None and (shared.is_integer or shared == NULL):
             return BIGINT
-        return checker.complain(node, "type-mismatch", "`div` divides whole numbers", "use `/` and `floor`")
+        return checker.complain(node, "type-mismatch", "`div` divides integers", "use `/` and `floor`")
     if shared is None or shared.name == "decimal":
         return _decimal_arithmetic(
             checker, node, decimal_operand(node.this, left), decimal_operand(node.expression, right)
@@ -277,9 +277,7 @@ def visit_index(checker: Checker, node: exp.Expr) -> Type:
         fix = f"write `.{kind.fields[0][0]}` for a field" if kind.fields else ""
         return checker.complain(node, "type-mismatch", f"`[...]` needs an array or a map, but this is {kind}", fix)
     if not index.is_integer:
-        return checker.complain(
-            node.expressions[0], "type-mismatch", f"a position is a whole number, but this is {index}"
-        )
+        return checker.complain(node.expressions[0], "type-mismatch", f"a position is an integer, but this is {index}")
     return kind.element
 
 

@@ -11,7 +11,7 @@ UNITS = {
     "day": timedelta(days=1),
     "week": timedelta(days=7),
 }
-HOW = "write a whole number and a unit: `90 minutes`, `24 hours`, `1 day`, `2 weeks`"
+HOW = "write an integer and a unit: `90 minutes`, `24 hours`, `1 day`, `2 weeks`"
 _AGE = re.compile(r"([0-9]{1,6})(?: (minute|hour|day|week)s?|([hdw]))")
 _SHORT = {"h": "hour", "d": "day", "w": "week"}
 

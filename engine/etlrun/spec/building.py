@@ -189,7 +189,7 @@ def _whole_number(value: Any, where: Keys, origin: Origin) -> int:
     try:
         return int(str(filled))
     except ValueError:
-        origin.refuse(value, filled, "a whole number", where)
+        origin.refuse(value, filled, "an integer", where)
         return 0
 
 

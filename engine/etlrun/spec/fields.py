@@ -33,7 +33,7 @@ class Percent(float):
 
 
 class Size(int):
-    """A number of bytes, written `100 MB` or as a whole number."""
+    """A number of bytes, written `100 MB` or as an integer."""
 
 
 class Scalar(str):

@@ -203,7 +203,7 @@ class NumberOutput(Output):
     def read(self, value: object) -> float:
         try:
             number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
-        except OverflowError:  # a whole number of hundreds of digits
+        except OverflowError:  # an integer of hundreds of digits
             number = math.inf
         if not math.isfinite(number):
             raise NotAllowed("not a number")

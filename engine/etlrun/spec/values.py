@@ -102,7 +102,7 @@ def _is_bare(kind: Type) -> bool:
 
 def _integer(text: str, kind: Type) -> int:
     if not re.fullmatch(r"[-+]?\d{1,30}", text):
-        raise ValueTextError(f"`{text}` is not a whole number, but {kind} is expected here")
+        raise ValueTextError(f"`{text}` is not an integer, but {kind} is expected here")
     bits = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}[kind.name]
     if not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
         raise ValueTextError(f"`{text}` does not fit {kind}")

@@ -299,7 +299,7 @@ def _describe(schema: Schema) -> str:
         return "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
     return {
         "string": "a text",
-        "integer": "a whole number",
+        "integer": "an integer",
         "number": "a number",
         "boolean": "true or false",
         "array": "a list",

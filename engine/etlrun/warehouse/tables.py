@@ -67,7 +67,7 @@ def keeps_all(old: Type, new: Type) -> bool:
     return (old, new) in ((FLOAT, DOUBLE), (DATE, TIMESTAMP))
 
 
-DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}  # of the largest value of a whole number
+DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}  # of the largest value of an integer
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class OwnTable:
     """A table for etlrun's own use: its columns, which are never null, as `kind` or `text(length)`."""
 
     name: str
-    columns: tuple[tuple[str, int | None], ...]  # a text of so many characters, or a whole number
+    columns: tuple[tuple[str, int | None], ...]  # a text of so many characters, or an integer
     key: tuple[str, ...]
     purpose: str
 
