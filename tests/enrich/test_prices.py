@@ -67,7 +67,8 @@ def test_a_release_costs_what_its_model_costs_and_a_rerouted_name_what_the_one_t
     [
         (
             "gemini-2.5-flush",
-            "`gemini-2.5-flush` is not in the list of models of 2026-11-28: did you mean `gemini-2.5-flash`?",
+            "`gemini-2.5-flush` is not in the list of models of 2026-11-28: did you mean `gemini-2.5-flash`? "
+            "From 2026-12-01 on, the service answers that name with `gemini-3.5-flash-lite`: set `model: gemini-3.5-flash-lite`",
         ),
         ("qwen3", "`qwen3` is not in the list of models of 2026-11-28"),
         ("gemini-3.8-flash", ""),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.contracts.model import Price
-from etlrun.diagnostics import nearest
+from etlrun.diagnostics import closest
 from etlrun.models._names import is_release_of, plain_name
 from etlrun.spec.yaml_reader import read_document
 
@@ -96,6 +96,12 @@ def note_on(name: str) -> str:
     """A note for the user if the model `name` is not known; `""` otherwise."""
     if known_model(name):
         return ""
-    hint = nearest(plain_name(name), tuple(known_models()))
     known = f"`{plain_name(name)}` is not in the list of models of {table_date()}"
-    return f"{known}: {hint}" if hint else known
+    meant = known_models().get(closest(plain_name(name), known_models()) or "")
+    if meant is None:
+        return known
+    hint = f"{known}: did you mean `{meant.name}`?"
+    if not meant.served_by:
+        return hint
+    model, begins = meant.served_by["model"], meant.served_by["from"]
+    return f"{hint} From {begins} on, the service answers that name with `{model}`: set `model: {model}`"
