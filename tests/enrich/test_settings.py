@@ -35,11 +35,11 @@ def test_a_strict_service_takes_what_is_sent_by_default(
 
 
 REFUSED = [
-    (posing.gemini, {"temperature": 0}, "temperature", "leave out `temperature`"),
+    (posing.gemini, {"temperature": 0}, "temperature", "remove `temperature`"),
     (posing.gemini, {"model": "gemini-3.8-flash", "thinking": "high"}, "thinking", "`thinking: default`"),
-    (posing.openai, {"temperature": 0}, "temperature", "leave out `temperature`"),
+    (posing.openai, {"temperature": 0}, "temperature", "remove `temperature`"),
     (posing.openai, {"reasoning_effort": "high"}, "reasoning_effort", "`reasoning_effort: default`"),
-    (posing.anthropic, {"temperature": 0}, "temperature", "leave out `temperature`"),
+    (posing.anthropic, {"temperature": 0}, "temperature", "remove `temperature`"),
     (posing.anthropic, {"effort": "xhigh"}, "effort", "`effort: default`"),
     (posing.anthropic, {"effort": "none"}, "thinking", "`effort: default`"),
 ]

@@ -474,3 +474,11 @@ def test_what_the_models_say_already_is_not_taken_from_a_reviewed_file(project: 
     assert (project.folder / "overrides/kind.csv").read_text() == "key,kind\nphim hay,Other\n"
     misspelled = project.run("llm", "review", FILE, "--users", "usr")
     assert (misspelled.code, "did you mean `user`?" in misspelled.err) == (2, True)
+
+
+def test_a_misspelt_prompt_is_reported_with_the_one_that_was_meant(project: Project) -> None:
+    result = project.run("llm", "retry", "kindd")
+    assert (result.code, result.err) == (
+        2,
+        "unknown-prompt: there is no prompt `kindd`\n    = did you mean `kind`?\n",
+    )

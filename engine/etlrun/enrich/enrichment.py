@@ -25,7 +25,7 @@ from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.outputs import Value
 from etlrun.spec.personal_kinds import Policy
 from etlrun.spec.project import Profile, Project
-from etlrun.spec.prompts import Prompt, load_prompt
+from etlrun.spec.prompts import Prompt, named_prompt
 from etlrun.stopping import cancelling, orderly
 
 if TYPE_CHECKING:
@@ -103,9 +103,7 @@ def opened(
     project: Project, profile: Profile, prompt: str, models: Sequence[Model], characters: int = MAX_CHARACTERS
 ) -> Iterator[Enrichment]:
     """Open a prompt for some models, which see so many characters of a key. Raises RunFailure, and SpecError for mistakes in files."""
-    found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
-    if found is None:
-        raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
+    found = named_prompt(project.root, prompt)
     overrides = read_overrides(
         project.root, prompt, os.path.relpath(overrides_path(project.root, prompt)), found.outputs, found.keys
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from etlrun.failures import RunFailure
 from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import normal_form
 from etlrun.spec.project import Profile, Project
-from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
+from etlrun.spec.prompts import Prompt, named_prompt, prompt_names
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,7 @@ def forget_keys(project: Project, store: Store, texts: Sequence[str], *, parts: 
 def prompts_of(project: Project) -> Iterator[Prompt]:
     """The prompts of a project. Raises SpecError for mistakes in one."""
     for name in prompt_names(project.root):
-        found = load_prompt(project.root, name, os.path.relpath(project.root / "prompts" / f"{name}.md"))
-        assert found is not None
-        yield found
+        yield named_prompt(project.root, name)
 
 
 def questions_of(project: Project, prompt: Prompt, profiles: Iterable[Profile]) -> tuple[Question, ...]:
@@ -78,9 +75,7 @@ def prune(store: Store, costs: Sequence[Cost]) -> int:
 
 def ask_again(project: Project, profile: Profile, store: Store, prompt: str, statuses: Sequence[Status]) -> int:
     """Let the next run ask the keys with such a status again; returns their number. Raises RunFailure, and SpecError."""
-    found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
-    if found is None:
-        raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
+    found = named_prompt(project.root, prompt)
     asked = questions_of(project, found, [profile])
     return sum(
         store.forget_status(cost.question, statuses) for cost in store.costs() if _is_one_of(cost.question, asked)

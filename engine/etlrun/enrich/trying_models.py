@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,12 +17,11 @@ from etlrun.enrich.questions import Sheet, write_sheet
 from etlrun.enrich.replies import ReplyVerdict, judge
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
-from etlrun.failures import RunFailure
 from etlrun.models._rerouted_names import rerouted_name
 from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import PART, normal_form, readable
 from etlrun.spec.project import Profile, Project
-from etlrun.spec.prompts import Prompt, load_prompt
+from etlrun.spec.prompts import Prompt, named_prompt
 
 CODES = {"access": 2, "model": 2, "setup": 2}
 ITEMS = 3
@@ -47,9 +45,7 @@ class ModelTrial:
 
 def examine(project: Project, profile: Profile, name: str, prompt: str) -> Iterator[ModelTrial]:
     """A finding for each model under a name of the profile. Raises RunFailure for a missing prompt, SpecError for mistakes in files."""
-    found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
-    if found is None:
-        raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
+    found = named_prompt(project.root, prompt)
     for use in profile.models[name]:
         try:
             (tier,) = tiers_of(found, [use.value], project.root, from_environment)

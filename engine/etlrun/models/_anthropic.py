@@ -34,7 +34,7 @@ class AnthropicSettings(ServiceSettings):
     effort: str
 
     def sent(self) -> Mapping[str, str]:
-        fix = "set another `effort`, or `effort: default`"
+        fix = "write `effort: default` or another level into the model in etlrun.yaml"
         effort = {"": {}, "none": {"thinking": fix}}.get(self.effort, {"effort": fix})
         return {**super().sent(), **effort}
 

@@ -37,8 +37,11 @@ class GeminiSettings(ServiceSettings):
 
     def sent(self) -> Mapping[str, str]:
         sent = {
-            "thinking": (self.thinking != "default", "set another `thinking`, or `thinking: default`"),
-            "service_tier": (self.service_tier != "standard", "leave out `service_tier` of the model"),
+            "thinking": (
+                self.thinking != "default",
+                "write `thinking: default` or another level into the model in etlrun.yaml",
+            ),
+            "service_tier": (self.service_tier != "standard", "remove `service_tier` from the model in etlrun.yaml"),
         }
         return {**super().sent(), **{name: fix for name, (is_sent, fix) in sent.items() if is_sent}}
 

@@ -28,9 +28,9 @@ class OpenaiSettings(ServiceSettings):
         sent = {
             "reasoning_effort": (
                 bool(self.reasoning_effort),
-                "set another `reasoning_effort`, or `reasoning_effort: default`",
+                "write `reasoning_effort: default` or another level into the model in etlrun.yaml",
             ),
-            "service_tier": (self.service_tier != "standard", "leave out `service_tier` of the model"),
+            "service_tier": (self.service_tier != "standard", "remove `service_tier` from the model in etlrun.yaml"),
         }
         return {**super().sent(), **{name: fix for name, (is_sent, fix) in sent.items() if is_sent}}
 

@@ -25,7 +25,7 @@ class ServiceSettings:
 
     def sent(self) -> Mapping[str, str]:
         """The fix if the service refuses a setting, by setting, for those that are sent."""
-        return {} if self.temperature is None else {"temperature": "leave out `temperature` of the model"}
+        return {} if self.temperature is None else {"temperature": "remove `temperature` from the model in etlrun.yaml"}
 
 
 def too_many_requests(message: str, wait: float | None) -> ModelError:

@@ -27,6 +27,7 @@ A key of several columns has a name for each: `keys: [title, description]`, and 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,13 +35,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.failures import RunFailure
 from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.located import Document, Keys
 from etlrun.spec.normal_form import normal_form, readable
 from etlrun.spec.outputs import Output, Value
-from etlrun.spec.paths import refuse_outside
+from etlrun.spec.paths import refuse_outside, where_to_put
 from etlrun.spec.prompt_head import Head, prompt_schema
 from etlrun.spec.prompt_reader import Example, PromptReader
 from etlrun.spec.schema import find_mistakes
@@ -147,6 +149,15 @@ def load_prompt(root: Path, name: str, shown: str = "") -> Prompt | None:
         return None
     refuse_outside(root, path, shown or str(path))
     return read_prompt(path, shown or str(path))
+
+
+def named_prompt(root: Path, name: str) -> Prompt:
+    """The prompt that a command or a step names. Raises RunFailure if there is no such file, and SpecError for its mistakes."""
+    found = load_prompt(root, name, os.path.relpath(root / "prompts" / f"{name}.md"))
+    if found is None:
+        fix = nearest(name, prompt_names(root)) or where_to_put(name, "prompts", ".md")
+        raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{name}`", fix)
+    return found
 
 
 def prompt_names(root: Path) -> tuple[str, ...]:
