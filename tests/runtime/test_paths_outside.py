@@ -116,7 +116,7 @@ def test_sources_outside_are_refused_before_anything_is_looked_at(reading: Proje
     detail = summary(reading, "check", reading.pipeline(sources(*outside, *upwards)))
     assert detail.count("path-outside: the path leads out of the project's folder and its `roots`") == len(outside)
     assert detail.count("allow their folder in etlrun.yaml: `roots: [") == len(outside)
-    assert detail.count("path-outside: `..` after a `*` or a day") == len(upwards)
+    assert detail.count("path-outside: `..` is not allowed after a `*` or a day") == len(upwards)
 
 
 def test_the_fix_of_a_source_outside_works(reading: Project) -> None:

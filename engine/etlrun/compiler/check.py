@@ -287,7 +287,7 @@ class _Checker:
             before = len(self.problems)
             use.value.verify(columns, scope)
             if columns.awaits_labels and (use.value.is_view() or not use.value.replaces_all()):
-                message = f"`{use.value.from_}` has a column for each label that a run finds, so any run may bring other columns"
+                message = f"`{use.value.from_}` has a column for each label in the data, so its columns can differ in every run"
                 fix = "publish it with `write: replace` or `files`, or list the labels: `labels: [...]`"
                 self.complain(use.where, "not-allowed-here", message, fix)
             self.name_publishers(before, use.value.from_, columns)
@@ -317,7 +317,9 @@ class _Checker:
         """Report a connection of the wrong kind for the source or sink."""
         fitting = [other for other, one in self.profile.connections.items() if one.value.holds == use.value.connects_to]
         fix = (
-            f"name one that does: {', '.join(fitting)}" if fitting else f"add one to the profile `{self.profile.name}`"
+            f"use another connection: {', '.join(fitting)}"
+            if fitting
+            else f"add a connection for {use.value.connects_to} to the profile `{self.profile.name}`"
         )
         if there.kind in kinds("sinks" if isinstance(use.value, Sink) else "sources"):
             fix = f"write `{there.kind}` instead of `{use.kind}`, or {fix}"

@@ -44,7 +44,7 @@ def published_columns_key() -> Any:
 def verify_columns(promised: PublishedColumns, columns: Columns, scope: Scope) -> None:
     """Report differences between the relation and the declared columns."""
     if promised and columns.awaits_labels:
-        message = "`columns` names every column, and those of labels are known only in a run"
+        message = "`columns` must list every column, but the columns of labels are known only during a run"
         fix = "leave `columns` out, or list the labels of the pivot: `labels: [...]`"
         scope.error_at_key("columns", "not-allowed-here", message, fix)
         return

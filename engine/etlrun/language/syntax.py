@@ -58,7 +58,7 @@ def _phrase(detail: str, word: str, start: int, end: int) -> Problem:
     if "'high' missing" in detail:
         return Problem("syntax", "`between` needs two bounds", start, end, "write `between 1 and 2`")
     if "Required keyword" in detail:
-        return Problem("syntax", f"a value is missing beside `{word}`", start, end, "write a value on both sides")
+        return Problem("syntax", f"a value is missing next to `{word}`", start, end, "write a value on both sides")
     if word == ")":
         return Problem("syntax", "there is no `(` for this `)`", start, end, f"remove it; {_QUOTES}")
     return Problem("syntax", f"`{word}` is not expected here", start, end, _INSTEAD.get(word, ""))

@@ -245,7 +245,9 @@ class FileSource(Source):
             return
         start = fixed_part(self.path)
         if leads_up(self.path):
-            scope.error("path", "path-outside", "`..` after a `*` or a day", "write the path without `..`")
+            scope.error(
+                "path", "path-outside", "`..` is not allowed after a `*` or a day", "write the path without `..`"
+            )
         elif not scope.places.holds(start):
             scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(start))
 

@@ -296,7 +296,8 @@ def _describe(schema: Schema) -> str:
         choices = [form for form in _choices(schema) if form.get("pattern") is None]
         return " or ".join(dict.fromkeys(map(_describe, choices)))
     if "enum" in schema:
-        return "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
+        words = ", ".join(f"`{choice}`" for choice in schema["enum"])
+        return f"one of {words}" if len(schema["enum"]) > 1 else words
     return {
         "string": "a text",
         "integer": "an integer",

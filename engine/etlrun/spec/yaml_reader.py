@@ -156,7 +156,7 @@ class _Reader:
         inside = (*where, key)
         span = _span(event, event)
         if key == "<<" and not event.style:
-            self.refuse(event, "merge keys (`<<`) are not supported", "write the keys out")
+            self.refuse(event, "merge keys (`<<`) are not supported", "write all keys here")
         if key in result:
             first = self.document.at_span(self.document.keys[inside], "", "").line
             message = f"`{key}` is defined twice (first in line {first})"
