@@ -94,6 +94,11 @@ SPEC_CODES: dict[str, Code] = {
         "the path is absolute, or a link or `..` leads to another folder; or no prefix in `storage`, `data` and `roots` matches the URL",
         "move the file into the project, or name its folder or its store in `etlrun.yaml`",
     ),
+    "pii-in-names": Code(
+        "values of a column that is tagged `pii`, or is made from one, would become names of columns",
+        "a `pivot` takes its labels from this column; names of columns are shown in records, messages and the documentation",
+        "use another column, or list the labels: `labels: [A, B]`",
+    ),
     "pii-in-prompt": Code(
         "a column that is tagged `pii`, or is made from one, would be sent to a model",
         "the `key` of `enrich` comes from a source column or a mapping with the tag `pii`",

@@ -242,3 +242,35 @@ def test_nothing_is_compiled_where_nothing_may_be_asked(tmp_path: Path) -> None:
     outcome = etlrun(tmp_path, "run", project(tmp_path).pipeline(text))
     assert outcome.code == 2
     assert "pii-in-prompt" in outcome.err
+
+
+PIVOT = """steps:
+  known:
+    - from: users
+    - derive: {who: "upper(phone)", first: "substring(name, 1, 1)"}
+  r:
+    - from: known
+    - aggregate: {by: [id], pivot: {column: COLUMN, labels: LABELS, value: count(*), name: "n_{label}"}}
+sinks:
+  r: {table: {from: r, connection: warehouse, write: replace}}
+  shops: {table: {from: shops, connection: warehouse, write: replace}}
+"""
+
+
+def pivoted(folder: Path, column: str, labels: str) -> str:
+    return said(folder, SOURCES + PIVOT.replace("COLUMN", column).replace("LABELS", labels))
+
+
+@pytest.mark.parametrize("column", ["users.phone", "known.who"])
+def test_labels_are_not_taken_from_a_tagged_column(tmp_path: Path, column: str) -> None:
+    shown = pivoted(tmp_path, "who", f"{{from: {column}}}")
+    message = "pii-in-names: the labels would be names of columns, but `users.phone` is tagged `pii`"
+    assert message in shown
+    assert "= pivot by a column that is not made from it, or list the labels: `labels: [A, B]`" in shown
+
+
+@pytest.mark.parametrize(("column", "labels"), [("first", "{from: known.first}"), ("who", "[A, B]")])
+def test_labels_are_listed_or_taken_from_another_column(tmp_path: Path, column: str, labels: str) -> None:
+    text = SOURCES + PIVOT.replace("COLUMN", column).replace("LABELS", labels)
+    done = etlrun(tmp_path, "check", project(tmp_path).pipeline(text))
+    assert (done.code, done.out) == (0, "")

@@ -1,4 +1,7 @@
-"""Columns with the tag `pii`: columns computed from them have the tag too. A step sends them to a model only if it allows them by name."""
+"""Columns with the tag `pii`: columns computed from them have the tag too.
+
+A step sends them to a model only if it allows them by name, and none takes its labels from them: labels become names of columns.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from etlrun.compiler.check import Checked
+from etlrun.compiler.found_labels import open_pivots
 from etlrun.compiler.plan import Relation, make_plan
 from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.contracts.step import Ask
@@ -58,7 +62,7 @@ def reads_tables(checked: Checked) -> bool:
 
 
 def refuse_unallowed(checked: Checked, tables: PersonalTables, unread: Sequence[str]) -> list[Diagnostic]:
-    """The mistakes of the steps that send what is made from tagged columns to models, or that allow what does not come there.
+    """The mistakes of the steps that send what is made from tagged columns to models, allow what does not come there, or name columns after it.
 
     While the files `unread` have mistakes, nobody knows what is tagged in a table, and nothing that is made from one is sent.
     """
@@ -73,7 +77,21 @@ def refuse_unallowed(checked: Checked, tables: PersonalTables, unread: Sequence[
             places = {(found.line, found.column) for found in refused}
             unknown = _unknown(checked, relation, relation.ask, given, unread[0]) if unread else ()
             problems += [*(found for found in unknown if (found.line, found.column) not in places), *refused]
-    return problems
+    return [*problems, *_refused_labels(checked, lineages, tagged)]
+
+
+def _refused_labels(
+    checked: Checked, lineages: Mapping[str, RelationLineage], tagged: frozenset[str]
+) -> Iterator[Diagnostic]:
+    for pivot in open_pivots(checked):
+        lineage = lineages[pivot.source.relation].column(pivot.source.column) or NOTHING
+        names = sorted(_named(lineage) & tagged)
+        if names:
+            where = checked.scope(pivot.use.where).place(("pivot", "labels", "from"))
+            tagged_ones = " and ".join(f"`{name}`" for name in names)
+            message = f"the labels would be names of columns, but {tagged_ones} {'is' if len(names) == 1 else 'are'} tagged `pii`"
+            fix = "pivot by a column that is not made from it, or list the labels: `labels: [A, B]`"
+            yield checked.pipeline.document.diagnose(where, "pii-in-names", message, fix)
 
 
 def _unknown(
@@ -91,8 +109,10 @@ def _unknown(
             )
 
 
-def asks_models(checked: Checked) -> bool:
-    return any(list(use.value.models()) for chain in checked.pipeline.chains.values() for use in chain)
+def may_disclose(checked: Checked) -> bool:
+    """Whether a step sends values to a model, or makes them names of columns."""
+    steps = (use.value for chain in checked.pipeline.chains.values() for use in chain)
+    return any(list(step.models()) or step.label_source() for step in steps)
 
 
 def _refused(

@@ -11,7 +11,7 @@ from pathlib import Path
 from etlrun.compiler.check import Checked, check_pipeline
 from etlrun.compiler.personal_columns import (
     PersonalTables,
-    asks_models,
+    may_disclose,
     personal_tables,
     reads_tables,
     refuse_unallowed,
@@ -47,14 +47,14 @@ class ProjectPipelines:
     def check(self, path: Path) -> Checked:
         """Read and check a pipeline file. Raises SpecError with every mistake, and CircularPipelinesError."""
         checked = self.check_names(path)
-        if asks_models(checked):
+        if may_disclose(checked):
             tables, unread = self._personal_tables if reads_tables(checked) else ({}, ())
             if problems := refuse_unallowed(checked, tables, unread):
                 raise SpecError(problems)
         return checked
 
     def check_names(self, path: Path) -> Checked:
-        """Check a pipeline file but for what it sends to models. Raises SpecError and CircularPipelinesError."""
+        """Check a pipeline file but for what it does with personal data. Raises SpecError and CircularPipelinesError."""
         key = path.resolve()
         if key in self._open:
             raise CircularPipelinesError(tuple(name_in(open_) for open_ in (*self._open[self._open.index(key) :], key)))
