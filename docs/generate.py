@@ -175,6 +175,7 @@ def functions_page() -> str:
         FUNCTIONS_EXAMPLE,
         "`cast(x as bigint)` changes the type; `try_cast(x as bigint)` gives null if that is not possible. "
         "`day + interval 3 months` adds to a date or timestamp; if the new month is too short, the result is its last day. "
+        "`a - b > interval 3 days` compares the difference of two times; as a number it is `datediff` or `timestampdiff`. "
         "`extract(year from day)` gives one part of a date. "
         "In the tables, `[x]` is optional, `x...` may be repeated, and all arguments called `same` are converted to one type. "
         "A `moment` is a date or timestamp, a `clock` a timestamp or timestamptz, `utc` a timestamptz or a timestamp "

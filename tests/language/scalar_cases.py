@@ -269,6 +269,10 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "timestampadd('second', -100000, z)",
         "z - interval '3' months",
         "z + interval 36 hours",
+        "z - timestamp '2024-02-29 12:00:00' > interval 36 hours",
+        "interval 1 day >= (z - cast(d as timestamp))",
+        "d - date '2024-02-29' <> interval 2 weeks",
+        "z - cast(d as timestamp) <= interval '-90' minutes",
     ),
     "from_utc_timestamp": (
         "from_utc_timestamp(z, 'Asia/Ho_Chi_Minh')",

@@ -194,7 +194,20 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("s ilike 'a'", "`ilike` is not part of the expression language; use lower(x) like '...'"),
         (
             "interval '1' day",
-            "an interval is added to a date or timestamp, or taken from one; write `day + interval 3 months`; a length of time is a number: timestampdiff('hour', a, b) > 24",
+            "an interval is added to a date or timestamp, or taken from one; write `day + interval 3 months`, or `a - b > interval 3 days`; a length of time is a number: timestampdiff('hour', b, a)",
+        ),
+        (
+            "d > interval 3 days",
+            "an interval is compared only with a difference of two times; write `a - b > interval 3 days`, or add it to one side: `a > b + interval 3 days`",
+        ),
+        (
+            "d - d > interval 3 months",
+            "a month has no fixed number of days; write days, or add it to one side: `a > b + interval 3 months`",
+        ),
+        ("d - d > interval 3 hours", "a date has no hours to add; cast the date to timestamp first"),
+        (
+            "n - m > interval 3 days",
+            "an interval is added to a date or timestamp, not bigint; cast it to date or timestamp",
         ),
         ("d + interval 1 hour", "a date has no hours to add; cast the date to timestamp first"),
         ("n + interval 1 day", "an interval is added to a date or timestamp, not int; cast it to date or timestamp"),
@@ -287,7 +300,10 @@ def test_a_fix_for_a_moment_is_right_when_it_is_followed(text: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         check_expression(parse(text), (("rows", MOMENTS),), text)
     (problem,) = caught.value.problems
-    fix = problem.fix.removeprefix("write ").removeprefix("name the time zone: ").removesuffix(", or 'UTC'")
+    fix, _, compared = problem.fix.removesuffix("`").partition(", or compare it: `")
+    if compared:
+        check_expression(parse(compared), (("rows", MOMENTS),), compared)
+    fix = fix.removeprefix("write ").removeprefix("name the time zone: ").removesuffix(", or 'UTC'")
     is_whole = fix.startswith(("datediff(", "timestampdiff(")) or text.startswith(("to_date(", "try_to_date("))
     followed = fix if is_whole else text[: problem.start] + fix + text[problem.end :]
     check_expression(parse(followed), (("rows", MOMENTS),), followed)

@@ -11,16 +11,20 @@ from etlrun.language.columns import BIGINT, BOOLEAN, DOUBLE, MOMENTS, NULL, STRI
 from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand
+from etlrun.language.grammar import SIGNS
 from etlrun.language.moment_literals import as_moment
+from etlrun.language.moments import moved
 from etlrun.language.places import span
 from etlrun.language.problems import IN_PARTS, TOO_DEEP
 from etlrun.language.wide_decimals import are_large, by_parts
 
 
 def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
+    if any(isinstance(operand, exp.Interval) for operand in node.iter_expressions()) and not moved(checker, node):
+        return BOOLEAN
     operands = list(node.iter_expressions())
     types = [checker.visit(operand) for operand in operands]
-    if isinstance(node, _WITH_SIGN) and any(_is_null(operand) for operand in operands):
+    if isinstance(node, SIGNS) and any(_is_null(operand) for operand in operands):
         other = next((operand for operand in operands if not _is_null(operand)), operands[0])
         return _never_true(
             checker, node, f"{_written(checker, other)} is {'not ' if isinstance(node, exp.NEQ) else ''}null"
@@ -141,8 +145,7 @@ def _cast(checker: Checker, node: exp.Expr, kind: Type) -> str:
     return f"`cast({_written(checker, node) if isinstance(node, exp.Column) else '...'} as {kind})`"
 
 
-_WITH_SIGN = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 COMPARISONS: dict[type[exp.Expr], Rule] = dict.fromkeys(
-    (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In),
+    (*SIGNS, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In),
     visit_comparison,
 )

@@ -42,9 +42,10 @@ def _one_of(*words: object) -> Slot:
     return Slot(words=frozenset(words))
 
 
+SIGNS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 _BINARY = (
     *(exp.And, exp.Or),
-    *(exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ),
+    *(*SIGNS, exp.NullSafeEQ, exp.NullSafeNEQ),
     *(exp.Add, exp.Sub, exp.Mul, exp.IntDiv, exp.Mod, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor),
 )
 VALUES: tuple[type[exp.Expr], ...] = (
@@ -56,6 +57,7 @@ VALUES: tuple[type[exp.Expr], ...] = (
 """Every type of node that gives a value for each row or group."""
 
 VALUE = _of(*VALUES)
+_OR_INTERVAL = _of(*VALUES, exp.Interval)
 QUERY = _of(exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery)
 _RELATION = _of(exp.Table, exp.Subquery)
 _NAME = _of(exp.Identifier)
@@ -106,7 +108,8 @@ EXPRESSIONS: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.DPipe: {"this": VALUE, "expression": VALUE, "safe": _YES},
     exp.Div: {"this": VALUE, "expression": VALUE, "safe": _YES},
     **{kind: {"this": VALUE, "expression": VALUE} for kind in _BINARY},
-    **{kind: {"this": VALUE, "expression": _of(*VALUES, exp.Interval)} for kind in (exp.Add, exp.Sub)},
+    **{kind: {"this": VALUE, "expression": _OR_INTERVAL} for kind in (exp.Add, exp.Sub)},
+    **{kind: {"this": _OR_INTERVAL, "expression": _OR_INTERVAL} for kind in SIGNS},
     exp.Extract: {"this": _of(exp.Var), "expression": VALUE},
     exp.Anonymous: {"this": _TEXT, "expressions": _of(*VALUES, exp.Star, exp.Distinct)},
     exp.Window: {

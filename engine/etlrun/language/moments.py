@@ -70,6 +70,26 @@ def visit_shift(checker: Checker, node: exp.Expr) -> Type:
     return _become(checker, node, "add_months", node.this, _number(count * _MONTHS[unit]))
 
 
+def moved(checker: Checker, node: exp.Expr) -> bool:
+    """Turn `a - b > interval 3 days` into `a > b + interval 3 days`, in place; False, with a complaint, where it is no such comparison."""
+    sides = (node.this, node.expression)
+    interval = next(side for side in sides if isinstance(side, exp.Interval))
+    difference = next((side.unnest() for side in sides if side is not interval), interval)
+    if not isinstance(difference, exp.Sub) or isinstance(difference.expression, exp.Interval):
+        fix = "write `a - b > interval 3 days`, or add it to one side: `a > b + interval 3 days`"
+        checker.complain(node, "type-mismatch", "an interval is compared only with a difference of two times", fix)
+        return False
+    unit = interval.args["unit"].name.lower().removesuffix("s") if interval.args.get("unit") else ""
+    if unit in _MONTHS:
+        fix = f"write days, or add it to one side: `a > b + interval {interval.this.name} {unit}s`"
+        checker.complain(node, "wrong-value", f"a {unit} has no fixed number of days", fix)
+        return False
+    later = exp.Add(this=difference.expression.copy(), expression=interval.copy())
+    for side in sides:
+        side.replace(later if side is interval else difference.this.copy())
+    return True
+
+
 def _number(value: int) -> exp.Expr:
     number: exp.Expr = exp.Literal.number(abs(value))
     return number if value >= 0 else exp.Neg(this=number)

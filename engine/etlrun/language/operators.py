@@ -181,10 +181,10 @@ def _moment_fix(node: exp.Expr, left: Type, right: Type) -> str:
     if not isinstance(node, exp.Sub) or not {left, right} <= set(MOMENTS):
         return "add an interval: `day + interval 3 days`; `date_add(day, n)` takes a number of a column"
     if {left, right} == {DATE}:
-        return f"write datediff({detail(node.this)}, {detail(node.expression)})"
+        return f"write datediff({detail(node.this)}, {detail(node.expression)}), or compare it: `{detail(node)} > interval 3 days`"
     wanted = TIMESTAMPTZ if TIMESTAMPTZ in (left, right) else TIMESTAMP
     later, earlier = _on_clock(node.this, left, wanted), _on_clock(node.expression, right, wanted)
-    return f"write timestampdiff('second', {earlier}, {later})"
+    return f"write timestampdiff('second', {earlier}, {later}), or compare it: `{later} - {earlier} > interval 3 hours`"
 
 
 def _on_clock(node: exp.Expr, kind: Type, wanted: Type) -> str:

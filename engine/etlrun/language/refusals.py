@@ -42,7 +42,7 @@ NODES: dict[type, Refusal] = {
     exp.ILike: Refusal("`ilike` is not part of the expression language", "use lower(x) like '...'"),
     exp.Interval: Refusal(
         "an interval is added to a date or timestamp, or taken from one",
-        "write `day + interval 3 months`; a length of time is a number: timestampdiff('hour', a, b) > 24",
+        "write `day + interval 3 months`, or `a - b > interval 3 days`; a length of time is a number: timestampdiff('hour', b, a)",
     ),
     exp.Dot: Refusal(_NO_PART, "a field is read from a column: a.b"),
     exp.Fetch: Refusal("FETCH is not supported", "write LIMIT and a number", words="fetch"),
