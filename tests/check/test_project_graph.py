@@ -148,3 +148,44 @@ sinks:
     said = check(tmp_path, core=CORE.replace('"decimal(10,2)"', "string"), mart=mart)
     assert "pipelines/mart.yaml:7:52: type-mismatch: `sum` needs a number here" in said
     assert "the columns of `orders` are those that `core` publishes at pipelines/core.yaml:5:3" in said
+
+
+PIVOT = """pipeline: core
+sources:
+  rows: {csv: {path: rows.csv, columns: {id: int, cur: string, amount: int}}}
+steps:
+  wide:
+    - from: rows
+    - aggregate: {by: [id], pivot: {column: cur, labels: {from: rows.cur}, value: sum(amount), name: "in_{label}"}}
+sinks:
+  orders: {table: {from: wide, connection: warehouse, write: replace}}
+"""
+
+
+def test_a_pipeline_that_reads_the_columns_of_labels_must_declare_them(tmp_path: Path) -> None:
+    mart = """pipeline: mart
+sources:
+  rows: {table: {pipeline: core, sink: orders}}
+steps:
+  twice: [{from: rows}, {derive: {twice: in_usd * 2}}]
+sinks:
+  mart: {table: {from: twice, connection: warehouse, write: replace}}
+"""
+    found = check(tmp_path, core=PIVOT, mart=mart)
+    assert "unknown-column: there is no column `in_usd` here" in found
+    assert "its labels are known only in a run; to use the column of one, declare in the source all `columns`" in found
+    declared = mart.replace("sink: orders", "sink: orders, columns: {id: int, in_usd: bigint}")
+    (tmp_path / "pipelines/mart.yaml").write_text(declared)
+    assert etlrun(tmp_path, "check").err == "2 pipelines: no mistakes\n"
+    assert etlrun(tmp_path, "check").code == 0
+
+
+def test_a_dashboard_on_the_column_of_a_label_says_that_only_a_run_knows_it(tmp_path: Path) -> None:
+    (tmp_path / "dashboards").mkdir()
+    page = "measures:\n  n: {label: N, sum: in_usd}\npage:\n  - [{kpi: n}]\n"
+    (tmp_path / "dashboards/d.yaml").write_text(f"dashboard: d\ntitle: D\npipeline: core\nsink: orders\n{page}")
+    found = check(tmp_path, core=PIVOT)
+    assert "unknown-column: there is no column `in_usd` here" in found
+    assert (
+        "the labels of a pivot are known only in a run; to use the column of one, list them: `labels: [...]`" in found
+    )

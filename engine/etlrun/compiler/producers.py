@@ -159,5 +159,8 @@ def published_tables(checked: Checked) -> dict[str, PublishedTable]:
         shown = Columns(tuple(Column(item.name, item.type, description=item.description) for item in columns))
         at = checked.pipeline.document.diagnose_key(("sinks", sink), "shared-sink", "")
         place = f"{at.file}:{at.line}:{at.column}"
-        found[sink] = PublishedTable(checked.pipeline.name, sink, written[0], written[1], shown, place, use.kind)
+        awaits = checked.columns[use.value.from_].awaits_labels
+        found[sink] = PublishedTable(
+            checked.pipeline.name, sink, written[0], written[1], shown, place, use.kind, awaits
+        )
     return found

@@ -6,7 +6,7 @@ import calendar
 import re
 from collections.abc import Iterable
 
-from etlrun.compiler.check import Checked
+from etlrun.compiler.check import NOT_LISTED, Checked
 from etlrun.dashboards.spec import DashboardFile
 from etlrun.diagnostics import Diagnostic, nearest
 from etlrun.language.columns import Column, Columns
@@ -46,6 +46,8 @@ class Names:
             fix = (
                 nearest(name, (*self.columns.names, *groups)) or f"the columns are {', '.join(self.columns.names[:12])}"
             )
+            if self.columns.awaits_labels:
+                fix = f"{fix}; {NOT_LISTED}"
             self.complain(where, "unknown-column", f"there is no column `{name}` here", fix)
         return found
 

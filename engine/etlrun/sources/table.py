@@ -51,6 +51,8 @@ from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 from etlrun.storage.stores import Stores
 
+TO_DECLARE = ", and its labels are known only in a run; to use the column of one, declare in the source all `columns` that you read"
+
 
 @dataclass(frozen=True)
 class Table(Source):
@@ -94,7 +96,7 @@ class Table(Source):
             connection=found.connection,
             table=found.table,
             published=found.columns,
-            published_at=f"`{found.pipeline}` publishes at {found.place}",
+            published_at=f"`{found.pipeline}` publishes at {found.place}{TO_DECLARE if found.awaits_labels else ''}",
         )
 
     def table_read(self) -> tuple[str, str] | None:

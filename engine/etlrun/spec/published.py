@@ -11,7 +11,10 @@ from etlrun.language.columns import Columns
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table that a pipeline publishes, with the name and `kind` of its sink; `place` is the sink's place: `pipelines/core.yaml:20:3`."""
+    """A table that a pipeline publishes, with the name and `kind` of its sink; `place` is the sink's place: `pipelines/core.yaml:20:3`.
+
+    With `awaits_labels`, it also has columns that only a run knows.
+    """
 
     pipeline: str
     sink: str
@@ -20,6 +23,7 @@ class PublishedTable:
     columns: Columns
     place: str
     kind: str = "table"
+    awaits_labels: bool = False
 
 
 class CircularPipelinesError(Exception):

@@ -17,8 +17,9 @@ column name. `etlrun check` and `etlrun plan` show one column in place of all, s
 keep these columns, but cannot name one: to use the column of a label, list the labels. Such a relation can be published
 with `files`, or with `write: replace`, without a contract in `columns`. A table of a database must have the columns of
 the run: if a label is new or gone, the run stops before it publishes, and `etlrun migrate` adds or drops the column. A
-Delta or Iceberg table gets the new columns, with a warning. Labels become names of columns, so do not take them from a
-column with personal data.
+Delta or Iceberg table gets the new columns, with a warning. Another pipeline that reads the table can use the column of a
+label if its source declares all `columns` that it reads. Labels become names of columns, so a column with the tag
+`pii` is refused.
 
 `as` gives the new columns a common name, a column group; it keeps the order of the mapping or list. Rows with null in
 `by` form one group. Without `by` there is exactly one row, even if there are no input rows.
