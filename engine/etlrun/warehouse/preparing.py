@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -154,6 +155,7 @@ def _made(server: AnyServer, session: ServerSession, table: str, statement: str)
         _make(server, session, statement)
         there = server.describe(session, table)
         assert there is not None
+        there = replace(there, is_new=True)
     return there
 
 

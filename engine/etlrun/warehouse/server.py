@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -271,6 +272,11 @@ class Server(ABC, Generic[S, D]):
     @abstractmethod
     def rules(self, stage: Stage, there: D) -> Iterator[Rule]:
         """The rules for values that the table would not store unchanged."""
+
+    @contextmanager
+    def filling(self, session: S, there: D) -> Iterator[None]:
+        """Context in a transaction in which the rows of a load are sent to a table, so that the primary key of a new table can come after them."""
+        yield
 
     @abstractmethod
     def loader(self, session: S, load: Load) -> Loader[S]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from etlrun.language.columns import DATE, DOUBLE, FLOAT, INTEGERS, TIMESTAMP, Column, Columns, Type
@@ -28,12 +28,13 @@ C_co = TypeVar("C_co", bound=StoredColumn, covariant=True)
 
 @dataclass(frozen=True)
 class Definition(Generic[C_co]):
-    """A table or view as the server describes it; `key` is the primary key."""
+    """A table or view as the server describes it; `key` is the primary key, and `is_new` says that this publish has just created it."""
 
     table: str
     is_view: bool
     columns: tuple[C_co, ...]
     key: tuple[str, ...] = ()
+    is_new: bool = field(default=False, kw_only=True)
 
     @property
     def is_table(self) -> bool:

@@ -44,6 +44,7 @@ class Transfer:
         self.server = server = prepared.server
         self.load = prepared.load
         self.stage = stage = prepared.stage
+        self.there = prepared.there
         self.table = prepared.there.table
         self.facts = prepared.facts
         self.loader = prepared.loader
@@ -87,10 +88,11 @@ class Transfer:
         rows, loaded = iter(self.rows), 0
         in_slices = len(self.slices) > 1 and before == NOTHING and bool(self.server.dirty_reads)
         with Prover(self.server, self.table, self.facts.fields, owned) as prover:
-            for part in self.slices:
-                loaded += self.loader.load(session, self.table, self.facts.fields, takewhile(len, rows))
-                if in_slices:
-                    prover.prove(part)
+            with self.server.filling(session, self.there):
+                for part in self.slices:
+                    loaded += self.loader.load(session, self.table, self.facts.fields, takewhile(len, rows))
+                    if in_slices:
+                        prover.prove(part)
             if loaded != self.load.rows:
                 raise LoadRefused(f"{loaded:,} of {counted(self.load.rows, 'row')} were accepted")
             point("loaded")

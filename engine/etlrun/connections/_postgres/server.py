@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -226,6 +227,18 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
                     yield Rule(item.name, bad, f"is longer than {stored.limit:,} characters", fix)
             if item.type.name in ("date", "timestamp", "timestamptz"):
                 yield day_rule(stage, item)
+
+    @contextmanager
+    def filling(self, session: PostgresSession, there: PostgresTable) -> Iterator[None]:
+        if not there.is_new or not there.key:
+            yield
+            return
+        table = table_name(there.table)
+        of_key = f"conrelid = to_regclass({text(table)}) AND contype = 'p'"
+        constraint = name(session.one(f"SELECT conname FROM pg_constraint WHERE {of_key}")[0])
+        session.run(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
+        yield
+        session.run(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} PRIMARY KEY ({self.names(there.key)})")
 
     def loader(self, session: PostgresSession, load: Load) -> CopyLoader:
         return CopyLoader()
