@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from etlrun.contracts.connection import Load
 from etlrun.failures import Reason, RunFailure
+from etlrun.warehouse.denied import missing_rights
 from etlrun.warehouse.ledger import missing_tables
 from etlrun.warehouse.references import refuse_cascades, refuse_triggers
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
@@ -133,13 +134,13 @@ def prepare(server: AnyServer, session: ServerSession, load: Load, label: str) -
         )
     exact = exact_columns(load)
     for statement in missing_tables(server, session):
-        _make(server, session, statement)
+        _make(server, session, load, statement)
     if not is_by_pointer(server, load):
-        return _made(server, session, load.table, server.create_statement(load, exact))
+        return _made(server, session, load, load.table, server.create_statement(load, exact))
     rows = with_numbers(load)
-    _made(server, session, VERSIONS, server.versions_table())
-    there = _made(server, session, rows.table, server.create_statement(rows, exact))
-    _made(server, session, load.table, view_statement(server, load))
+    _made(server, session, load, VERSIONS, server.versions_table())
+    there = _made(server, session, load, rows.table, server.create_statement(rows, exact))
+    _made(server, session, load, load.table, view_statement(server, load))
     return there
 
 
@@ -148,28 +149,26 @@ def is_by_pointer(server: AnyServer, load: Load) -> bool:
     return load.publish == "pointer" and server.keeps_versions
 
 
-def _made(server: AnyServer, session: ServerSession, table: str, statement: str) -> AnyDefinition:
+def _made(server: AnyServer, session: ServerSession, load: Load, table: str, statement: str) -> AnyDefinition:
     """The table or view; `statement` creates it if it is missing."""
     there: AnyDefinition | None = server.describe(session, table)
     if there is None:
-        _make(server, session, statement)
+        _make(server, session, load, statement)
         there = server.describe(session, table)
         assert there is not None
         there = replace(there, is_new=True)
     return there
 
 
-def _make(server: AnyServer, session: ServerSession, statement: str) -> None:
+def _make(server: AnyServer, session: ServerSession, load: Load, statement: str) -> None:
     try:
         session.run(statement)
     except ServerError as error:
         if error.kind != "denied":
             raise
         kind = "view" if statement.startswith("CREATE VIEW") else "table"
+        message = f"the account may not create the missing {kind} ({error.code})"
+        lacking = missing_rights(server, session, load, error)
         right = server.view_right if kind == "view" else "CREATE"
-        raise RunFailure(
-            "sink",
-            "no-right",
-            f"the account may not create the missing {kind} ({error.code})",
-            f"grant it {right} for the first run, or let an administrator run: {statement};",
-        ) from error
+        fix = f"grant it {right} for the first run, or let an administrator run: {statement};"
+        raise RunFailure("sink", "no-right", message, lacking[1] if lacking else fix) from error

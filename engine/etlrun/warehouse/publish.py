@@ -21,6 +21,7 @@ from etlrun.contracts.connection import Load, Published
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.stopping import cancelling, finishing
+from etlrun.warehouse.denied import missing_rights
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.fencing import is_published
 from etlrun.warehouse.inspection import Facts, inspect
@@ -96,6 +97,7 @@ class _Publish:
         self.current = works[0]  # which a failure is about
         self.is_in_doubt = False  # a COMMIT was sent, and nobody knows what became of it
         self.blocked_by = ""
+        self.lacking: tuple[str, str] | None = None  # the rights that a statement needed
         self.threads: set[int] = set()  # of the sessions of its attempts
 
     def run(self) -> list[Published]:
@@ -262,6 +264,7 @@ class _Publish:
                 session.run("ROLLBACK")
             if session.is_open and isinstance(error, ServerError):
                 self.blocked_by = self.server.blockers(session, error)
+                self.lacking = missing_rights(self.server, session, self.current.load, error)
         except ServerError:
             session.abort()
         session.close()
@@ -276,7 +279,7 @@ class _Publish:
         return known or refused_rows(work.stage, error, detail)
 
     def failure(self, error: ServerError) -> RunFailure:
-        what, fix = self.server.explain(error)
+        what, fix = self.lacking or self.server.explain(error)
         table = self.current.load.table
         named = f"the table `{table}` of connection `{self.publisher.label}` ({self.server.place})"
         if self.is_in_doubt:
