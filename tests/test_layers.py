@@ -21,7 +21,7 @@ PACKAGE = Path(etlrun.__file__).parent
 PROJECT = PACKAGE.parent.parent
 KINDS = set(FAMILIES)
 LAYERS: tuple[set[str], ...] = (
-    {"codes", "collector", "secrets", "sqlglot_source", "stopping"},
+    {"codes", "collector", "function_calls", "secrets", "sqlglot_source", "stopping"},
     {"diagnostics"},
     {"failures", "working"},
     {"tracing"},

@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,13 +22,9 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-MOST_LINES = 4  # of the functions on the way to the line that failed
-LONGEST = 2_000  # characters of an exception's text
+from etlrun.function_calls import failure_report, fitting, results_of
+
 LOST_PIPE = 99  # the exit code if a function closed the pipe of replies
-
-
-class WrongResultError(Exception):
-    """A function returned what the step does not declare."""
 
 
 def serve(requests: int, replies: int, crash: str) -> None:
@@ -79,13 +74,8 @@ def _judged(request: dict[str, Any]) -> dict[str, Any]:
         if root not in sys.path:
             sys.path.insert(0, root)
         _call(request)
-    except (WrongResultError, pa.ArrowException) as error:
-        lines = _lines(error, root)
-        if lines and not isinstance(error, WrongResultError):
-            return {"error": _text(error), "lines": lines}
-        return {"wrong-result": " ".join(str(error).split())[:LONGEST], "lines": lines}
     except BaseException as error:  # noqa: BLE001 - whatever the function does is a failure of its step, `sys.exit` too
-        return {"error": _text(error), "lines": _lines(error, root)}
+        return failure_report(error, lambda file: _place(file, root))
     return {}
 
 
@@ -97,7 +87,7 @@ def _call(request: dict[str, Any]) -> None:
     rows = ds.dataset(request["files"], schema=columns, format="parquet")
     with pq.ParquetWriter(request["result"], declared) as writer:
         for part in _results(function, rows, batches=request["batches"]):
-            writer.write_table(_fitting(part, declared))
+            writer.write_table(fitting(part, declared))
 
 
 def _schema(text: str) -> pa.Schema:
@@ -118,36 +108,13 @@ def _given(function: Callable[[Any], Any], rows: ds.Dataset, *, batches: bool) -
     if not batches:
         yield function(rows.to_table())
         return
-    found = function(iter(rows.to_batches()))
-    if not hasattr(found, "__iter__"):
-        raise WrongResultError(f"it returned {type(found).__name__}, but it must yield batches")
-    yield from found
+    yield from results_of(function, iter(rows.to_batches()))
 
 
-def _fitting(part: Any, declared: pa.Schema) -> pa.Table:
-    table = pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part
-    if not isinstance(table, pa.Table):
-        raise WrongResultError(f"it returned {type(part).__name__}, but a pyarrow.Table or RecordBatch is expected")
-    missing = [name for name in declared.names if name not in table.column_names]
-    if missing:
-        raise WrongResultError(f"its result has no column {', '.join(f'`{name}`' for name in missing)}")
-    return table.select(declared.names).cast(declared)
-
-
-def _text(error: BaseException) -> str:
-    """The text of an exception on one line: `ValueError: no such shop`."""
-    return " ".join(traceback.format_exception_only(error)[-1].split())[:LONGEST]
-
-
-def _lines(error: BaseException, root: str) -> list[str]:
-    """The lines of the project that the exception went through, the last one first: `clean.py:3 in initials`."""
-    frames = reversed(traceback.extract_tb(error.__traceback__))
-    own = [frame for frame in frames if _is_own(frame.filename, root)]
-    return [f"{Path(frame.filename).relative_to(root)}:{frame.lineno} in {frame.name}" for frame in own[:MOST_LINES]]
-
-
-def _is_own(file: str, root: str) -> bool:
-    return Path(file).is_relative_to(root) and "site-packages" not in file
+def _place(file: str, root: str) -> str:
+    """The path of a file of the project below its folder; empty for other files."""
+    is_own = Path(file).is_relative_to(root) and "site-packages" not in file
+    return str(Path(file).relative_to(root)) if is_own else ""
 
 
 if __name__ == "__main__":
