@@ -457,9 +457,9 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "worker-mismatch": Code(
-        "an executor cannot read files like this machine",
+        "an executor cannot read files like this machine, or cannot call a function",
         "etlrun, Python or a package is missing there, or has another version",
-        "install the same versions there, or set `read: driver` in the engine of the profile",
+        "install the same versions there, or set `read: driver` in the engine of the profile, or `where: driver` in the step",
         1,
     ),
     "not-shared": Code(

@@ -28,12 +28,20 @@ steps:
   doubled:
     - from: totals
     - python: {function: "mine:same", columns: {shop: string, units: bigint, n: bigint, days: bigint}}
+    - python: {function: "each:named", mode: batches, where: executors, columns: {shop: string, units: bigint, n: bigint, days: bigint}}
 sinks:
   doubled:
     table: {from: doubled, connection: warehouse, key: [shop], write: replace}
 """
 # `etlrun`, which gives a server up after a second and not after two minutes.
 IMPATIENT = "from etlrun.cli.main import main; from etlrun.engines._spark import starting; starting.TRIES = 3; main()"
+EACH = """import pyarrow as pa
+
+
+def named(batches):
+    for batch in batches:
+        yield batch.set_column(0, "shop", pa.array([f"{shop}!" for shop in batch["shop"].to_pylist()]))
+"""
 WAITING = """
 import time
 from pathlib import Path
@@ -68,6 +76,7 @@ def project(tmp_path: Path) -> Project:
     clusters += '  cluster: {engine: {spark: {master: "${MASTER_URL}", read: tasks}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n'
     project.write("etlrun.yaml", text + clusters)
     project.write("mine.py", "def same(rows):\n    return rows\n")
+    project.write("each.py", EACH)
     project.write("sales.csv", "shop,units\nA,1\nA,2\nB,3\nHuế,\n")
     project.write("sales2.csv.gz", gzip.compress(b"shop,units\n\nC,7\nC,many\n"))
     for day in (1, 2, 3):
@@ -146,6 +155,7 @@ def test_executors_without_packages_are_named_and_auto_reads_on_the_driver(proje
     project.write("etlrun.yaml", text.replace('"${MASTER_URL}", read: tasks', '"${MASTER_URL}", read: auto'))
     bare = venv_without_packages(tmp_path / "bare")
     given = {"MASTER_URL": master, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": bare}
+    project.pipeline(SPEC.replace("where: executors", "where: driver"))
     with (
         serving(tmp_path, MASTER, "--host", "127.0.0.1", "--port", str(port), *QUIET),
         serving(tmp_path, WORKER, "--host", "127.0.0.1", "--cores", "2", "--memory", "1g", *QUIET, master),

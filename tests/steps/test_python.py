@@ -59,7 +59,14 @@ def example(function: str, mode: str = "table", module: str = MODULE) -> Example
     return replace(read_example(steps, ROWS), modules={"work": module})
 
 
-@pytest.mark.parametrize(("function", "mode"), [("work:double", "table"), ("work:double_batches", "batches")])
+@pytest.mark.parametrize(
+    ("function", "mode"),
+    [
+        ("work:double", "table"),
+        ("work:double_batches", "batches"),
+        ("work:double_batches", "batches, where: executors"),
+    ],
+)
 def test_rows_go_through_the_function_and_on(function: str, mode: str, case: Case) -> None:
     wanted = example(function, mode)
     for bench in both(case.spark, case.duck, case.folder, wanted):
@@ -89,6 +96,17 @@ def test_a_function_that_cannot_be_called_is_a_mistake_of_the_spec(function: str
         check(tmp_path, example(function))
     (found,) = caught.value.diagnostics
     assert (found.code, f"{found.message}; {found.fix}") == ("python-function", message)
+
+
+def test_executors_need_batches(tmp_path: Path) -> None:
+    check(tmp_path, example("work:double_batches", "batches, where: executors"))
+    with pytest.raises(SpecError) as caught:
+        check(tmp_path, example("work:double_batches", "table, where: executors"))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == (
+        "missing-key",
+        "`where: executors` needs `mode: batches`: each executor has only some of the rows",
+    )
 
 
 def test_checking_runs_no_code(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,7 @@ class FileColumn:
 
 
 GROUP = "__etlrun_group"
+FAILED = "__etlrun_failed"
 ABSENT = FileColumn((), NULL)
 
 
@@ -101,8 +102,28 @@ class StatementError(Exception):
         self.source = source
 
 
+@dataclass(frozen=True)
+class SentFunction:
+    """A function that executors call with the rows of each partition, which have the columns `given`; it yields rows with `columns`.
+
+    `modules` are the files of the project that it imports, by path below the project's folder, and `hidden` the environment variables that
+    it must not see, with those whose names look like a secret.
+    """
+
+    reference: str
+    modules: Mapping[str, bytes]
+    given: Columns
+    columns: Columns
+    hidden: frozenset[str]
+
+
 class EngineSession(ABC):
-    """A running engine. Statements read relations by name; results are Parquet files or Arrow data."""
+    """A running engine. Statements read relations by name; results are Parquet files or Arrow data.
+
+    `has_executors` says that functions can run on its executors.
+    """
+
+    has_executors: ClassVar[bool] = False
 
     @abstractmethod
     def read_files(self, name: str, columns: Columns, files: Iterable[InputFiles]) -> None:
@@ -133,6 +154,14 @@ class EngineSession(ABC):
 
         Each runs in a process of the engine's own, on any of its machines, perhaps more than once. Raises StatementError, and RunFailure
         where a machine lacks what it needs.
+        """
+        raise NotImplementedError
+
+    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> None:
+        """Write the rows of a statement, after a function, as Parquet files into the new folder `folder`.
+
+        The files also have the text column FAILED: in rows that are not of the function it is the report of a failure, as JSON. Raises
+        StatementError; RunFailure if an executor lacks what it needs or the function ends its process.
         """
         raise NotImplementedError
 

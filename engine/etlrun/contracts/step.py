@@ -78,6 +78,7 @@ class Apply:
     function: str
     columns: Columns
     batches: bool = False
+    on_executors: bool = False  # of the engine, if it has any: once for each partition
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ class FunctionProcess:
             line = self._replies.readline(LONGEST_REPLY)
             if not line:
                 raise self._ended(apply.function, process)
-        self._judge(apply.function, self._read(apply.function, line))
+        refuse_failed(apply.function, self._read(apply.function, line), self.project)
 
     def apply_to_rows(self, apply: Apply, rows: pyarrow.Table, columns: Columns) -> pyarrow.Table:
         """The rows that the function returns for these rows. Raises RunFailure like `apply`."""
@@ -162,26 +162,32 @@ class FunctionProcess:
         own = [(Path(file), line, name) for file, line, name in frames if Path(file).is_relative_to(self.root)]
         return next((f"{file.relative_to(self.root)}:{line} in {name}" for file, line, name in own), "")
 
-    def _judge(self, function: str, reply: dict[str, Any]) -> None:
-        """Raises RunFailure for a reply with a mistake."""
-        if "lines" not in reply:
-            return
-        last, *before = reply["lines"] or [line_of_function(function, self.project.root)]
-        where = (f" ({last})" if last else "") + "".join(f"\ncalled at {line}" for line in before)
-        if "wrong-result" in reply:
-            detail = f"its result does not fit the declared columns: {reply['wrong-result']}{where}"
-            raise _failure(function, detail, "return what `columns` declares, or change `columns`")
-        raise _failure(function, reply["error"] + where)
+
+def refuse_failed(function: str, report: Mapping[str, Any], project: Project, fix: str = "fix the function") -> None:
+    """Raises RunFailure if the report of a call is that of a failure."""
+    if "lines" not in report:
+        return
+    last, *before = report["lines"] or [line_of_function(function, project.root)]
+    where = (f" ({last})" if last else "") + "".join(f"\ncalled at {line}" for line in before)
+    if "wrong-result" in report:
+        detail = f"its result does not fit the declared columns: {report['wrong-result']}{where}"
+        raise _failure(function, detail, "return what `columns` declares, or change `columns`")
+    raise _failure(function, report["error"] + where, fix)
 
 
 def _failure(function: str, message: str, fix: str = "fix the function") -> RunFailure:
     return RunFailure("engine", "python-failed", f"the function `{function}` failed: {message}", fix)
 
 
+def variables_of(project: Project) -> frozenset[str]:
+    """The environment variables that the project file refers to."""
+    text = project.document.text if project.document else ""
+    return frozenset(found.group(1) for found in ENVIRONMENT.finditer(text))
+
+
 def _shared_environment(project: Project) -> dict[str, str]:
     """The environment without variables that may be secrets: by their name, because the project file refers to them, or because the run knows the value."""
-    text = project.document.text if project.document else ""
-    used = {found.group(1) for found in ENVIRONMENT.finditer(text)}
+    used = variables_of(project)
     return {
         name: value
         for name, value in os.environ.items()

@@ -16,9 +16,9 @@ from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
 from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Columns
 from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import ready
+from etlrun.runtime.executor_functions import executor_rows, sent_function
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.json_texts import TextColumns
 from etlrun.runtime.label_reading import find_labels
@@ -86,7 +86,11 @@ class RelationStager:
         if relation.ask is not None:
             self._ask(relation, relation.ask)
             return
-        is_taken_out = any(relation.name in other.reads for other in self.plan.relations if other.apply or other.ask)
+        is_taken_out = any(
+            relation.name in other.reads
+            for other in self.plan.relations
+            if other.ask or (other.apply and not self._is_on_executors(other.apply))
+        )
         if relation.name not in self.targets and not (is_taken_out and relation.source is None):
             return
         folder = self.folder.stage(relation.name)
@@ -99,8 +103,13 @@ class RelationStager:
         self.session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
 
     def _write(self, name: str, folder: Path) -> None:
+        self._carry_out(name, lambda statement: self.session.write(statement, folder))
+
+    def _carry_out(self, name: str, action: Callable[[str], None]) -> None:
+        """Run the statement of a relation by `action`; an error is blamed on the expression at fault. Raises RunFailure."""
         known = ready(self.plan, self.staged)
-        statement = relation_statement(self.plan, name, self.dialect, known)
+        upto = 0 if name in self.staged else None
+        statement = relation_statement(self.plan, name, self.dialect, known, upto=upto)
         trials = count(1)
 
         def attempt(parts: int, last: exp.Query | None) -> None:
@@ -108,32 +117,41 @@ class RelationStager:
             self.session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
 
         try:
-            self._wait(_shown(self.plan.relation(name)), lambda: self.session.write(statement.text, folder))
+            self._wait(_shown(self.plan.relation(name)), lambda: action(statement.text))
         except StatementError as error:
             raise blame(self.plan, statement, error, attempt) from error
 
     def _apply(self, relation: Relation, apply: Apply | ReadTexts) -> None:
         (given,) = relation.reads
         self.reporter.say(f"{'reading' if isinstance(apply, ReadTexts) else 'calling'} {apply.function}")
-        paths, columns = self._written(given), self.plan.relation(given).columns
-        path = self.folder.work(f"{relation.name}-result") / "rows.parquet"
+        folder = self.folder.work(f"{relation.name}-result")
         try:
-            path.parent.mkdir(parents=True)
             with relation_span("apply", relation.name):
-                self._make_rows(apply, paths, columns, path)
+                files = self._applied(apply, given, folder)
         except RunFailure as failure:
             raise self._at_step(relation, failure) from failure.__cause__
-        self.session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+        self.session.read_files(relation.name, relation.columns, [files])
 
-    def _make_rows(self, apply: Apply | ReadTexts, paths: list[str], columns: Columns, result: Path) -> None:
-        """Write rows that are not made by SQL to the new file `result`. Raises RunFailure."""
+    def _applied(self, apply: Apply | ReadTexts, given: str, folder: Path) -> ParquetFiles:
+        """Rows that are not made by SQL, written into the new folder `folder`. Raises RunFailure."""
+        columns = self.plan.relation(given).columns
+        if isinstance(apply, Apply) and self._is_on_executors(apply):
+            function = sent_function(apply, columns, self.plan.checked.project)
+            self._carry_out(given, lambda statement: self.session.write_applied(statement, function, folder))
+            return executor_rows(folder, apply.function, self.plan.checked.project)
+        paths, result = self._written(given), folder / "rows.parquet"
+        folder.mkdir(parents=True)
         if isinstance(apply, Apply):
             self.functions.apply(apply, paths, columns, result)
-            return
+            return ParquetFiles((str(result),))
         texts = TextColumns(apply)
         texts.files(paths, result)
         if texts.broken:
             self.reporter.warn(texts.summary())
+        return ParquetFiles((str(result),))
+
+    def _is_on_executors(self, apply: Apply | ReadTexts) -> bool:
+        return isinstance(apply, Apply) and apply.on_executors and self.session.has_executors
 
     def _ask(self, relation: Relation, ask: Ask) -> None:
         """Get the answers for the distinct keys of the previous relation, and register them in the session. Raises RunFailure if the run must stop."""

@@ -10,6 +10,14 @@ function raises an error or its process ends, the step fails. Its output is writ
 environment variables that hold secrets: those that etlrun.yaml refers to, and those whose names look like a secret,
 such as `SHOP_API_KEY`. If the function needs such a secret, let it read the secret from a file.
 
+With `where: executors`, Spark calls the function on its executors, once for each partition, and no row goes through this
+machine. Use it for functions that treat each row by itself. The function must not depend on the order of the rows, on
+other rows, or on state that it keeps, and must write nothing: Spark can cut the rows anywhere, call it for a partition
+without rows, and repeat a call. Executors get the function's module and the modules of the project that it imports, but no
+other files, and its working folder is theirs. They need pyarrow and the installed modules that it imports; `etlrun pack
+OUT.tar.gz --with PACKAGE` adds one to their archive. On DuckDB, and in `etlrun test`, the function runs as with
+`where: driver`.
+
 ```yaml
 steps:
   numbered:
@@ -32,6 +40,33 @@ people: {name: string}
 | name | initial |
 | An   | A       |
 | null | null    |
+```
+
+```yaml
+steps:
+  trimmed:
+    - from: people
+    - python: {function: "tidy:trim", mode: batches, where: executors, columns: {name: string}}
+```
+
+```python tidy
+import pyarrow.compute as pc
+
+
+def trim(batches):
+    for batch in batches:
+        yield batch.set_column(0, "name", pc.utf8_trim_whitespace(batch["name"]))
+```
+
+```rows
+people: {name: string}
+| name   |
+| " An " |
+| null   |
+->
+| name |
+| An   |
+| null |
 ```
 """
 
@@ -61,12 +96,20 @@ class Python(Step):
     mode: Literal["table", "batches"] = key(
         "`table`: the function gets all rows at once; `batches`: it gets an iterator of batches", default="table"
     )
+    where: Literal["driver", "executors"] = key(
+        "`driver`: in a process of this machine; `executors`: on the executors of Spark, once for each partition, "
+        "which needs `mode: batches`",
+        default="driver",
+    )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         try:
             find_function(self.function, scope.root)
         except FunctionMissing as error:
             scope.error("function", "python-function", str(error), error.fix)
+        if self.where == "executors" and self.mode == "table":
+            message = "`where: executors` needs `mode: batches`: each executor has only some of the rows"
+            scope.error("where", "missing-key", message, "add `mode: batches`, and let the function yield batches")
         result = Columns(())
         for name, text in self.columns.items():
             scope.new_column(result, name, ("columns", name), is_key=True)
@@ -78,4 +121,4 @@ class Python(Step):
 
     def lower(self, relation: Input) -> Apply:
         declared = Columns(tuple(Column(name, parse_type(text)) for name, text in self.columns.items()))
-        return Apply(self.function, declared, batches=self.mode == "batches")
+        return Apply(self.function, declared, batches=self.mode == "batches", on_executors=self.where == "executors")

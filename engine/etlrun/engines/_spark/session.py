@@ -11,21 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.engine import (
+    FAILED,
     GROUP,
     EngineSession,
     FileColumn,
     InputFiles,
     LinkedFiles,
     ParquetFiles,
+    SentFunction,
     StatementError,
 )
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
+from etlrun.engines._spark.executor_calls import applied, crashes_of
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
-from etlrun.engines._spark.tasks import task_frame, worker_mismatch_in
+from etlrun.engines._spark.tasks import executor_lack, task_frame
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BIGINT, NULL, Column, Columns, Type, array, mapping, struct
 from etlrun.reading.links import as_damaged_file
+from etlrun.reading.slice_job import worker_mismatch
 
 if TYPE_CHECKING:
     import pyarrow
@@ -36,6 +40,8 @@ READING = {"parquet.page.verify-checksum.enabled": "true"}
 
 class SparkSessionAtWork(EngineSession):
     """An open Spark session; `end` releases its resources."""
+
+    has_executors = True
 
     def __init__(self, spark: SparkSession, *, is_classic: bool, end: Callable[[], None] | None = None) -> None:
         self.spark = spark
@@ -101,11 +107,17 @@ class SparkSessionAtWork(EngineSession):
             with self._working():
                 rows = task_frame(self.spark, payload, count).toArrow().to_pylist()
         except StatementError as error:
-            mismatch = worker_mismatch_in(error)
-            if mismatch is None:
+            lack = executor_lack(error)
+            if not lack:
                 raise
-            raise mismatch from error
+            raise worker_mismatch("an executor", lack) from error
         return [row["answer"] for row in sorted(rows, key=lambda row: row["number"])]
+
+    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> None:
+        kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in function.columns]
+        with crashes_of(function.reference), self._working():
+            frame = applied(self.spark.sql(statement), function, ", ".join([*kinds, f"{FAILED} string"]))
+            frame.write.parquet(_address(folder))
 
     def progress(self) -> tuple[int, int]:
         if not self.is_classic:

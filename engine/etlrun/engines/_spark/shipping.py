@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from etlrun.engines._spark.by_value import PACKAGES
 from etlrun.engines._spark.errors import first_line
-from etlrun.engines._spark.tasks import PACKAGES
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
