@@ -10,13 +10,13 @@ function raises an error or its process ends, the step fails. Its output is writ
 environment variables that hold secrets: those that etlrun.yaml refers to, and those whose names look like a secret,
 such as `SHOP_API_KEY`. If the function needs such a secret, let it read the secret from a file.
 
-With `where: executors`, Spark calls the function on its executors, once for each partition, and no row goes through this
-machine. Use it for functions that treat each row by itself. The function must not depend on the order of the rows, on
-other rows, or on state that it keeps, and must write nothing: Spark can cut the rows anywhere, call it for a partition
-without rows, and repeat a call. Executors get the function's module and the modules of the project that it imports, but no
-other files, and its working folder is theirs. They need pyarrow and the installed modules that it imports; `etlrun pack
-OUT.tar.gz --with PACKAGE` adds one to their archive. On DuckDB, and in `etlrun test`, the function runs as with
-`where: driver`.
+With `where: executors`, Spark calls the function on its executors, once for each partition, and no row goes through the
+driver. Use it for functions that treat each row by itself. The result must not depend on the order of the rows, on other
+rows, or on earlier calls, and the function must not write anything: Spark decides how the rows are split, may call the
+function for a partition without rows, and may repeat a call. The function's module and the modules of the project that it
+imports are sent to the executors; other files are not, and the working folder is not the project's folder. Executors need
+pyarrow and the installed packages that the function imports. `etlrun pack OUT.tar.gz --with PACKAGE` adds a package to
+their archive. On DuckDB, and in `etlrun test`, the function runs as with `where: driver`.
 
 ```yaml
 steps:
