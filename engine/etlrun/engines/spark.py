@@ -17,6 +17,9 @@ must be on a disk that the executors can access. Executors read objects of a sto
 credentials are never sent with a task. With `auto`, if the executors cannot read a source, the driver reads it and the
 run prints the reason.
 
+The executors always read the rows of Parquet files, each file in its own types. With `read: tasks`, they also download
+Parquet files of a store into the run's folder, and the driver reads only the footers.
+
 Executors need etlrun, duckdb and pyarrow in the same versions as this machine. If they do not have them,
 `etlrun pack OUT.tar.gz` writes an archive, and `packages` sends it to them. The archive contains no Python: executors
 need the same minor version of Python (set PYSPARK_PYTHON to its path). With Spark Connect, if the executors lack
@@ -63,8 +66,8 @@ class Spark(Engine):
         example="/usr/lib/jvm/java-21",
     )
     read: Literal["auto", "tasks", "driver"] = key(
-        "where text files are read: `driver` in this process, `tasks` on the executors, `auto` on the executors if they "
-        "can read them",
+        "where text files are read, and Parquet files of a store are downloaded: `driver` in this process, `tasks` on "
+        "the executors, `auto` on the executors if they can read them",
         default="driver",
     )
     task_memory: Size = key(

@@ -18,7 +18,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import library_versions, reader_fingerprint
-from etlrun.reading.source import TextSource
+from etlrun.reading.source import FileSource, TextSource
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 
@@ -44,18 +44,14 @@ class SliceJob:
     storages: Mapping[Url, Use]
     environment: Callable[[str], str]
 
-    def payload(self) -> bytes:
-        """The pickled job. The fingerprint of its reader comes first, and can be read without loading the kind of its source."""
-        return pickle.dumps((this_reader(), reader_fingerprint(type(self.source)), pickle.dumps(self)))
-
 
 @dataclass(frozen=True)
 class SliceAnswer:
     """The result of one task.
 
     It has read its files, or found `troubles` in them, or failed, perhaps before it `began` to read; or its machine has a different reader:
-    `mismatch` is the difference. `broken` is the file of its broken records, `digests` are those of downloaded objects, and `header`
-    are the names in its only file, if the driver keeps a part of it.
+    `mismatch` is the difference. `broken` is the file of its broken records, `digests` are those of downloaded objects, `copies` the paths
+    of objects that it only downloaded, and `header` are the names in its only file, if the driver keeps a part of it.
     """
 
     host: str
@@ -64,6 +60,7 @@ class SliceAnswer:
     broken: str = ""
     header: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
     troubles: tuple[Trouble, ...] = ()
     failure: tuple[str, str, str] | None = None  # its code, message and fix
     began: bool = False
@@ -71,6 +68,11 @@ class SliceAnswer:
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), default=sorted)  # sets are lists in JSON
+
+
+def payload_of(job: Any, source: FileSource) -> bytes:
+    """The pickled job. The fingerprint of its reader comes first, and can be read without loading the kind of its source."""
+    return pickle.dumps((this_reader(), reader_fingerprint(type(source)), pickle.dumps(job)))
 
 
 def probe() -> bytes:

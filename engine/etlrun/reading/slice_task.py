@@ -15,6 +15,7 @@ from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
+from etlrun.reading.fetch_job import FetchJob
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.inventory import trouble_in
@@ -37,7 +38,7 @@ def answer(payload: bytes, number: int) -> str:
             return SliceAnswer(host, mismatch=wrong).as_json()
         if not packed:
             return SliceAnswer(host).as_json()
-        job: SliceJob = pickle.loads(packed)
+        job: SliceJob | FetchJob = pickle.loads(packed)
         if reader_fingerprint(type(job.source)) != fingerprint:
             return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     except ImportError as error:
@@ -45,6 +46,8 @@ def answer(payload: bytes, number: int) -> str:
     except AttributeError:  # the module of the kind exists, but has no such class
         return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     try:
+        if isinstance(job, FetchJob):
+            return _fetch(job, number, host).as_json()
         with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
             return _read(job, number, host, Path(scratch)).as_json()
     except RunFailure as failure:
@@ -59,6 +62,13 @@ def answer(payload: bytes, number: int) -> str:
 def _local_disk() -> str | None:
     """The first of the folders that the cluster gives to an executor; None if it gives none."""
     return os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
+
+
+def _fetch(job: FetchJob, number: int, host: str) -> SliceAnswer:
+    folder = _new_folder(Path(job.folder), number, host)
+    fetched = Fetching(Inventory(job.groups[number]), folder / COPIES, Stores(job.storages, job.environment)).fetch()
+    digests = {file.path: file.sha256 for file in fetched.files}
+    return SliceAnswer(host, digests=digests, copies={file.path: file.at for file in fetched.files})
 
 
 def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:

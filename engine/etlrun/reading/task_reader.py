@@ -28,6 +28,7 @@ from etlrun.reading.slice_job import (
     first_failure,
     groups_of,
     not_shared,
+    payload_of,
     worker_mismatch,
 )
 from etlrun.reading.source import TextSource
@@ -70,9 +71,9 @@ class TaskReader:
         self.request.folder.mkdir(parents=True)
         taken = list(self._taken_over())
         groups = self._groups({piece.files[0].path for piece in taken})
-        texts = run_tasks(self._job(groups).payload(), len(groups)) if groups else []
+        texts = run_tasks(payload_of(self._job(groups), self.source), len(groups)) if groups else []
         answers = [answer_of(text) for text in texts]
-        _refuse(answers)
+        refuse_failed_tasks(answers)
         return self._sum([*taken, *map(self._piece, groups, answers)])
 
     def inventory(self) -> Inventory:
@@ -137,7 +138,7 @@ class TaskReader:
         return sum_up(self.request, rows, accounts, _broken(pieces))
 
 
-def _refuse(answers: Sequence[SliceAnswer]) -> None:
+def refuse_failed_tasks(answers: Sequence[SliceAnswer]) -> None:
     """Raises RunFailure, or TroublesInTasks, for the first task that did not read its files."""
     for answer in answers:
         if answer.mismatch:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan
@@ -17,6 +18,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
 from etlrun.reading.explaining import first_bytes
+from etlrun.reading.fetch_job import fetch_in_tasks
 from etlrun.reading.fetching import COPIES, Fetching, with_parts
 from etlrun.reading.inventory import trouble_in
 from etlrun.reading.source import TextSource
@@ -28,11 +30,12 @@ from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
 from etlrun.spec.project import Use
 from etlrun.spec.urls import is_url
-from etlrun.storage.stores import open_stores
+from etlrun.storage.stores import Stores, open_stores
 from etlrun.tracing import span
 from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter, work
 
+Result = TypeVar("Result")
 CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 
 
@@ -77,17 +80,21 @@ class SourceReader:
 
     def _tasks(self, name: str, use: Use) -> tuple[EngineSession, TextSource, TaskSettings] | None:
         """The means to read a source in tasks of the engine; None if this process should read it. Raises RunFailure if the engine does not start."""
-        settings = self.checked.profile.engine.value.tasks(filled)
-        if settings is None or not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
+        if not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
             return None
-        return self.session(), use.value, settings
+        settings = self.checked.profile.engine.value.tasks(filled)
+        return settings and (self.session(), use.value, settings)
 
     def _in_tasks(
         self, name: str, use: Use, session: EngineSession, source: TextSource, settings: TaskSettings
     ) -> tuple[ReadResult, Inventory] | None:
         """Read a source in tasks of the engine; returns the result and the inventory, or None if tasks cannot read it and are not required."""
+        return self._trying(name, settings, lambda: self._read_in_tasks(name, use, session, source, settings))
+
+    def _trying(self, name: str, settings: TaskSettings, action: Callable[[], Result]) -> Result | None:
+        """What `action` returns; None if tasks cannot read the source and are not required. Raises RunFailure."""
         try:
-            return self._read_in_tasks(name, use, session, source, settings)
+            return action()
         except StatementError as error:
             raise blame_source(self.checked, error) from error
         except RunFailure as failure:
@@ -157,10 +164,25 @@ class SourceReader:
         def look() -> None:
             self.reporter.progress(f"fetching {name}", fetching.done * 100 // fetching.size, 100)
 
-        found = work(fetching.fetch, look, fetching.stopped.set)
+        found = self._fetched_in_tasks(name, use, inventory, stores) or work(fetching.fetch, look, fetching.stopped.set)
         copies = [file for file in found.files if file.part is None]
         refuse(self.checked, [(name, trouble) for file in copies for trouble in trouble_in(file, use.value.form)])
         return found
+
+    def _fetched_in_tasks(self, name: str, use: Use, inventory: Inventory, stores: Stores) -> Inventory | None:
+        """The inventory of a Parquet source whose objects tasks of the engine download; None if this process should. Raises RunFailure."""
+        settings = self.checked.profile.engine.value.tasks(filled)
+        if settings is None or isinstance(use.value, TextSource):
+            return None
+        session, folder = self.session(), self.folder.sources(name) / "fetched"
+
+        def fetch() -> Inventory:
+            return fetch_in_tasks(inventory, use.value, folder, stores, session.run_tasks)
+
+        def look() -> None:
+            self.reporter.progress(f"fetching {name}", *session.progress())
+
+        return self._trying(name, settings, lambda: work(fetch, look, session.cancel))
 
     def _request(self, name: str, use: Use, inventory: Inventory, parts: SourceParts | None) -> ReadRequest:
         keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"

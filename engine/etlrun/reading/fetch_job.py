@@ -1,0 +1,54 @@
+"""Downloads the objects of a Parquet source in tasks on other machines, into a folder that this machine sees as well.
+
+No row and no object goes through this machine: it reads only the footers of the copies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from etlrun.contracts.source import InputFile, Inventory
+from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, not_shared, payload_of
+from etlrun.reading.source import FileSource
+from etlrun.reading.task_reader import TASK_BYTES, RunTasks, refuse_failed_tasks
+from etlrun.spec.project import Use
+from etlrun.spec.urls import Url, is_url
+from etlrun.storage.stores import Stores
+
+
+@dataclass(frozen=True)
+class FetchJob:
+    """Everything that tasks need to download objects. Task N downloads those in `groups[N]` into a new folder below `folder`."""
+
+    source: FileSource
+    groups: tuple[Group, ...]
+    folder: str
+    storages: Mapping[Url, Use]
+    environment: Callable[[str], str]
+
+
+def fetch_in_tasks(
+    inventory: Inventory, source: FileSource, folder: Path, stores: Stores, run_tasks: RunTasks
+) -> Inventory:
+    """The inventory with the paths of copies that tasks wrote into the new folder `folder`. Raises RunFailure."""
+    folder.mkdir(parents=True)
+    groups = groups_of((file for file in inventory.files if is_url(file.at)), TASK_BYTES)
+    job = FetchJob(source, groups, str(folder), stores.uses, stores.environment)
+    answers = [answer_of(text) for text in run_tasks(payload_of(job, source), len(groups))]
+    refuse_failed_tasks(answers)
+    copies = {file.path: _copied(file, answer) for group, answer in zip(groups, answers, strict=True) for file in group}
+    return replace(inventory, files=tuple(copies.get(file.path, file) for file in inventory.files))
+
+
+def _copied(file: InputFile, answer: SliceAnswer) -> InputFile:
+    """The file with the path of its copy. Raises RunFailure if this machine does not see it."""
+    copy = answer.copies[file.path]
+    try:
+        found = os.stat(copy)
+    except OSError as error:
+        raise not_shared(f"{copy} was written on {answer.host}, but does not exist on this machine") from error
+    digest = answer.digests.get(file.path, "")
+    return replace(file, copy=copy, sha256=digest, identity=(found.st_dev, found.st_ino))

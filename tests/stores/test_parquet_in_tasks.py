@@ -1,0 +1,135 @@
+"""Parquet files of a store that tasks of the engine download: the rows of the driver's read, and no secret in what is sent."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from store_projects import Lake
+
+from etlrun.contracts.source import InputFile, Inventory
+from etlrun.failures import RunFailure
+from etlrun.reading import slice_task
+from etlrun.reading.fetch_job import fetch_in_tasks
+from etlrun.sources.parquet import Parquet, ParquetColumn
+from etlrun.spec.project import Use
+from etlrun.spec.urls import read_url
+from etlrun.storage.stores import Stores
+from etlrun.storages.s3 import S3
+from etlrun.warehouse.opening import filled
+
+SOURCE = Parquet(path="*", columns={"v": ParquetColumn("double")})
+WHOLE, PARTS, TEXTS = pa.table({"v": [1, 2]}), pa.table({"v": [1.5, 2.25]}), pa.table({"v": ["1.2345"]})
+SPEC = """
+sources:
+  rows: {parquet: {path: "s3://BUCKET/FOLDER/*.parquet", columns: {v: double}}}
+sinks:
+  out: {files: {from: rows, path: FOLDER.csv}}
+"""
+SPARK = """  local: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
+"""
+
+
+def bytes_of(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()
+
+
+def in_any_order(payload: bytes, count: int) -> list[str]:
+    """The answers of tasks in this process, each run twice."""
+    numbers = random.Random(count).sample(range(count), count)
+    answers = {number: [slice_task.answer(payload, number) for _ in range(2)][1] for number in numbers}
+    return [answers[number] for number in range(count)]
+
+
+def inventory(lake: Lake, tables: dict[str, pa.Table]) -> Inventory:
+    """The objects of these names, which are put into the bucket."""
+    files = []
+    for name, table in tables.items():
+        content = bytes_of(table)
+        lake.server.put(lake.bucket, f"m/{name}", content)
+        files.append(InputFile(f"s3://{lake.bucket}/m/{name}", None, len(content), 1_700_000_000_000_000_000))
+    return Inventory(tuple(files))
+
+
+def stores(lake: Lake) -> Stores:
+    settings = S3(endpoint=lake.server.url, region="us-east-1", access_key="key", secret_key="${LAKE_SECRET}")
+    return Stores({read_url(f"s3://{lake.bucket}"): Use("s3", settings, ())}, filled)
+
+
+def failure_of(lake: Lake, folder: Path, run_tasks: Callable[[bytes, int], list[str]]) -> RunFailure:
+    with pytest.raises(RunFailure) as failure:
+        fetch_in_tasks(inventory(lake, {"a.parquet": WHOLE}), SOURCE, folder, stores(lake), run_tasks)
+    return failure.value
+
+
+def test_each_object_is_downloaded_once_and_stays_in_its_place(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_SECRET", "secret")
+    tables = {f"{name}.parquet": table for name, table in zip("abc", (WHOLE, PARTS, TEXTS), strict=True)}
+    given = inventory(lake, tables)
+    with patch("etlrun.reading.fetch_job.TASK_BYTES", given.files[0].size + 1):
+        found = fetch_in_tasks(given, SOURCE, tmp_path / "fetched", stores(lake), in_any_order)
+    assert [file.path for file in found.files] == [file.path for file in given.files]
+    assert [pq.read_table(file.at) for file in found.files] == list(tables.values())
+    assert all(
+        len(file.sha256) == 64 and file.identity == (os.stat(file.at).st_dev, os.stat(file.at).st_ino)
+        for file in found.files
+    )
+
+
+def test_no_secret_travels_and_a_machine_without_it_says_so(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payloads = []
+
+    def run_tasks(payload: bytes, count: int) -> list[str]:
+        payloads.append(payload)
+        monkeypatch.delenv("LAKE_SECRET")
+        return in_any_order(payload, count)
+
+    monkeypatch.setenv("LAKE_SECRET", "planted")
+    failure = failure_of(lake, tmp_path / "fetched", run_tasks)
+    assert failure.code == "missing-variable" and "executors need it too" in failure.fix
+    assert b"planted" not in payloads[0] and b"LAKE_SECRET" in payloads[0]
+
+
+def test_a_copy_that_this_machine_does_not_see_is_named(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_tasks(payload: bytes, count: int) -> list[str]:
+        answers = in_any_order(payload, count)
+        for path in (tmp_path / "fetched").iterdir():
+            shutil.rmtree(path)
+        return answers
+
+    monkeypatch.setenv("LAKE_SECRET", "secret")
+    failure = failure_of(lake, tmp_path / "fetched", run_tasks)
+    assert failure.code == "not-shared" and "does not exist on this machine" in failure.message
+
+
+def test_files_of_different_types_keep_their_values_in_any_order(lake: Lake) -> None:
+    settings = (lake.project.folder / "etlrun.yaml").read_text()
+    lake.project.write("etlrun.yaml", settings.replace("profiles: {", "profiles: {" + SPARK.strip() + ", "))
+    for order in ("ab", "ba"):
+        for folder, tables in (("good", (WHOLE, PARTS)), ("bad", (PARTS, TEXTS))):
+            for name, table in zip(order, tables, strict=True):
+                lake.server.put(lake.bucket, f"{folder}-{order}/{name}.parquet", bytes_of(table))
+            pipeline = SPEC.replace("BUCKET", lake.bucket).replace("FOLDER", f"{folder}-{order}")
+            lake.project.pipeline(pipeline, f"{folder}-{order}")
+    result = lake.run("run", "--profile", "local")
+    for order in ("ab", "ba"):
+        published = lake.project.folder / f"good-{order}.csv"
+        assert published.read_text().split() == ["v", "1.0", "1.5", "2.0", "2.25"], result.err
+        assert f"s3://{lake.bucket}/bad-{order}/{order[1]}.parquet: `v` is string" in result.err, result.err
+        assert not (lake.project.folder / f"bad-{order}.csv").exists()
