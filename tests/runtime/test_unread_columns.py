@@ -134,3 +134,15 @@ def test_a_plan_says_which_they_are(project: Project) -> None:
     path = project.pipeline(f"sources:\n  sales: {SOURCE}\n{MADE}{SINK}")
     assert "  sales: table sales of warehouse; unread: id, note\n" in project.run("plan", path).out
     assert project.run("plan", path, "--json").json["sources"]["sales"]["unread"] == ["id", "note"]
+
+
+def test_a_plan_says_that_the_driver_reads_a_table_where_executors_read_files(project: Project) -> None:
+    settings = (project.folder / "etlrun.yaml").read_text()
+    path = project.pipeline(f"sources:\n  sales: {SOURCE}\n{MADE}{SINK}")
+    assert "by the driver" not in project.run("plan", path, "--profile", "local").out
+    project.write("etlrun.yaml", settings.replace("memory: 1g", "memory: 1g, read: tasks"))
+    planned = project.run("plan", path, "--profile", "local").out
+    line = (
+        "table sales of warehouse; read by the driver, because executors cannot share one snapshot; unread: id, note\n"
+    )
+    assert f"  sales: {line}" in planned

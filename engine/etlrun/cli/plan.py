@@ -172,11 +172,23 @@ def _table(checked: Checked, name: str) -> dict[str, Any]:
     connection, table = use.value.table_read()
     place = {"connection": connection, "table": getattr(use.value, "table", table)}
     found = {"kind": use.kind, **(place if connection else {"path": use.value.path})}
+    if connection and _reads_in_tasks(checked):
+        found["read_by"] = "driver"
     try:
         look_at_tables(checked, [name])
     except RunFailure as failure:
         return {**found, "troubles": [f"{failure.message} ({failure.fix})"]}
     return found
+
+
+def _reads_in_tasks(checked: Checked) -> bool:
+    """Whether executors read the files of the profile's engine."""
+    from etlrun.warehouse.opening import filled
+
+    try:
+        return checked.profile.engine.value.tasks(filled) is not None
+    except RunFailure:  # a variable of the engine is not set, which the run reports
+        return False
 
 
 def _unread(checked: Checked) -> dict[str, dict[str, Any]]:
@@ -292,7 +304,8 @@ def _models_text(models: dict[str, Any]) -> list[str]:
 def _source_text(source: dict[str, Any]) -> str:
     unread = f"; unread: {', '.join(source['unread'])}" if "unread" in source else ""
     if "table" in source:
-        return f"table {source['table']} of {source['connection']}{unread}"
+        by = "; read by the driver, because executors cannot share one snapshot" if "read_by" in source else ""
+        return f"table {source['table']} of {source['connection']}{by}{unread}"
     if "path" in source:
         return f"the {source['kind']} table {source['path']}{unread}"
     if "rows" in source:
