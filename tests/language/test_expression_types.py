@@ -15,6 +15,7 @@ SEEN = Columns(
     (
         *(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()),
         Column("r", parse_type("struct<one: int, Two: struct<x: string>>")),
+        Column("rs", parse_type("array<struct<one: int, two: struct<x: string>>>")),
     )
 )
 
@@ -183,6 +184,19 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
             "case when b then cast(n as decimal(38,10)) else cast(n as decimal(38,2)) end",
             "decimal(38,10) and decimal(38,2) have no type in common; cast the one with more digits after the decimal point to decimal(38,2), "
             "which rounds it, or both to double",
+        ),
+        (
+            "rs.one",
+            "`rs` is an array, which has no field `one`; write `rs[0].one` for the first element; `explode` makes a row of each",
+        ),
+        ("rs[0].twoo", "`rs[0]` has no field `twoo`; did you mean `two`?"),
+        (
+            "s in a",
+            "`in` takes a list of values; use a `join` step for a relation, and `array_contains(a, x)` for an array",
+        ),
+        (
+            "to_json(r)",
+            "there is no function `to_json`; declare a column with `raw: true` in the `json` source: it is the JSON text",
         ),
         ("log(n)", "`log` gives different results on different engines; use `ln`, `log10` or `log2`"),
         ("now()", "`now` can give a different result in every run; declare a param of type timestamp and use $name"),

@@ -119,10 +119,7 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
     for position, name in enumerate(parts[rest:], rest):
         member = next((item for item in kind.fields if item[0].lower() == name.lower()), None)
         if member is None:
-            names = [item[0] for item in kind.fields]
-            return checker.complain(
-                node, "unknown-column", f"`{'.'.join(parts[:position])}` has no field `{name}`", nearest(name, names)
-            )
+            return _no_field(checker, node, ".".join(parts[:position]), name, kind)
         kind = member[1]
         resolved = exp.Dot(this=resolved, expression=exp.to_identifier(member[0], quoted=True))
         resolved.meta[TYPE] = kind
@@ -140,18 +137,21 @@ def visit_field(checker: Checker, node: exp.Expr) -> Type:
     """A field of the value before the dot."""
     if not isinstance(node.expression, exp.Identifier):
         return checker.refuse(node)
+    value = detail(node.this)  # as it is written: the visit puts names in quotes
     kind = checker.visit(node.this)
     member = next((item for item in kind.fields if item[0].lower() == node.expression.name.lower()), None)
     if member is None:
-        names = [item[0] for item in kind.fields]
-        return checker.complain(
-            node,
-            "unknown-column",
-            f"`{detail(node.this)}` has no field `{node.expression.name}`",
-            nearest(node.expression.name, names),
-        )
+        return _no_field(checker, node, value, node.expression.name, kind)
     node.set("expression", exp.to_identifier(member[0], quoted=True))
     return member[1]
+
+
+def _no_field(checker: Checker, node: exp.Expr, value: str, name: str, kind: Type) -> Type:
+    if kind.element is not None and kind.element.fields:
+        fix = f"write `{value}[0].{name}` for the first element; `explode` makes a row of each"
+        return checker.complain(node, "unknown-column", f"`{value}` is an array, which has no field `{name}`", fix)
+    names = [item[0] for item in kind.fields]
+    return checker.complain(node, "unknown-column", f"`{value}` has no field `{name}`", nearest(name, names))
 
 
 def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Columns, int] | None:

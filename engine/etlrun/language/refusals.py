@@ -25,7 +25,9 @@ _NO_PART = "`{sql}` is not part of the expression language"
 _SUBQUERY = Refusal(
     "a subquery is not allowed in an expression", "use a `join` step with `how: semi` or `how: anti`, or a `sql` step"
 )
-_IN_QUERY = Refusal("`in` takes a list of values", "use a `join` step for a relation")
+_IN_QUERY = Refusal(
+    "`in` takes a list of values", "use a `join` step for a relation, and `array_contains(a, x)` for an array"
+)
 _STAR = "name the columns, or leave some out with a `drop` step"
 
 NODES: dict[type, Refusal] = {
