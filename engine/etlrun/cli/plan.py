@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, selecting
+from etlrun.cli.plan_cache import aggregated_text, aggregations, cached
 from etlrun.cli.reporting import reporting
 from etlrun.cli.run_periods import ChosenValues, spanning
 from etlrun.cli.words import table_text, tell
@@ -23,6 +24,8 @@ from etlrun.language.columns import LABEL
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
+    from etlrun.compiler.file_aggregation import FileAggregation
+    from etlrun.compiler.partial_aggregates import NotByFile
     from etlrun.compiler.project_graph import ProjectGraph
     from etlrun.contracts.source import Inventory
 
@@ -75,8 +78,10 @@ def command(
 
 def _plan_pipeline(checked: Checked, *, as_json: bool) -> None:
     """Show what a run of one pipeline would do, and exit."""
-    unread = _unread(checked)
-    sources = {name: _source(checked, name) | unread.get(name, {}) for name in checked.pipeline.sources}
+    unread, by_file = _unread(checked), aggregations(checked)
+    sources = {
+        name: _source(checked, name, by_file.get(name)) | unread.get(name, {}) for name in checked.pipeline.sources
+    }
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
     summary: dict[str, Any] = {
         "pipeline": checked.pipeline.name,
@@ -127,7 +132,7 @@ def _first_trouble(graph: ProjectGraph, name: str, why: Mapping[str, str]) -> st
     return next((trouble for source in sources for trouble in source.get("troubles", ())), "")
 
 
-def _source(checked: Checked, name: str) -> dict[str, Any]:
+def _source(checked: Checked, name: str, aggregation: FileAggregation | NotByFile | None = None) -> dict[str, Any]:
     from etlrun.reading.inventory import take_inventory
     from etlrun.storage.stores import open_stores
     from etlrun.warehouse.opening import filled
@@ -143,7 +148,7 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
         "kind": use.kind,
         "files": len(inventory.files),
         "bytes": inventory.bytes,
-        **_cached(checked, name, inventory),
+        **cached(checked, name, inventory, aggregation),
         **_days(inventory, len(wanted.days)),
     }
     return (
@@ -151,18 +156,6 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
         if inventory.troubles
         else found
     )
-
-
-def _cached(checked: Checked, name: str, inventory: Inventory) -> dict[str, Any]:
-    """How many of the files earlier runs have read, if the profile keeps parts."""
-    from etlrun.runtime.parts import parts_of
-
-    source = checked.pipeline.sources[name].value
-    try:
-        parts = parts_of(checked.project, checked.profile.parts, name, source, checked.columns[name], inventory)
-    except OSError:  # the run reports it
-        return {}
-    return {} if parts is None else {"cached": parts.count(inventory.files)}
 
 
 def _table(checked: Checked, name: str) -> dict[str, Any]:
@@ -270,6 +263,7 @@ def _text(summary: dict[str, Any]) -> str:
     lines = [f"{summary['pipeline']} on {summary['engine']} (profile {summary['profile']}){params}", "", "reads"]
     for name, source in summary["sources"].items():
         lines.append(f"  {name}: {_source_text(source)}")
+        lines += aggregated_text(source.get("aggregated_by_file", {}))
         lines += [f"    trouble: {trouble}" for trouble in source.get("troubles", ())]
     lines += ["", "makes"]
     for name, relation in summary["relations"].items():

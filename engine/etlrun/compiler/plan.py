@@ -29,11 +29,12 @@ HERE, THERE = "asked", "answers"  # the two sides of their join
 
 @dataclass(frozen=True)
 class Piece:
-    """A step lowered: the name its rows go by inside the statement, the step's position in its chain, and its tree."""
+    """A step lowered: the name its rows go by inside the statement, the step's position in its chain, its tree, and its columns."""
 
     name: str
     step: int
     tree: exp.Query
+    columns: Columns
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class _Chain:
             self.lower_step(index, use)
         if not self.pieces and not self.done:
             tree = exp.select(*(column(item.name) for item in self.columns)).from_(relation_table(self.current))
-            self.pieces.append(Piece(f"{self.name}.0", 0, self.typed(tree, {self.current: self.columns})))
+            self.add(f"{self.name}.0", 0, tree, {self.current: self.columns})
         self.finish(self.name)
         return self.done
 
@@ -161,17 +162,16 @@ class _Chain:
         for sum_ in self.carried:
             lowered = sum_.ride_along(index, lowered)
         relations = {self.current: self.columns, **self.checked.columns, **self.asked}
-        tree = self.typed(rewrite(lowered, self.columns, scope), relations)
         name = f"{self.name}.{index}_{use.kind}"
+        self.add(name, index, rewrite(lowered, self.columns, scope), relations)
         output = use.value.output(self.columns, scope)
         for sum_ in self.carried:
             output = sum_.follow(index, output)
-        self.pieces.append(Piece(name, index, tree))
         self.current, self.columns = name, output
 
-    def typed(self, tree: exp.Query, relations: Mapping[str, Columns]) -> exp.Query:
-        typed, _ = check_query(tree, relations)
-        return typed
+    def add(self, name: str, index: int, tree: exp.Query, relations: Mapping[str, Columns]) -> None:
+        typed, columns = check_query(tree, relations)
+        self.pieces.append(Piece(name, index, typed, columns))
 
     def apply(self, index: int, apply: Apply | ReadTexts) -> None:
         """End the current statement with its own name, and add the function after it."""
@@ -206,9 +206,9 @@ class _Chain:
         whole = exp.Case(ifs=[exp.If(this=is_there, true=call("concat_ws", literal(PART), *texts))])
         tree = exp.select(*(column(item.name) for item in self.columns), named(whole, WHOLE_KEY))
         relations = {**self.checked.columns, self.current: self.columns}
-        piece = self.typed(tree.from_(relation_table(self.current)), relations)
-        self.current, self.columns = f"{self.name}.{index}_key", self.columns.with_column(Column(WHOLE_KEY, STRING))
-        self.pieces.append(Piece(self.current, index, piece))
+        name = f"{self.name}.{index}_key"
+        self.add(name, index, tree.from_(relation_table(self.current)), relations)
+        self.current, self.columns = name, self.columns.with_column(Column(WHOLE_KEY, STRING))
 
     def close(self, index: int) -> None:
         """End the current statement, which then has its own name."""

@@ -203,7 +203,7 @@ class ReadResult:
 
     `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `rows_of` and `bad_rows_of` are those
     of single files, by path, as far as they are known. `notices` are lines for a person. `accounts` are those of text files, in order;
-    `cached` is how many of them an earlier run read.
+    `cached` is how many of them an earlier run read. If `is_partial`, `files` have the rows of the source's aggregation, not those of the source.
     """
 
     files: tuple[InputFiles, ...]
@@ -217,6 +217,7 @@ class ReadResult:
     bad_rows_of: Mapping[str, int] = field(default_factory=dict)
     accounts: tuple[FileAccount, ...] = ()
     cached: int = 0
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,8 +241,8 @@ class PartStore(Protocol):
     def find(self, file: InputFile, folder: Path) -> FilePart | None:
         """The stored part of a file, in the new folder `folder`; None if there is no complete one."""
 
-    def keep(self, file: InputFile, part: FilePart) -> None:
-        """Store a part; its files are not moved. A part that cannot be stored is read again by the next run."""
+    def keep(self, file: InputFile, part: FilePart) -> FilePart:
+        """Store a part; its files are not moved. A part that cannot be stored is read again by the next run. Returns what to use instead of it."""
 
 
 class Control:

@@ -78,9 +78,7 @@ class PartReader:
         if found is not None:
             refuse_changed([file])
             return found
-        part = self._read(file, form, folder)
-        self.store.keep(file, part)
-        return part
+        return self.store.keep(file, self._read(file, form, folder))
 
     def _read(self, file: InputFile, form: Form, folder: Path) -> FilePart:
         control = self.request.control

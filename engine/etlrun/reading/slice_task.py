@@ -124,8 +124,9 @@ class _OnlyPart:
     def find(self, file: InputFile, folder: Path) -> FilePart | None:
         return None
 
-    def keep(self, file: InputFile, part: FilePart) -> None:
+    def keep(self, file: InputFile, part: FilePart) -> FilePart:
         self.part = part
+        return part
 
 
 def _refuse_unseen(files: Iterable[InputFile], host: str) -> None:

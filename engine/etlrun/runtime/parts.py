@@ -60,7 +60,7 @@ class SourceParts:
     def find(self, file: InputFile, folder: Path) -> FilePart | None:
         """The part of a file, linked into the new folder `folder`, where it stays even if it is removed from the cache."""
         stored = self.folder / self._name(file)
-        if not (stored / ACCOUNT).exists():
+        if not self.has(file):
             return None
         try:
             found = _taken(stored, folder)
@@ -72,10 +72,10 @@ class SourceParts:
             self.used += 1
         return found
 
-    def keep(self, file: InputFile, part: FilePart) -> None:
-        """Keep a part, unless its file changed a moment ago."""
+    def keep(self, file: InputFile, part: FilePart) -> FilePart:
+        """Keep a part, unless its file changed a moment ago; returns the part."""
         if self.listed - file.modified < AT_REST:
-            return
+            return part
         new, stored = _new(self.folder), self.folder / self._name(file)
         try:
             private_folder(self.folder)
@@ -86,10 +86,18 @@ class SourceParts:
             self.trouble = self.trouble or error.strerror or str(error)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+        return part
+
+    def has(self, file: InputFile) -> bool:
+        """Whether there is a part of a file."""
+        return (self.folder / self._name(file) / ACCOUNT).exists()
 
     def count(self, files: Iterable[InputFile]) -> int:
         """How many of the files have a part."""
-        return sum((self.folder / self._name(file) / ACCOUNT).exists() for file in files)
+        return sum(map(self.has, files))
+
+    def cancel(self) -> None:
+        """Nothing runs here."""
 
     def _name(self, file: InputFile) -> str:
         facts = (self.identity, file.path, repr(file.constants), str(file.size), str(file.modified), file.state)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 
 import etlrun
 from etlrun.compiler.check import Checked
+from etlrun.compiler.file_aggregation import FileAggregation
 from etlrun.compiler.found_labels import found_labels
+from etlrun.compiler.partial_aggregates import NotByFile
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.read_columns import needed_relations, staged_relations, unread_columns
 from etlrun.contracts.engine import EngineSession, StatementError, Workspace
@@ -28,6 +30,7 @@ from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.liveness import process_name, showing_life
+from etlrun.runtime.partial_parts import aggregations_of
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
@@ -165,9 +168,10 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
         record.parts = spec_parts(checked)
         with suppress(RunFailure):  # without a basis the next run is not skipped
             record.basis = find_basis(checked, inventories, Ledgers())
+    aggregations = aggregations_of(plan, targets, is_checked=is_checked)
     with Inputs(checked, inventories, folder, reporter) as inputs:
         with (
-            _session(plan, inputs, folder, record) as session,
+            _session(plan, inputs, folder, record, aggregations) as (session, plan),
             closing(FunctionProcess(checked.project)) as functions,
         ):
             consent = replace(options.consent, wait=options.wait)
@@ -190,11 +194,18 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
 
 
 @contextmanager
-def _session(plan: Plan, inputs: Inputs, folder: RunFolder, record: Record) -> Iterator[EngineSession]:
-    """A session of the engine with the sources, which are read while it starts. Raises RunFailure."""
+def _session(
+    plan: Plan,
+    inputs: Inputs,
+    folder: RunFolder,
+    record: Record,
+    aggregations: Mapping[str, FileAggregation | NotByFile],
+) -> Iterator[tuple[EngineSession, Plan]]:
+    """A session of the engine with the sources, which are read while it starts; and the plan for the rows that they have there. Raises RunFailure."""
     starting = in_background(lambda: _start(plan.checked, folder))
     try:
-        reader = SourceReader(plan, inputs, folder, inputs.reporter, lambda: wait_for(starting))
+        by_file = {name: each for name, each in aggregations.items() if isinstance(each, FileAggregation)}
+        reader = SourceReader(plan, inputs, folder, inputs.reporter, lambda: wait_for(starting), by_file)
         results = reader.read_all(inputs.inventories)
         inputs.count(results)
         session = wait_for(starting)
@@ -203,6 +214,8 @@ def _session(plan: Plan, inputs: Inputs, folder: RunFolder, record: Record) -> I
     except BaseException:
         _give_up(starting)
         raise
+    for name, read_result in results.items():
+        plan = by_file[name].applied(plan) if read_result.is_partial else plan
     with closing(session):
         record.engine_version = session.version
         try:
@@ -211,7 +224,7 @@ def _session(plan: Plan, inputs: Inputs, folder: RunFolder, record: Record) -> I
                 session.read_files(name, plan.relation(name).columns, read_result.files)
         except StatementError as error:
             raise blame_source(plan.checked, error) from error
-        yield session
+        yield session, plan
 
 
 def _start(checked: Checked, folder: RunFolder) -> EngineSession:

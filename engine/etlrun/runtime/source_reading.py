@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from etlrun.compiler.check import Checked
+from etlrun.compiler.file_aggregation import FileAggregation
 from etlrun.compiler.plan import Plan
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings
-from etlrun.contracts.source import Inventory, ReadRequest, ReadResult
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings, Workspace
+from etlrun.contracts.source import Inventory, PartStore, ReadRequest, ReadResult
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
@@ -25,6 +27,7 @@ from etlrun.reading.source import TextSource
 from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
 from etlrun.runtime.blame import blame_source, located
 from etlrun.runtime.inputs import Inputs
+from etlrun.runtime.partial_parts import FileAggregationFailure, PartialParts, partials_of
 from etlrun.runtime.parts import SourceParts, parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
@@ -41,13 +44,17 @@ CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 
 @dataclass(frozen=True)
 class SourceReader:
-    """Reads the sources of a run into its folder; `session` is the engine session whose tasks may read."""
+    """Reads the sources of a run into its folder; `session` is the engine session whose tasks may read.
+
+    Where parts are kept, the files of a source in `aggregations` are aggregated one by one.
+    """
 
     plan: Plan
     inputs: Inputs
     folder: RunFolder
     reporter: Reporter
     session: Callable[[], EngineSession]
+    aggregations: Mapping[str, FileAggregation] = field(default_factory=dict)
 
     @property
     def checked(self) -> Checked:
@@ -126,6 +133,22 @@ class SourceReader:
     def _here(self, name: str, use: Use) -> tuple[ReadResult, Inventory]:
         """Read a source in this process; returns the result and the inventory."""
         parts = self._parts(name, use)
+        if parts is None or name not in self.aggregations:
+            return self._read_here(name, use, parts)
+        aggregation, engine = self.aggregations[name], self.checked.profile.engine.value
+        start = partial(engine.start, Workspace(self.folder.path), filled)
+        kept, folder = partials_of(parts, aggregation), self.folder.work(f"{name}-partial")
+        try:
+            with closing(PartialParts(parts, kept, aggregation, start, folder)) as partials:
+                found, inventory = self._read_here(name, use, partials)
+                partials.verify(inventory)
+                return replace(found, is_partial=True), inventory
+        except FileAggregationFailure:
+            shutil.rmtree(self.folder.sources(name), ignore_errors=True)
+            self.folder.quarantine(name).unlink(missing_ok=True)
+            return self._read_here(name, use, self._parts(name, use))
+
+    def _read_here(self, name: str, use: Use, parts: SourceParts | PartialParts | None) -> tuple[ReadResult, Inventory]:
         inventory = self._fetched(name, use, parts)
         self.inputs.keep_digests(inventory)
         request = self._request(name, use, inventory, parts)
@@ -144,9 +167,14 @@ class SourceReader:
                 raise
             return read_result
 
-        return self._with_parts(work(read, look, request.control.interrupt), name, parts), inventory
+        def stop() -> None:
+            request.control.interrupt()
+            if parts is not None:
+                parts.cancel()
 
-    def _fetched(self, name: str, use: Use, parts: SourceParts | None) -> Inventory:
+        return self._with_parts(work(read, look, stop), name, parts), inventory
+
+    def _fetched(self, name: str, use: Use, parts: PartStore | None) -> Inventory:
         """The inventory of a source, with kept parts or downloaded copies of objects. Raises RunFailure."""
         inventory = self.inputs.inventories[name]
         if not any(is_url(file.at) for file in inventory.files):
@@ -184,7 +212,7 @@ class SourceReader:
 
         return self._trying(name, settings, lambda: work(fetch, look, session.cancel))
 
-    def _request(self, name: str, use: Use, inventory: Inventory, parts: SourceParts | None) -> ReadRequest:
+    def _request(self, name: str, use: Use, inventory: Inventory, parts: PartStore | None) -> ReadRequest:
         keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
         return ReadRequest(
             name,
@@ -209,7 +237,7 @@ class SourceReader:
             self.reporter.warn(f"`{name}`: `parts` is not used, and all files are read {why}")
             return None
 
-    def _with_parts(self, found: ReadResult, name: str, parts: SourceParts | None) -> ReadResult:
+    def _with_parts(self, found: ReadResult, name: str, parts: SourceParts | PartialParts | None) -> ReadResult:
         """The result with the number of files that earlier runs had read."""
         if parts is None:
             return found
