@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from etlrun.compiler.plan import Piece
 from etlrun.contracts.relation import named, relation_table
-from etlrun.language.columns import DOUBLE, Type, decimal
+from etlrun.language.columns import DOUBLE, NULL, Type, decimal
 from etlrun.language.copies import copied
 from etlrun.language.expressions import call, cast, column, literal, type_of
 from etlrun.language.functions import FUNCTIONS
@@ -146,6 +146,8 @@ def split_aggregate(piece: Piece, given: Piece, source: str) -> tuple[Piece, Pie
     partial.set("having", None)
     partial.set("expressions", list(found.columns()))
     typed, columns = check_query(partial, {given.name: given.columns})
+    if any(each.type == NULL for each in columns):
+        raise NotByFile("a column is null in every row")
     merged, made = check_query(final, {source: columns})
     assert [each.type for each in made] == [each.type for each in piece.columns], f"{made} is not {piece.columns}"
     return Piece(source, piece.step, typed, columns), replace(piece, tree=merged)
