@@ -123,7 +123,7 @@ def test_a_table_that_a_view_may_not_read_is_the_cause_and_select_on_it_the_fix(
         rights = "SELECT, INSERT, DELETE, CREATE, CREATE VIEW, DROP"
         place.run(f"GRANT {rights} ON {place.database}.{table} TO {account.name}@'%'")
     warehouse = place.warehouse(user=account.name, password="x1")
-    with pytest.raises(RunFailure, match="was not made") as failure:
+    with pytest.raises(RunFailure, match="was not created") as failure:
         warehouse.publish(load)
     assert "SELECT on " in failure.value.fix and "look up the number" not in failure.value.fix
     place.run(f"GRANT SELECT ON {place.database}.base TO {account.name}@'%'")

@@ -69,7 +69,7 @@ def test_without_a_key_the_catalogue_answers_and_the_summary_says_how_many(proje
         ("u3", "phim hay", None, "abstained", None),
         ("u4", "tinh yeu va tham vong", "Film", "ok", "catalogue"),
     ]
-    assert "kind: 40.0% of 5 rows and 40.0% of 5 distinct keys carry an answer (catalogue 40.0%)" in result.err
+    assert "kind: 40.0% of 5 rows and 40.0% of 5 distinct keys have an answer (catalogue 40.0%)" in result.err
     assert "for the rest: another model under `titles`" in result.err
 
 
@@ -369,7 +369,7 @@ def test_too_few_answers_refuse_to_publish(project: Project) -> None:
     enrich(project, "titles", "min_coverage: 50%")
     result = project.run(FILE, "--json")
     assert (result.code, result.json["status"], result.json["error"]["code"]) == (3, "refused", "coverage-too-low")
-    assert result.json["error"]["message"] == "2 of 5 rows carry an answer (40.0%), but `min_coverage` is 50.0%"
+    assert result.json["error"]["message"] == "2 of 5 rows have an answer (40.0%), but `min_coverage` is 50.0%"
     assert result.json["models"]["titles"]["coverage"] == {"rows": 0.4, "keys": 0.4}
 
 

@@ -55,7 +55,7 @@ def test_an_empty_text_is_no_partition_and_foreign_objects_stay(lake: Lake) -> N
     lake.put("raw/a.json", lines(("", 1)))
     pipeline = lake.project.pipeline(SINKS.replace("BUCKET", lake.bucket))
     failed = lake.run(pipeline)
-    assert failed.code != 0 and "`c` holds an empty text" in failed.err
+    assert failed.code != 0 and "`c` contains an empty text" in failed.err
     lake.put("out/set/mine.txt", "mine")
     failed = lake.run(pipeline)
     assert failed.code != 0 and f"s3://{lake.bucket}/out/set already has other files" in failed.err

@@ -185,7 +185,7 @@ def _asked(summary: dict[str, Any]) -> list[str]:
 
     rows, keys = summary["rows"], summary["keys"]
     of_rows, of_keys = (percent(summary["coverage"][each]) for each in ("rows", "keys"))
-    share = f"{of_rows} of {counted(rows, 'row')} and {of_keys} of {counted(keys, 'distinct key')} carry an answer"
+    share = f"{of_rows} of {counted(rows, 'row')} and {of_keys} of {counted(keys, 'distinct key')} have an answer"
     lines = [f"  answered  {summary['prompt']}: {share}" + (f" ({given})" if (given := most_given(summary)) else "")]
     if summary["requests"]:
         lines.append(

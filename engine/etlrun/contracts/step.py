@@ -114,7 +114,7 @@ class Ask:
     `answers` are the columns of the relation of answers, which has the values under `key`; `adds` names what each new column
     takes from it. `models` are names of the profile, asked in this order until one knows; where `agree`, the first two are asked together, and
     an answer of theirs counts where it is the same. `usd`, `keys` and `requests` are what a run may
-    spend, and `min_coverage` is the share of rows that must carry an answer. The share of
+    spend, and `min_coverage` is the share of rows that must have an answer. The share of
     right answers for the keys in the file `golden` must reach `min_accuracy` before anything else is asked. A model sees so many
     `characters` of a key, and of those that hold what is `personal` nothing, the rest or all. `allowed` are the columns tagged `pii` that may be sent.
     """

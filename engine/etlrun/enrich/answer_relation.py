@@ -145,7 +145,7 @@ def _too_few(summary: dict[str, Any], ask: Ask) -> RunFailure | None:
         return None
     share = summary["coverage"]["rows"]
     message = (
-        f"{summary['labelled_rows']:,} of {counted(summary['rows'], 'row')} {'carries' if summary['labelled_rows'] == 1 else 'carry'} an answer ({share:.1%}), "
+        f"{summary['labelled_rows']:,} of {counted(summary['rows'], 'row')} {'has' if summary['labelled_rows'] == 1 else 'have'} an answer ({share:.1%}), "
         f"but `min_coverage` is {ask.min_coverage:.1%}"
     )
     return RunFailure(

@@ -181,7 +181,7 @@ def _partitions(
             raise RunFailure(
                 "sink",
                 "value-refused",
-                f"`{item.name}` holds an empty text, which a partition cannot tell from null",
+                f"`{item.name}` contains an empty text, which would be the same as null in a partition",
                 f"make it null before: `replace: {{{item.name}: \"nullif({item.name}, '')\"}}`, or do not partition by it",
             )
     return [{item.name: row[at] for at, item in enumerate(keys)} for row in found]

@@ -98,7 +98,7 @@ class FileSchema:
         """Raises Misfit for a missing column, optional or not, if a name in the file looks like it."""
         other = self._looks.get(look_of(place[0]))
         if other is not None and other.lower() != place[0].lower():
-            message = f"there is no column `{place[0]}`, but one that has other characters and looks the same"
+            message = f"there is no column `{place[0]}`, but there is one that looks the same and has other characters"
             raise Misfit(message, f"write it as `path: {json.dumps(other)}`")
 
     @cached_property

@@ -111,4 +111,4 @@ def _quality(shown: ShownRows) -> Iterator[dict[str, Any]]:
     for name, model in record.models.items():
         share = model.get("coverage", {}).get("rows")
         if share is not None:
-            yield {"ok": share > 0.95, "text": f"{name}: {share:.1%} of rows carry an answer"}
+            yield {"ok": share > 0.95, "text": f"{name}: {share:.1%} of rows have an answer"}

@@ -215,7 +215,7 @@ class Files(Sink):
         for key_ in keys:
             rows = f"SELECT 1 FROM {parquet(publication.files)} WHERE CAST({name(key_)} AS VARCHAR) = '' LIMIT 1"
             if publication.files and connection.execute(rows).fetchall():
-                message = f"`{key_}` holds an empty text, which a partition cannot tell from null"
+                message = f"`{key_}` contains an empty text, which would be the same as null in a partition"
                 fix = f"make it null before: `replace: {{{key_}: \"nullif({key_}, '')\"}}`, or do not partition by it"
                 raise RunFailure("sink", "value-refused", message, fix)
 

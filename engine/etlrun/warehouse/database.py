@@ -127,7 +127,7 @@ class Warehouse(Database):
 
     def _view_failure(self, load: Load, error: ServerError) -> RunFailure:
         what, fix = self.server.explain(error)
-        message = f"the view `{load.table}` of connection `{self.label}` ({self.server.place}) was not made: {what}"
+        message = f"the view `{load.table}` of connection `{self.label}` ({self.server.place}) was not created: {what}"
         failure = RunFailure("sink", "publish-failed", message, fix)
         failure.subject = load.table
         return failure

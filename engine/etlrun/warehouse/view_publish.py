@@ -100,7 +100,7 @@ def _try(server: AnyServer, session: ServerSession, load: Load, label: str) -> N
             raise RunFailure(
                 "sink",
                 "view-columns",
-                f"the view `{load.table}` of connection `{label}` was not made: `{item.name}` would be "
+                f"the view `{load.table}` of connection `{label}` was not created: `{item.name}` would be "
                 f"{found.written if found else 'missing'} there, and is {item.type} in the pipeline",
                 "publish a `table` instead, or `drop` the column in a step",
             )
