@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -38,7 +39,7 @@ class FileAggregation:
     final: Relation
     inside: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """The statement of `partial` for DuckDB."""
         tree = self.partial.tree
