@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MANY_LINES = 5  # of one record; a notice names records with more
 FEW_BYTES = 100_000  # are split without `pyarrow.compute`, whose import takes longer
+SHORT = 1 << 16  # bytes of a text in which one search for all patterns is faster than one for each
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ def any_matches(texts: pyarrow.Array, patterns: Sequence[str]) -> bool:
         return False
     import pyarrow.compute as pc
 
+    if texts.nbytes < SHORT:
+        patterns = ["|".join(f"(?:{pattern})" for pattern in patterns)]
     return any(pc.match_substring_regex(texts, pattern)[0].as_py() for pattern in patterns)
 
 

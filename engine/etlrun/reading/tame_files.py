@@ -7,6 +7,7 @@ and never changes a result: other files are framed by `framing`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ class _Look:
         self.stream = stream
         self.start = start
         self.rules = rules
-        self.buffer = bytearray(CHUNK)
+        self.buffer = bytearray(min(CHUNK, os.fstat(stream.fileno()).st_size + 1))
         self.is_matched = False
 
     def result(self) -> tuple[int, bool] | None:
@@ -135,7 +136,7 @@ class _Look:
                     return None
                 return lines + bool(size), self.is_matched
             end = self._end_of_lines(size, self.start + SLICE - at)
-            if not end and size < CHUNK:
+            if not end and size < len(self.buffer):
                 continue
             if not (end and self._are_short(end) and self._is_tame(end)):
                 return None
