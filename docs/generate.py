@@ -297,12 +297,15 @@ A part is the cache of one file: its rows as Parquet, the number of rows, broken
 A run that uses the cache gives the same result as a run that reads all files: the same rows, `max_bad_rows`, days without rows, quarantine and
 messages. `etlrun plan` and the summary of a run show how many files come from the cache.
 
-* With the engine `duckdb`, a run also saves the result of the first aggregate for each file, if the aggregate can be computed from these results.
-  Later runs then read one row per group and file, instead of all rows. `etlrun plan` shows whether a source is *aggregated file by file*, or
-  why not. The conditions are: only one chain reads the source; nothing before its first aggregate is published or checked (the left side of
-  `conserved` is allowed); the steps before it handle each row alone (no `join`, `window`, `dedupe`, ...); and its functions are `sum` and `avg` of
-  integers or decimals, `count`, `count_if`, `min`, `max`, `min_by`, `max_by`, `bool_and`, `bool_or`, `bit_and`, `bit_or`, `bit_xor`, or
-  `count(distinct DAY)` over at most 62 days. If a step or a mapping changes, the results are computed again from the saved rows.
+* With the engine `duckdb`, a run also saves the result of the first aggregate for each file. Later runs then read one row per group and file
+  instead of all rows. `etlrun plan` shows whether a source is *aggregated file by file*, or why not. The conditions are:
+  * Only one chain reads the source.
+  * Nothing before the first aggregate is published or checked (the left side of `conserved` is allowed).
+  * The steps before it treat each row by itself (no `join`, `window`, `dedupe`, ...).
+  * Its functions are `sum` and `avg` of integers or decimals, `count`, `count_if`, `min`, `max`, `min_by`, `max_by`, `bool_and`, `bool_or`,
+    `bit_and`, `bit_or`, `bit_xor`, or `count(distinct DAY)` over at most 62 days.
+
+  If a step or a mapping changes, the results are computed again from the saved rows.
 * A file is read again if its path, size, modification time, inode or day has changed; if the name of the source, its columns, `record`,
   `bad_rows`, `quarantine_limit` or another key of its kind has changed; or if etlrun's reader, Python, DuckDB, Arrow or a plugin has another
   version. Changes to steps, mappings, `max_bad_rows`, `max_age` and descriptions of columns do not matter.
@@ -366,8 +369,8 @@ def project_page() -> str:
     )
 
 
-RUNS_IN_A_STORE = """If `runs:` is a URL, every machine sees the runs of all: `etlrun runs`, `show --failing`, `diff`, `docs` and `retry` read
-them, and `etlrun resume` publishes the checked rows of a run whose machine is gone. A driver then needs no disk that survives it.
+RUNS_IN_A_STORE = """If `runs:` is a URL, all machines see all runs: `etlrun runs`, `show --failing`, `diff`, `docs` and `retry` read them, and
+`etlrun resume` publishes the checked rows of a run whose machine is gone. So a machine may lose its disk when its run ends.
 
 ```yaml
 runs: s3://lake/etlrun/runs
@@ -375,18 +378,18 @@ storage:
   s3://lake: {s3: {region: eu-west-1}}
 ```
 
-* A run works in a folder of its machine, below `scratch:`. It writes its record to the store first; it copies the list of its inputs, its
-  broken records and the checked rows there before it publishes, and rows that fail checks at its end. If the store fails before the publish, the run
-  stops and has published nothing. If it fails after the publish, the run is `done` with a warning.
-* While a run works, it writes the object `heartbeat` every 30 seconds, and removes it at its end. For other machines, a run without a heartbeat
-  for ten minutes is `killed`. Their clocks must agree with that of the store to within a few minutes.
-* There is no lock in the store: two runs at the same time have two folders. As with a folder, the table that they publish to decides: its lock,
-  its ledger or its log prevents that rows are published twice, or that an older run replaces a newer one.
+* A run works in a folder of its machine, below `scratch:`. First it writes its record to the store. Before it publishes, it copies the list of
+  its inputs, its broken records and the checked rows there; at its end, also the rows that fail checks. If the store fails before the publish,
+  the run stops and has published nothing. If the store fails after the publish, the run is `done` with a warning.
+* A run writes the object `heartbeat` every 30 seconds, and removes it at its end. If there was no heartbeat for ten minutes, the run counts as
+  `killed` for other machines. Their clocks must agree with the clock of the store to within a few minutes.
+* There is no lock in the store: two runs at the same time have two folders. The table to which they publish protects its rows: because of its
+  lock, its ledger or its log, no row is published twice, and an older run does not replace a newer one.
 * In a store, an object has no owner. Let only the accounts of runs read and write below `runs:`, because broken and failing rows are there, and
-  because a run publishes what it finds there. It needs the rights to list, read, write and delete; deletion also by a lifecycle rule is
-  possible: a run whose objects are gone is not listed.
-* The settings of the store must be in `storage:` of the project, not of a profile. Only on this machine are: the cache of `parts`, results of
-  `etlrun test`, temporary files, and the rows of a run that stopped because a check failed."""
+  because `resume` publishes rows from there. These accounts need the rights to list, read, write and delete. A lifecycle rule may delete old
+  runs: a run whose objects are gone is not listed.
+* The settings of the store must be in `storage:` of the project, not of a profile. These things stay on the machine: the cache of `parts`, the
+  results of `etlrun test`, temporary files, and the rows of a run that stopped because a check failed."""
 
 
 def errors_page() -> str:
