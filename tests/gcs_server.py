@@ -35,6 +35,10 @@ class GcsServer:
     def get(self, bucket: str, key: str) -> bytes:
         return self._ask(f"/storage/v1/b/{bucket}/o/{urllib.parse.quote(key, safe='')}?alt=media")
 
+    def names(self, bucket: str, prefix: str) -> list[str]:
+        found = json.loads(self._ask(f"/storage/v1/b/{bucket}/o?prefix={urllib.parse.quote(prefix, safe='')}"))
+        return [item["name"] for item in found.get("items", [])]
+
     def _ask(self, path: str, content: bytes | None = None) -> bytes:
         request = urllib.request.Request(f"{self.url}{path}", content, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request) as response:

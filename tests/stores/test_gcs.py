@@ -42,3 +42,32 @@ def test_days_are_read_and_files_are_published(server: GcsServer, tmp_path: Path
     assert [file["path"] for file in pointer["files"]] == [f"date=2022-04-0{day}/part-0.csv" for day in (1, 2)]
     path = f"out/set/{pointer['folder']}/{pointer['files'][1]['path']}"
     assert server.get("lake", path) == b"c,s\nA,2\n" and len(pointer["earlier"]) == 1
+
+
+RUNS = """sources:
+  s: {json: {path: "gs://RUNS/raw/*.json", columns: {c: string, s: bigint}}}
+sinks:
+  one: {files: {from: s, path: gs://RUNS/out/one.csv, min_rows: 2}}
+"""
+
+
+def test_runs_are_seen_continued_and_swept_by_another_machine(server: GcsServer, tmp_path: Path) -> None:
+    server.make_bucket("several")
+    server.put("several", "raw/a.json", b'{"c": "A", "s": 1}\n')
+    machines = [Project(tmp_path / name) for name in ("one", "other")]
+    settings = f"storage: {{gs://several: {{gcs: {{endpoint: '{server.url}', anonymous: true, timeout: 10}}}}}}"
+    for machine in machines:
+        machine.write("etlrun.yaml", f"runs: gs://several/runs\n{settings}\nprofiles: {{fast: {{}}}}\n")
+        machine.pipeline(RUNS.replace("RUNS", "several"))
+    one, other = machines
+    refused = one.run("p", "--json")
+    run = refused.json["run_id"]
+    assert (refused.code, refused.json["error"]["code"]) == (1, "too-few-rows"), refused.err
+    assert f"{run}  p         failed" in other.run("runs").out
+    assert "too-few-rows" in other.run("resume", run).err
+    server.put("several", "raw/a.json", b'{"c": "A", "s": 1}\n{"c": "B", "s": 2}\n')
+    done = other.run("p")
+    assert done.code == 0, done.err
+    assert server.get("several", "out/one.csv") == b"c,s\nA,1\nB,2\n"
+    assert one.run("runs").out.count("done") == 1
+    assert not [name for name in server.names("several", "runs/") if "heartbeat" in name]
