@@ -40,9 +40,8 @@ class RunPlace:
         """The runs that may have files to remove, the first one first."""
         if self.store is None:
             return self.ids()[::-1]
-        there = {
-            name.split("/")[0] for name in self.store.found if name.split("/")[1:2] and name.split("/")[1] in UNFINISHED
-        }
+        names = (name.split("/") for name in self.store.found)
+        there = {run for run, *rest in names if rest and rest[0] in UNFINISHED}
         here = {path.parent.name for name in (*LEFT_BEHIND, *UNFINISHED) for path in self.path.glob(f"*/{name}")}
         return sorted((there | here) & set(self.ids()))
 
@@ -72,13 +71,20 @@ class RunPlace:
             return None
 
     def sweep_copies(self) -> None:
-        """Remove folders of this machine that belong to no run of the store any more."""
-        if self.store is None or not self.path.is_dir():
+        """Remove what belongs to no run of the store: folders of this machine, and heartbeats of runs that were killed at their start."""
+        if self.store is None:
             return
-        known, before = set(self.ids()), time.time() - ABANDONED_SECONDS
-        for path in self.path.iterdir():  # a young one may belong to a run that is starting
+        known, before = (
+            set(self.ids()),
+            time.time() - ABANDONED_SECONDS,
+        )  # a young one may belong to a run that is starting
+        for path in self.path.iterdir() if self.path.is_dir() else ():
             if RUN_ID.fullmatch(path.name) and path.name not in known and path.lstat().st_mtime < before:
                 shutil.rmtree(path, ignore_errors=True)
+        for name, found in list(self.store.found.items()):
+            run, _, rest = name.partition("/")
+            if rest == HEARTBEAT and run not in known and found.modified / 1e9 < before:
+                self.store.delete(name)
 
     def _copy_records(self, runs: Sequence[str], store: RunStore) -> None:
         """Copy records that are new or have changed to this machine, with the times of the store."""

@@ -132,7 +132,7 @@ def _sweep(run: StoredRun, *, is_old: bool) -> None:
         return
     if run.is_lost:
         folder.write_record(record.as_record())
-    unstaged = is_old or (record.status == "killed" and not record.staged)
+    unstaged = is_old or record.status == "done" or (record.status == "killed" and not record.staged)
     if record.status == "killed" or is_old:
         folder.sweep(staged=unstaged)
     if is_old:
