@@ -90,7 +90,9 @@ class S3(Storage):
             "anonymous": self.anonymous,
         }
         given = {name: value for name, value in settings.items() if value}
-        return S3FileSystem(**given, connect_timeout=10, request_timeout=self.timeout, background_writes=False)
+        # A delayed open writes a small object with one request instead of the three of a multipart upload.
+        kept = {"connect_timeout": 10, "request_timeout": self.timeout, "background_writes": False}
+        return S3FileSystem(**given, **kept, allow_delayed_open=True)
 
     def delta_options(self, url: Url, environment: Callable[[str], str]) -> Mapping[str, str] | None:
         endpoint = environment(self.endpoint).rstrip("/")
