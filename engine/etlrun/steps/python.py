@@ -11,12 +11,17 @@ environment variables that hold secrets: those that etlrun.yaml refers to, and t
 such as `SHOP_API_KEY`. If the function needs such a secret, let it read the secret from a file.
 
 With `where: executors`, Spark calls the function on its executors, once for each partition, and no row goes through the
-driver. Use it for functions that treat each row by itself. The result must not depend on the order of the rows, on other
-rows, or on earlier calls, and the function must not write anything: Spark decides how the rows are split, may call the
-function for a partition without rows, and may repeat a call. The function's module and the modules of the project that it
-imports are sent to the executors; other files are not, and the working folder is not the project's folder. Executors need
-pyarrow and the installed packages that the function imports. `etlrun pack OUT.tar.gz --with PACKAGE` adds a package to
-their archive. On DuckDB, and in `etlrun test`, the function runs as with `where: driver`.
+driver. Use it for functions that treat each row by itself:
+
+* The result must not depend on the order of the rows, on other rows, or on earlier calls, and the function must not write
+  anything. Spark decides how the rows are split; it may call the function for a partition without rows, and may repeat a
+  call.
+* The run sends the function's module, and the modules of the project that it imports, to the executors. It sends no other
+  files, and the working folder is not the project's folder.
+* Executors need pyarrow and the installed packages that the function imports. `etlrun pack OUT.tar.gz --with PACKAGE` adds
+  a package to their archive.
+
+On DuckDB, and in `etlrun test`, the function runs as with `where: driver`.
 
 ```yaml
 steps:
