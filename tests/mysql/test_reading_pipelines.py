@@ -111,3 +111,41 @@ def test_a_line_that_breaks_stops_the_run_at_the_source(project: Project, visits
     assert "p.yaml:4:12: connection-failed" in result.err
     assert "the connection broke" in result.err
     assert not (project.folder / "totals.csv").exists()
+
+
+CORE = """pipeline: core
+sources:
+  clicks: {json: {path: clicks.jsonl, key: [id], columns: {id: int, at: timestamptz, kind: string}}}
+sinks:
+  clicks: {table: {from: clicks, connection: warehouse, key: [id], write: scd2}}
+"""
+MART = """pipeline: mart
+sources:
+  clicks: {table: SOURCE}
+steps:
+  last:
+    - from: clicks
+    - aggregate: {columns: {last: max(at)}}
+sinks:
+  last: {files: {from: last, path: last.csv}}
+"""
+
+
+def test_instants_that_a_pipeline_published_are_read_as_instants_by_others(project: Project, place: Place) -> None:
+    project.write("clicks.jsonl", '{"id": 1, "at": "2024-03-09T22:00:00+07:00", "kind": "a"}\n')
+    core = project.pipeline(CORE, "core")
+    for _ in range(2):  # the second run reads the rows of the first, to compare them
+        result = project.run(core, "--full", WAREHOUSE_URL=url(place))
+        assert result.code == 0, result.err
+    mart = project.pipeline(MART.replace("SOURCE", "{pipeline: core, sink: clicks}"), "mart")
+    result = project.run(mart, WAREHOUSE_URL=url(place))
+    assert result.code == 0, result.err
+    assert (project.folder / "last.csv").read_text() == "last\n2024-03-09 15:00:00Z\n"
+
+
+def test_a_clock_that_nobody_is_known_to_have_written_in_utc_is_no_instant(project: Project, visits: Place) -> None:
+    source = "{connection: warehouse, table: visits, columns: {at: timestamptz}}"
+    result = project.run(project.pipeline(MART.replace("SOURCE", source), "mart"), WAREHOUSE_URL=url(visits))
+    assert result.code != 0
+    assert "wrong-columns: the column `at` of the table `visits` is timestamp, which has no time zone" in result.err
+    assert "declare `at: timestamp`, and set its time zone in a step: to_utc_timestamp(at, 'UTC')" in result.err

@@ -45,7 +45,7 @@ from typing import ClassVar
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import ReadRequest, ReadResult, Source, keyed, row_key
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
 from etlrun.reading.source import DeclaredColumn, tagged_columns
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
@@ -129,8 +129,22 @@ class Table(Source):
         database = open_database(self.connection)
         try:
             database.verify(self.table, columns)
+            if self.published is None:  # else etlrun wrote its times, in UTC where the type has no time zone
+                self._refuse_clocks(columns, database)
         finally:
             database.close()
+
+    def _refuse_clocks(self, columns: Columns, database: Database) -> None:
+        """Raises RunFailure for a column without a time zone that is declared as timestamptz."""
+        instants = [item.name for item in columns if item.type == TIMESTAMPTZ]
+        there = database.columns(self.table) if instants else None
+        if there is None:
+            return
+        from etlrun.warehouse.reading import without_zone
+
+        for stored in (there.get(name) for name in instants):
+            if stored is not None and stored.type == TIMESTAMP:
+                raise without_zone(stored.name, self.table, str(stored.type))
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         request.folder.mkdir(parents=True, exist_ok=True)

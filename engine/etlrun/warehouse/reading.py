@@ -25,13 +25,20 @@ if TYPE_CHECKING:
 
 
 def _verify_instants(selection: Selection) -> None:
-    """Raises RunFailure for a column without a time zone that is declared as timestamptz."""
+    """Raises RunFailure for a column that is read as timestamptz, and is stored in a type in which etlrun publishes no instants."""
     for item in selection.columns:
         stored = selection.there.column(item.name)
-        if item.type == TIMESTAMPTZ and stored is not None and stored.type != TIMESTAMPTZ:
-            message = f"the column `{item.name}` of the table `{selection.there.table}` is {stored.written}, which has no time zone"
-            fix = f"declare `{item.name}: timestamp`, and set its time zone in a step: to_utc_timestamp({item.name}, 'UTC')"
-            raise RunFailure("source", "wrong-columns", message, fix)
+        if item.type != TIMESTAMPTZ or stored is None or stored.type == TIMESTAMPTZ:
+            continue
+        if stored.written.lower() != selection.server.clock_of_instants:
+            raise without_zone(item.name, selection.there.table, stored.written)
+
+
+def without_zone(column: str, table: str, written: str) -> RunFailure:
+    """A column without a time zone that is declared as timestamptz."""
+    message = f"the column `{column}` of the table `{table}` is {written}, which has no time zone"
+    fix = f"declare `{column}: timestamp`, and set its time zone in a step: to_utc_timestamp({column}, 'UTC')"
+    return RunFailure("source", "wrong-columns", message, fix)
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,9 @@ class Server(ABC, Generic[S, D]):
     )
     views_hold_columns = False  # whether a view must go before the columns that it shows are changed
     view_right = "CREATE VIEW"  # the right to make a view
+    clock_of_instants = (
+        ""  # the type without a time zone in which a timestamptz is stored, in UTC; empty: it has one of its own
+    )
 
     @abstractmethod
     def open(self) -> S:

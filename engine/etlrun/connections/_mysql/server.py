@@ -56,6 +56,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     now = "DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')"
     dirty_reads = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"
     schema = "DATABASE()"
+    clock_of_instants = "datetime(6)"
     keeps_versions = True
 
     @property
