@@ -12,7 +12,8 @@ CREATE VIEW for sinks with `publish: pointer`. View sinks need CREATE VIEW and D
 
 A `timestamptz` column is stored as DATETIME(6) in UTC, a type without a time zone. A source that names the pipeline and
 the sink reads it as `timestamptz`. A source with `table` and `columns` reads DATETIME as `timestamp`;
-`to_utc_timestamp(at, 'UTC')` makes it an instant. A column of the type TIMESTAMP is read as `timestamptz`, but a run does not publish to it: the message contains the statement that changes it to DATETIME(6).
+`to_utc_timestamp(at, 'UTC')` makes it an instant. A column of the type TIMESTAMP is read as `timestamptz`, but a run
+does not publish to it: the message contains the statement that changes it to DATETIME(6).
 
 A table of 100,000 rows or more is read over several connections at the same time. Each reads ranges of the primary key,
 and all of them see the same snapshot. This needs the right LOCK TABLES, for the moment in which the connections start.
