@@ -117,3 +117,19 @@ def test_a_misspelled_model_is_said_to_be_one_before_a_price_is_asked_for(kind: 
         assert "there is no model `gemini-2.5-flush`" in wrong.stopped.message
         assert "needs a price" in right.stopped.message
         assert served.records == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "meant"),
+    [
+        (posing.gemini, "gemini-3.8-flush", "gemini-3.8-flash"),
+        (posing.anthropic, "claude-haiku-5-6", "claude-haiku-5-5"),
+    ],
+)
+def test_a_misspelt_model_is_reported_with_the_one_that_was_meant(
+    kind: Any, name: str, meant: str, tmp_path: Path
+) -> None:
+    with posing.server(models=[meant]) as served:
+        report = posing.pose(kind(served, model=name), posing.keys(10), posing.new_store(tmp_path))
+    assert report.stopped is not None
+    assert (report.stopped.reason, report.stopped.fix.partition(";")[0]) == ("model", f"did you mean `{meant}`?")

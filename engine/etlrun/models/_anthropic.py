@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.models._json_api import JsonApi, as_object, closed, error_of
+from etlrun.models._known_models import meant_model
 from etlrun.models._rate_limits import ANTHROPIC, allowances, seconds_to_wait
 from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._sanitize import safe_count, safe_text
@@ -115,7 +116,8 @@ class AnthropicClient(ModelClient):
                 "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
             )
         if code == 404:
-            fix = f"it is misspelled, retired, or not available to this key; the names are at {MODELS_PAGE}"
+            fix = meant_model(self.name) or "it is misspelled, retired, or not available to this key"
+            fix = f"{fix}; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
         setting = None if self.has_answered else refused_setting(message, self.settings.sent())
         if code == 400 and setting:

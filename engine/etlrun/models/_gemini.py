@@ -10,6 +10,7 @@ from typing import Any
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.models._gemini_thinking import Thinking, thinking_of
+from etlrun.models._known_models import meant_model
 from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._sanitize import MOST, safe_count, safe_seconds, safe_text
 
@@ -159,7 +160,8 @@ class GeminiClient(ModelClient):
                 "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
             )
         if error.code == 404:
-            fix = f"it is misspelled, retired, or not available to this key; the names are at {MODELS_PAGE}"
+            fix = meant_model(self.name) or "it is misspelled, retired, or not available to this key"
+            fix = f"{fix}; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
         setting = None if self.has_answered else refused_setting(message, self.settings.sent())
         if error.code == 400 and setting:

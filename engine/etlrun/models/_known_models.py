@@ -97,10 +97,16 @@ def note_on(name: str) -> str:
     if known_model(name):
         return ""
     known = f"`{plain_name(name)}` is not in the list of models of {table_date()}"
-    meant = known_models().get(closest(plain_name(name), known_models()) or "")
+    hint = meant_model(name)
+    return f"{known}: {hint}" if hint else known
+
+
+def meant_model(name: str) -> str:
+    """A `did you mean` for an unknown model, and the model that answers under that name; `""` if none is similar."""
+    meant = None if known_model(name) else known_models().get(closest(plain_name(name), known_models()) or "")
     if meant is None:
-        return known
-    hint = f"{known}: did you mean `{meant.name}`?"
+        return ""
+    hint = f"did you mean `{meant.name}`?"
     if not meant.served_by:
         return hint
     model, begins = meant.served_by["model"], meant.served_by["from"]
