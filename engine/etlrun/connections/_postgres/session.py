@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import ssl
@@ -15,6 +16,7 @@ from etlrun.connections._postgres.errors import as_server_error
 from etlrun.warehouse.access import SessionSettings, wrong_ca
 from etlrun.warehouse.address import Address
 
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # it would print each error that the protocol handles
 NOT_IN_CLEAR = {"require_auth": "!password"}
 
 
