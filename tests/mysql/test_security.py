@@ -227,6 +227,20 @@ def test_a_connection_that_fails_says_where_and_what_to_do(place: Place, case: s
     assert failure.value.fix and failure.value.exit_code == 1
 
 
+def test_an_account_without_rights_may_use_the_database_after_the_printed_statement(
+    place: Place, tmp_path: Path
+) -> None:
+    user = f"u_{place.database}"
+    place.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'yes'")
+    warehouse = place.warehouse(user=user, password="yes")
+    load = make_load(tmp_path, many("2022-04", 3))
+    with pytest.raises(RunFailure, match="1044") as failure:
+        warehouse.publish(load)
+    place.run(failure.value.fix.removeprefix("let an administrator run: ").split(";")[0])
+    assert warehouse.publish(load).rows == 3
+    place.run(f"DROP USER {user}@'%'")
+
+
 def test_a_host_without_an_address_is_named() -> None:
     opened = Mysql("mysql://etl@nowhere.invalid/w").open("warehouse", Path(), lambda text: text, writing=False)
     with pytest.raises(

@@ -8,6 +8,7 @@ import ssl
 
 from pymysql import err
 
+from etlrun.connections._mysql.words import name
 from etlrun.failures import without_personal
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.refusals import CHECK_VIOLATED, NO_PARENT, REFERRED
@@ -30,7 +31,10 @@ UNVERIFIED = 2026
 _WHAT: dict[int, tuple[str, str]] = {
     1021: ("the server's disk is full", "free disk space there"),
     1040: ("the server has too many connections", "try again later, or raise max_connections"),
-    1044: ("the account may not use this database", "grant it SELECT, INSERT and DELETE on its tables"),
+    1044: (
+        "the account may not use this database",
+        "grant it SELECT on tables that it reads; SELECT, INSERT and DELETE on tables that it writes, and CREATE while a table is missing",
+    ),
     1045: (
         "the server rejects the user or the password",
         "check both in the environment, and that the account may connect from this host",
@@ -185,6 +189,9 @@ def explain(error: ServerError, address: Address) -> tuple[str, str]:
         fix = "the URL has no password: put it there, or under `password`, as ${NAME}"
     elif error.code == 1045 and address.is_local and not address.socket:
         fix = "check both in the environment, that the account may connect from this host, and whether it must use TLS: `tls: verify_ca` and the server's `ca`"
+    denied = re.fullmatch(r"Access denied for user ('[^']*'@'[^']*') to database '([^']*)'", error.detail)
+    if denied:
+        fix = f"let an administrator run: GRANT SELECT, INSERT, DELETE, CREATE ON {name(denied[2])}.* TO {denied[1]}; SELECT is enough to read"
     return f"{what} ({error.code}{detail})", fix
 
 
