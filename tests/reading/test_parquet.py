@@ -206,6 +206,21 @@ def test_a_damaged_file_is_named_by_its_own_name(what: str, tmp_path: Path, star
     assert "links-0" not in str(error.value)
 
 
+def test_a_compression_that_spark_lacks_is_named(tmp_path: Path, start: Any, write: Any) -> None:
+    write("a.parquet", [1], pa.int64(), compression="brotli")
+    read_result, relation = take(tmp_path, {"v": "bigint"}, "data", tmp_path / "run")
+    session = start()
+    session.read_files("rows", relation, read_result.files)
+    if session.version.startswith("duckdb"):
+        assert session.fetch("SELECT v FROM rows").to_pydict() == {"v": [1]}
+        return
+    with pytest.raises(
+        StatementError, match="a.parquet: the file is compressed with brotli, which this Spark"
+    ) as error:
+        session.fetch("SELECT sum(v) AS v FROM rows")
+    assert error.value.condition == "wrong-format"
+
+
 def test_not_null_is_held(read: Read, write: Any, tmp_path: Path) -> None:
     write("a.parquet", [1], pa.int64())
     assert read({"v": "bigint not null"}) == [(1,)]

@@ -90,7 +90,7 @@ class StatementError(Exception):
 
     `offset` points into the statement's text where the engine tells, `condition` is the kind of mistake (`overflow`,
     `division-by-zero`, `bad-cast`, `bad-date`, `bad-index`, `text-too-long`, `array-too-long`, `bad-value`,
-    `damaged-file`, `interrupted`, `engine`), and `detail` what the engine said, in one line,
+    `damaged-file`, `wrong-format`, `interrupted`, `engine`), and `detail` what the engine said, in one line,
     without what could tell who a row is about. `source` is the source whose file is damaged.
     """
 

@@ -13,6 +13,8 @@ from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 from etlrun.reading.fetching import origin
 
+_MISSING_CODEC = re.compile(r"ClassNotFoundException: [\w.]*\.(\w+)Codec")
+
 
 def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...], ...]:
     """Link `files` into `folder`, with one subfolder for each set of equal constants; returns these constants. Raises RunFailure."""
@@ -39,7 +41,7 @@ def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...
 
 
 def as_damaged_file(error: StatementError, error_text: str, folders: Iterable[str]) -> StatementError:
-    """The failure of a damaged file, if the engine's `error_text` names the link to it in one of the `folders`."""
+    """The failure of a damaged file, or one that Spark cannot decompress, if `error_text` names the link to it in one of the `folders`."""
     if error.condition != "engine":
         return error
     for folder in folders:
@@ -48,6 +50,10 @@ def as_damaged_file(error: StatementError, error_text: str, folders: Iterable[st
         if found:
             file = origin(os.path.realpath(os.path.join(folder, found.group(1))))
             reason = error.detail.rpartition(found.group())[2].strip("\"': .") or "it cannot be decoded"
+            codec = _MISSING_CODEC.search(reason)
+            if codec:
+                message = f"{file}: the file is compressed with {codec[1].lower()}, which this Spark cannot read"
+                return StatementError("wrong-format", message, source=Path(folder).parent.name)
             message = f"{file}: the engine cannot read the file ({reason})"
             return StatementError("damaged-file", message, source=Path(folder).parent.name)
     return error

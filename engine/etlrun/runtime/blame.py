@@ -80,9 +80,16 @@ def _outside_the_steps(checked: Checked, error: StatementError) -> RunFailure | 
         return RunFailure("source", "bad-value", error.detail, fix)
     if error.condition == "damaged-file":
         failure = RunFailure("source", "damaged-file", error.detail, "fetch it again")
-        source = checked.pipeline.sources.get(error.source)
-        return located(checked, source.where, failure) if source else failure
+        return _at_source(checked, error, failure)
+    if error.condition == "wrong-format":
+        fix = "write the file with another compression, such as zstd or snappy; or use the engine `duckdb`, which reads it"
+        return _at_source(checked, error, RunFailure("source", "wrong-format", error.detail, fix))
     return None
+
+
+def _at_source(checked: Checked, error: StatementError, failure: RunFailure) -> RunFailure:
+    source = checked.pipeline.sources.get(error.source)
+    return located(checked, source.where, failure) if source else failure
 
 
 def _fails(error: StatementError, attempt: Callable[[], object]) -> bool:
