@@ -132,16 +132,17 @@ class FileSource(Source):
 
     def output(self, scope: Scope) -> Columns:
         items: list[Column] = []
-        known = Columns(())
+        known: dict[str, Column] = {}  # in lower case; a `Columns` is copied for each column that it gets
         for name, declared in self.columns.items():
             at = ("columns", name)
-            scope.new_column(known, name, at, is_key=True)
+            same = known.get(name.lower())
+            scope.new_column(Columns((same,) if same else ()), name, at, is_key=True)
             place = at if isinstance(scope.written(at), str) else (*at, "type")
             kind = scope.type(declared.type_text, place)
             if kind != NULL:
                 self.verify_type(name, declared, Column(name, kind), scope)
             items.append(Column(name, kind, not declared.is_required, declared.description))
-            known = known.with_column(items[-1])
+            known[name.lower()] = items[-1]
         items.extend(self._partition_columns(items, scope))
         days = self._calendar(scope)
         if self.dates is not None:
