@@ -76,9 +76,8 @@ def command(
     if its files, tables, specification and params have not changed since its last run; --full runs it anyway. After a failure,
     only the pipelines that depend on the failed one are skipped; `etlrun retry` runs them again.
 
-    --select takes names, `+NAME` (also the pipelines that it depends on), `NAME+` (also the pipelines that depend on it),
-    `tag:WORD` and `owner:NAME`. If they are separated by spaces, pipelines that match one of them run; if they are separated by
-    commas, pipelines that match all of them.
+    --select takes names, `+NAME` (also the pipelines that it depends on), `NAME+` (also those that depend on it), `tag:WORD` and
+    `owner:NAME`. Separated by spaces, pipelines that match one of them run; separated by commas, those that match all of them.
 
     `--from 2022-01 --to 2022-06` runs one pipeline for each value of its `month` or `date` param, each in its own run. A value is
     skipped if nothing has changed since its last run, so you can repeat the command to continue.

@@ -20,7 +20,6 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
 from etlrun.reading.explaining import first_bytes
-from etlrun.reading.fetch_job import fetch_in_tasks
 from etlrun.reading.fetching import COPIES, Fetching, with_parts
 from etlrun.reading.inventory import trouble_in
 from etlrun.reading.source import TextSource
@@ -202,6 +201,8 @@ class SourceReader:
         settings = self.checked.profile.engine.value.tasks(filled)
         if settings is None or isinstance(use.value, TextSource):
             return None
+        from etlrun.reading.fetch_job import fetch_in_tasks  # most runs read on this machine
+
         session, folder = self.session(), self.folder.sources(name) / "fetched"
 
         def fetch() -> Inventory:
