@@ -33,6 +33,22 @@ _STEPS = {
     "outer_join": "`join` takes `how: full`",
     **dict.fromkeys(("apply", "map", "transform", "udf"), "use `derive` to add columns, or `python` to call a function"),
 }  # fmt: skip
+_DATABASES = ("mysql", "mariadb", "postgres", "postgresql", "duckdb", "jdbc", "database", "db", "sql")
+_STORES = ("s3", "gcs", "gs", "azure", "abfss", "blob")
+_SINKS = {
+    **dict.fromkeys(_DATABASES, "use `table` with `connection: NAME`, a connection of the profile"),
+    **dict.fromkeys(_STORES, "use `files` with a URL as its `path`"),
+    **dict.fromkeys(("csv", "excel", "xlsx"), "use `files` with a `path` that ends in `.csv`"),
+    **dict.fromkeys(("json", "jsonl", "ndjson"), "use `files` with a `path` that ends in `.json`"),
+    "parquet": "use `files` with a `path` that ends in `.parquet`",
+}  # fmt: skip
+_SOURCES = {
+    **dict.fromkeys(_DATABASES, "use `table` with `connection: NAME`, a connection of the profile"),
+    **dict.fromkeys(_STORES, "use `csv`, `json`, `parquet` or another format, with a URL as its `path`"),
+    **dict.fromkeys(("jsonl", "ndjson", "json_lines"), "use `json`: it reads one object per line"),
+    **dict.fromkeys(("excel", "xlsx"), "save the sheet as CSV UTF-8, and use `csv`"),
+}  # fmt: skip
+_OF_FAMILY = {"step": _STEPS, "sink": _SINKS, "source": _SOURCES}
 
 
 def word_here(name: str, family: str = "") -> str:
@@ -49,7 +65,7 @@ def near_word(name: str, family: str, known: Iterable[str]) -> str:
 
 
 def _folded(family: str) -> dict[str, str]:
-    words = WORDS | _STEPS if family == "step" else WORDS
+    words = WORDS | _OF_FAMILY.get(family, {})
     return {_fold(word): meaning for word, meaning in words.items()}
 
 

@@ -252,6 +252,8 @@ def _fix(error: ValidationError, schema: Schema) -> str:
     value = error.instance
     if schema.get("x-form") == _SHARE and isinstance(value, (int, float)) and 1 < value <= 100:
         return f"write `{value}%`"
+    if isinstance(value, str) and value in _keys_of(schema):
+        return f"write `{{{value}: ...}}`"
     choices = [str(choice) for form in _forms(schema) for choice in form.get("enum", ())]
     if choices:
         return _meant(str(value), schema, choices) or nearest(str(value), choices) or _meaning(error, schema)

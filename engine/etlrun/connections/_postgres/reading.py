@@ -17,11 +17,13 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BINARY, Column, Columns
 from etlrun.warehouse.access import Parallel
+from etlrun.warehouse.inspection import masked_value
 from etlrun.warehouse.open_sessions import OpenSessions
 
 RANGES = 4  # per reader: a reader that finishes early takes another
 PAGE = 8 << 20  # bytes
 WITH_RANGES = 140_000  # the first version that can read a range of pages alone
+SPECIAL = ("NaN", "Infinity", "-Infinity", "infinity", "-infinity")  # of numeric, date and timestamp
 
 
 def share_out(
@@ -102,12 +104,25 @@ def _array(there: PostgresTable, item: Column, found: pa.Array) -> pa.Array:
             return pa.array([None if value is None else bytes.fromhex(value) for value in found.to_pylist()], wanted)
         return found.cast(wanted)
     except pa.ArrowInvalid as error:
+        value = next(one.as_py() for one in found if not _can_cast(one, wanted))
+        fix = "declare the type that the table has"
+        if value in SPECIAL:
+            fix = f"declare `{item.name}: string`, and make such values null in a step: try_cast({item.name} as {item.type})"
         raise RunFailure(
             "source",
             "wrong-columns",
-            f"the column `{item.name}` of the table `{there.table}` has values that are not of the type {item.type}",
-            "declare the type that the table has",
+            f"the column `{item.name}` of the table `{there.table}` has values that are not of the type {item.type}, such as "
+            f"{value if value in SPECIAL else masked_value(value)}",
+            fix,
         ) from error
+
+
+def _can_cast(value: pa.Scalar, kind: pa.DataType) -> bool:
+    try:
+        value.cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _selected(column: StoredValue) -> str:
