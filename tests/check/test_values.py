@@ -161,7 +161,7 @@ def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> 
         (
             "window:",
             "a list or a text or number or a mapping `key: value` is expected here, not nothing",
-            "the keys here are days, name",
+            "write `{days: ...}`; it can also have name",
         ),
     ],
 )

@@ -220,7 +220,9 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
                 argument,
                 "type-mismatch",
                 f"the elements of the array are {element}, but this is {found}",
-                f"cast it to {element}",
+                f"cast it to {element}"
+                if not element.is_nested
+                else "turn each element into a row with `explode`, and compare its fields",
             )
     elif not accepts(kind, found):
         fix = _fitting(node.name.lower(), detail(argument), kind, found)

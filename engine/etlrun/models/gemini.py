@@ -43,7 +43,7 @@ class Gemini(LanguageModel):
     takes_jobs: ClassVar[bool] = True
     provider: ClassVar[str] = "gcp.gemini"
     operation: ClassVar[str] = "generate_content"
-    more_room: ClassVar[str] = "raise `thoughts` of the model; `thinking: off` thinks least"
+    more_room: ClassVar[str] = "raise `thoughts` of the model, or set a lower `thinking`, if it is not `off`"
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         name = self.model_name(environment)

@@ -49,7 +49,7 @@ class Vertex(LanguageModel):
 
     provider: ClassVar[str] = "gcp.vertex_ai"
     operation: ClassVar[str] = "generate_content"
-    more_room: ClassVar[str] = "raise `thoughts` of the model; `thinking: off` thinks least"
+    more_room: ClassVar[str] = "raise `thoughts` of the model, or set a lower `thinking`, if it is not `off`"
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         found = {"provider": "vertex", "model": self.model_name(environment), "thinking": self.thinking}

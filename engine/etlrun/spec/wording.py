@@ -10,7 +10,7 @@ from etlrun.spec.fields import Expr, Schema, schema_of
 from etlrun.spec.located import Document, Keys, Span
 from etlrun.spec.other_tools import near_word, word_here
 from etlrun.spec.registry import Family, kinds
-from etlrun.spec.traps import VALUES
+from etlrun.spec.value_wording import forms, keys_of, known_keys, phrase
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -49,7 +49,7 @@ def explain(document: Document, error: ValidationError) -> Iterator[Mistake]:
         message = f"`{cut}` has no value: inside `{{...}}` a `,` ends the value before it"
         yield Mistake(where, document.diagnose_key(where, "wrong-value", message, "put the whole expression in quotes"))
     else:
-        yield Mistake(where, document.diagnose(where, "wrong-value", *_phrase(error, schema)))
+        yield Mistake(where, document.diagnose(where, "wrong-value", *phrase(error, schema)))
 
 
 def _explain_choice(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
@@ -66,7 +66,7 @@ def _explain_choice(document: Document, error: ValidationError, where: Keys) -> 
     if beside:
         yield from _explain_misplaced(document, where, beside)
     else:
-        yield Mistake(where, document.diagnose(where, "wrong-value", *_phrase(error, _schema(error))))
+        yield Mistake(where, document.diagnose(where, "wrong-value", *phrase(error, _schema(error))))
 
 
 def _is_outer_mismatch(inner: ValidationError, outer: ValidationError) -> bool:
@@ -86,10 +86,10 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
     empty = [name for name, value in given.items() if name in known and value is None]
     for name in given:
         inside = (*where, name)
-        if name in known or any(name in _keys_of(known[other]) for other in empty):
+        if name in known or any(name in keys_of(known[other]) for other in empty):
             continue  # a key that belongs into an empty value next to it is reported there
         if is_kind:
-            inner = next((other for other in given if other in known and name in _keys_of(known[other])), None)
+            inner = next((other for other in given if other in known and name in keys_of(known[other])), None)
             beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
             beside = beside or next((_tried(known[other], name) for other in given if other in known), "")
             family = _family(where)
@@ -101,7 +101,7 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
             is_slip = closest(name, known) in (f"{name}s", name.removesuffix("s"))
             word = "" if is_slip else word_here(name)
             fix = _tried(schema, name) or word or nearest(name, known)
-            fix = fix or _new_column(known, name, given[name]) or _known_keys(known)
+            fix = fix or _new_column(known, name, given[name]) or known_keys(known)
             message = f"`{name}` is not a key of {place}"
             yield Mistake(inside, document.diagnose_key(inside, "unknown-key", message, fix))
 
@@ -125,9 +125,9 @@ def _new_column(known: dict[str, Schema], name: str, value: Any) -> str:
 
 def _tried(schema: Schema, name: str) -> str:
     """What to write instead of a key that users often try there; empty for other keys."""
-    known = [form for form in _forms(schema) if name in form.get("x-also", ())]
+    known = [form for form in forms(schema) if name in form.get("x-also", ())]
     meant = known[0]["x-also"][name] if known else ""
-    return f"write `{meant}`" if meant in _keys_of(schema) else meant
+    return f"write `{meant}`" if meant in keys_of(schema) else meant
 
 
 def _explain_missing(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
@@ -190,7 +190,7 @@ def _keys_beside(document: Document, schema: Schema, where: Keys) -> list[str]:
     parent: Any = document.value
     for part in where[:-1]:
         parent = parent[part]
-    return [name for name in parent if name in _keys_of(schema)] if isinstance(parent, dict) else []
+    return [name for name in parent if name in keys_of(schema)] if isinstance(parent, dict) else []
 
 
 def _explain_misplaced(document: Document, where: Keys, beside: list[str]) -> Iterator[Mistake]:
@@ -214,108 +214,3 @@ def _cut_off(document: Document, where: Keys) -> str:
 def _is_cut(name: str) -> bool:
     """Whether a key is the rest of an expression that a comma has split."""
     return name.count(")") > name.count("(") or name.count("'") % 2 == 1
-
-
-def _forms(schema: Schema) -> Iterator[Schema]:
-    """A schema and every alternative it gives."""
-    yield schema
-    for choice in schema.get("anyOf", ()):
-        yield from _forms(choice)
-
-
-def _keys_of(schema: Schema) -> list[str]:
-    """The keys that a value may have, from its first form that has keys."""
-    return [name for form in _forms(schema) for name in form.get("properties", {})]
-
-
-def _known_keys(names: Any) -> str:
-    return ("the keys here are " if len(names) > 1 else "the only key here is ") + ", ".join(names)
-
-
-def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
-    """The message and the fix."""
-    rule, value = str(error.validator), error.instance
-    if rule == "minItems" or value == "":
-        return "this must not be empty", "add a value, or remove the key"
-    if "x-kind" in schema and isinstance(value, str) and value in schema.get("properties", {}):
-        needed = [name for form in _forms(schema["properties"][value]) for name in form.get("required", ())]
-        if not needed and "x-short" not in schema["properties"][value]:
-            return f"`{value}` has no value", f"write `{{{value}: {{}}}}`"
-        example = f"{{{needed[0]}: ...}}" if needed else "..."
-        return f"`{value}` has no value", f"write `{value}: {example}` with its keys"
-    if rule in ("minimum", "maximum") and "x-form" not in schema:
-        return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is expected here", ""
-    return f"{_describe(schema)} is expected here, not {_name(value)}", _fix(error, schema)
-
-
-def _fix(error: ValidationError, schema: Schema) -> str:
-    value = error.instance
-    if schema.get("x-form") == _SHARE and isinstance(value, (int, float)) and 1 < value <= 100:
-        return f"write `{value}%`"
-    if isinstance(value, str) and value in _keys_of(schema):
-        return f"write `{{{value}: ...}}`"
-    choices = [str(choice) for form in _forms(schema) for choice in form.get("enum", ())]
-    if choices:
-        return _meant(str(value), schema, choices) or nearest(str(value), choices) or _meaning(error, schema)
-    items = schema.get("items", {})
-    if isinstance(value, dict) and items.get("x-kind"):
-        return f"write each as an item: `- {next(iter(value), 'step')}: ...`"
-    if any(form.get("type") == "object" and "properties" not in form for form in _forms(schema)):
-        return "write `name: value` for each"
-    keys = _keys_of(schema)
-    return _known_keys(keys) if keys else _meaning(error, schema)
-
-
-def _meaning(error: ValidationError, schema: Schema) -> str:
-    """The key of a value and its description; empty if the schema has none, or if it lists the allowed words, which explain themselves."""
-    keys = [part for part in error.absolute_path if isinstance(part, str)]
-    meaning = str(schema.get("description", ""))
-    return f"`{keys[-1]}`: {meaning}" if keys and meaning and not meaning.startswith("`") else meaning
-
-
-def _meant(value: str, schema: Schema, choices: list[str]) -> str:
-    """What to write for a value of another tool; empty if it is not known."""
-    meant = VALUES.get(value.lower(), "")
-    if meant in choices:
-        return f"write `{meant}`"
-    return f"write `{{{meant}: ...}}`" if meant in _keys_of(schema) else ""
-
-
-_SHARE = "a share such as `20%`"
-
-
-def _choices(schema: Schema) -> Iterator[Schema]:
-    """The alternatives of a schema, with nested ones in place of theirs; an alternative with a name is not opened."""
-    for choice in schema["anyOf"]:
-        yield from _choices(choice) if "anyOf" in choice and "x-form" not in choice else (choice,)
-
-
-def _describe(schema: Schema) -> str:
-    """A schema in words: `a text`, `one of drop, null`, `a list`."""
-    if "x-form" in schema:
-        return str(schema["x-form"])
-    if "anyOf" in schema:
-        choices = [form for form in _choices(schema) if form.get("pattern") is None]
-        return " or ".join(dict.fromkeys(map(_describe, choices)))
-    if "enum" in schema:
-        words = ", ".join(f"`{choice}`" for choice in schema["enum"])
-        return f"one of {words}" if len(schema["enum"]) > 1 else words
-    return {
-        "string": "a text",
-        "integer": "an integer",
-        "number": "a number",
-        "boolean": "true or false",
-        "array": "a list",
-        "object": "a mapping `key: value`",
-    }.get(str(schema.get("type")), "another value")
-
-
-def _name(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
