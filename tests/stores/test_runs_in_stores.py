@@ -89,6 +89,22 @@ def test_another_machine_shows_the_rows_that_failed_a_check_and_retries_the_proj
     assert "all pipelines of the last run of the project are done" in lake.run("retry").err
 
 
+def test_another_machine_compares_the_rows_of_a_failed_run_and_documents_it(lake: Lake) -> None:
+    run = failed_publish(lake)
+    lake.put("raw/a.json", lines(("A", 1), ("B", 3), ("C", 4)))
+    other = another_machine(lake)
+    compared = other.run("diff", "p", run, "now", "--key", "c", "--json")
+    assert compared.code == 1, compared.err
+    assert {part: compared.json[part] for part in ("rows", "equal", "changed", "only_after")} == {
+        "rows": [2, 3],
+        "equal": 1,
+        "changed": 1,
+        "only_after": 1,
+    }
+    assert other.run("docs", "build").code == 0
+    assert run in (other.project.folder / "build/docs/pipelines/p.html").read_text(encoding="utf-8")
+
+
 def test_a_run_of_another_machine_is_left_alone_for_ten_minutes(lake: Lake) -> None:
     run = failed_publish(lake)
     running = {**record(lake, run), "status": "running", "host": "another-machine", "pid": 1}
