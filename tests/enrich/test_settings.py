@@ -84,7 +84,7 @@ def bodies(served: FakeServer, model: Any) -> None:
 
 
 EATERS = [
-    (posing.gemini, {"model": "gemini-2.5-flash"}, "`thinking: off`"),
+    (posing.gemini, {"model": "gemini-2.5-flash"}, "`thinking`"),
     (posing.openai, {}, "`reasoning_effort`"),
 ]
 
