@@ -7,7 +7,7 @@ checked if only some may not fit.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -48,8 +48,6 @@ class FileSchema:
     def column(self, wanted: WantedColumn) -> FileColumn:
         """How `wanted` is read from the file. Raises Misfit."""
         place, found = self._find(wanted.place)
-        if found is None:
-            self._refuse_lookalike(wanted.place)
         if found is None and not wanted.may_be_absent:
             raise Misfit(
                 f"there is no column `{'.'.join(wanted.place)}`", "declare it `optional: true` if some files lack it"
@@ -73,7 +71,7 @@ class FileSchema:
         return FileColumn(place, kind, (*changes, *self._null_changes(wanted, place, found)))
 
     def _find(self, place: tuple[str, ...]) -> tuple[tuple[str, ...], pyarrow.DataType | None]:
-        """The path as the file spells it, and the type there; None if the file has no such column."""
+        """The path as the file spells it, and the type there; None if the file has no such column. Raises Misfit."""
         whole = self._members.get(".".join(place).lower())
         if whole is not None and len(place) > 1:
             place = (".".join(place),)
@@ -89,21 +87,15 @@ class FileSchema:
                     f"`{part}` exists twice, with different letter case", "write the files with different names"
                 )
             if not fields:
+                _refuse_lookalike(part, names, self._looks if inside is self._members else _looks_of(inside))
                 return place, None
             found, names = fields[0].type, [*names, fields[0].name]
             inside = members_of(found) if _is_struct(found) else None
         return tuple(names), found
 
-    def _refuse_lookalike(self, place: tuple[str, ...]) -> None:
-        """Raises Misfit for a missing column, optional or not, if a name in the file looks like it."""
-        other = self._looks.get(look_of(place[0]))
-        if other is not None and other.lower() != place[0].lower():
-            message = f"there is no column `{place[0]}`, but there is one that looks the same and has other characters"
-            raise Misfit(message, f"write it as `path: {json.dumps(other)}`")
-
     @cached_property
     def _looks(self) -> Mapping[str, str]:
-        return {look_of(found[0].name): found[0].name for found in self._members.values()}
+        return _looks_of(self._members)
 
     @cached_property
     def _members(self) -> Mapping[str, list[pyarrow.Field]]:
@@ -179,6 +171,19 @@ class FileSchema:
         version = file_metadata.get(b"org.apache.spark.version", b"").decode("ascii", "replace").split(".")
         numbers = [int(part) for part in version[:2] if part.isdigit()]
         return f"org.apache.spark.{mark}".encode() in file_metadata or (len(numbers) == 2 and numbers < [major, minor])
+
+
+def _looks_of(members: Mapping[str, list[pyarrow.Field]]) -> dict[str, str]:
+    """The names of columns or members by what they look like."""
+    return {look_of(found[0].name): found[0].name for found in members.values()}
+
+
+def _refuse_lookalike(name: str, outer: Sequence[str], looks: Mapping[str, str]) -> None:
+    """Raises Misfit if a name that the file does not have, below the names `outer`, looks like one that it has."""
+    other = looks.get(look_of(name))
+    if other is not None:
+        message = f"there is no column `{'.'.join([*outer, name])}`, but there is one that looks the same and has other characters"
+        raise Misfit(message, f"write it as `path: {json.dumps('.'.join([*outer, other]))}`")
 
 
 def _declared(wanted: WantedColumn) -> str:

@@ -1,4 +1,4 @@
-"""Keeps two parts of each file: its rows, and the partial aggregates that a aggregation makes of them. A run reads only the second where it is there.
+"""Keeps two parts of each file: its rows, and the partial aggregates that an aggregation makes of them. A run reads only the second where it is there.
 
 A partial aggregate has the name of all that it depends on: what the rows depend on, and the SQL of the aggregation. If a step or a
 mapping has changed, it is computed again, from the rows that are kept; the file is not read again.
@@ -34,7 +34,7 @@ def partials_of(rows: SourceParts, aggregation: FileAggregation) -> SourceParts:
 
 
 class FileAggregationFailure(Exception):
-    """A aggregation cannot be computed. A run without it says where and why."""
+    """An aggregation cannot be computed. A run without it says where and why."""
 
 
 @dataclass
