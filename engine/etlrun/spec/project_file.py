@@ -157,6 +157,10 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
         except UrlError as error:
             problems.append(document.diagnose(where, "wrong-value", str(error), error.fix))
             return text
+        if not found.strip():
+            problems.append(
+                document.diagnose(where, "wrong-value", "this must not be empty", "name a folder, or remove it")
+            )
         return found
 
     roots = tuple(fill(text, ("roots", index)) for index, text in enumerate(settings.roots))

@@ -45,7 +45,7 @@ class Gcs(Storage):
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
         if re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,221}", authority):
             return None
-        return "the URL has no bucket", "write it as gs://BUCKET/KEY"
+        return "the URL has no bucket with a valid name", "write it as gs://BUCKET/KEY"
 
     def mistakes(self) -> tuple[tuple[str, str, str], ...]:
         found = wrong_timeout(self.timeout)

@@ -60,7 +60,10 @@ class S3(Storage):
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", authority):
             return None
-        return "the URL has no bucket", "write it as s3://BUCKET/KEY, and access keys under `storage:`"
+        return (
+            "the URL has no bucket with a valid name",
+            "write it as s3://BUCKET/KEY, and access keys under `storage:`",
+        )
 
     def mistakes(self) -> tuple[tuple[str, str, str], ...]:
         found = list(wrong_timeout(self.timeout))
