@@ -95,7 +95,7 @@ class Accepted(Check):
         return relation.select(*outputs)
 
     def _counts(self, index: int, name: str, values: tuple[Label, ...], columns: Columns) -> Iterator[exp.Expr]:
-        """How many rows hold another value, and the least of those values."""
+        """Count the rows with other values, and give the smallest of these values."""
         other = exp.Case(ifs=[exp.If(this=_is_other(name, values, columns), true=column(name))])
         yield named(call("count", other), f"others_{index}")
         yield named(call("min", other.copy()), f"example_{index}")

@@ -78,7 +78,7 @@ class Freshness(Check):
         self._verify_clock(found.type, scope)
 
     def _verify_clock(self, kind: Type, scope: Scope) -> None:
-        """The time to compare with is an instant where the column holds instants, and by a clock where it holds clocks."""
+        """Report a time to compare with that has another type than the column: instants and times without a zone cannot be compared."""
         if kind == TIMESTAMPTZ and self.time_zone != "UTC":
             message = f"`{self.column}` holds instants, which are the same in every time zone"
             scope.error("time_zone", "wrong-value", message, "leave out `time_zone`")

@@ -50,7 +50,7 @@ from etlrun.spec.scope import Scope
 
 @dataclass(frozen=True)
 class Bounds(Described):
-    """The least and the greatest value that a column may hold."""
+    """The smallest and the largest value that a column may have."""
 
     min: Scalar | None = key("the smallest value allowed", default=None)
     max: Scalar | None = key("the largest value allowed", default=None)

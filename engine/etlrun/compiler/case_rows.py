@@ -48,7 +48,7 @@ class RowReader:
         self.values = ValueReader(document, problems)
 
     def given(self, where: Keys, columns: Columns, *, is_source: bool) -> Given:
-        """The rows at `where` as whole rows; a column that one leaves out is null, which a source must allow."""
+        """The rows at `where` with all columns. A missing column is null; that is a mistake if the source declares `not null`."""
         rows: list[Row] = []
         for place, row in self._rows(where):
             before = len(self.problems)
@@ -85,7 +85,7 @@ class RowReader:
                 )
 
     def expected(self, where: Keys, columns: Columns) -> Expected:
-        """The rows at `where`, in the columns that some of them names; where there are none, in all."""
+        """The rows at `where`, with the columns that at least one of them has; with all columns if there are no rows."""
         given = [*self._rows(where)]
         labelled = (columns.of_label(name) for _, row in given for name in row if name not in columns)
         for item in {item.name: item for item in labelled if item is not None}.values():
@@ -109,7 +109,7 @@ class RowReader:
         yield from (((*where, index), row) for index, row in enumerate(value))
 
     def _row(self, where: Keys, row: dict[str, Any], columns: Columns) -> dict[str, Any]:
-        """The values of a row by the columns' own names."""
+        """The values of a row, by the names of the columns as they are declared."""
         read: dict[str, Any] = {}
         for name, value in row.items():
             inside = (*where, name)

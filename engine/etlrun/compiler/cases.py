@@ -26,7 +26,7 @@ from etlrun.spec.prompts import load_prompt
 
 @dataclass(frozen=True)
 class Listed:
-    """What a test lists for a prompt: the answers by normal form of the key, None where nobody knows, and the prompt's outputs."""
+    """The answers of a test for one prompt, by the normal form of the key (None: no model knows the answer), and the prompt's outputs."""
 
     outputs: tuple[Output, ...]
     answers: Mapping[str, Mapping[str, Value] | None]
@@ -36,7 +36,7 @@ class Listed:
 class CheckedCase:
     """A test without mistakes, and the pipeline with the params of the test.
 
-    `verdicts` says of a relation's checks, by kind, whether they hold.
+    `verdicts` is the expected result of each relation's checks, by kind.
     """
 
     file: CaseFile
@@ -50,13 +50,13 @@ class CheckedCase:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The relations whose rows the test looks at, itself or by a check."""
+        """The relations whose rows the test compares or checks."""
         return _targets(self.checked, self.case)
 
 
 @dataclass(frozen=True)
 class CheckedCases:
-    """The tests of a file, and the warnings about them."""
+    """The tests of a file, and warnings about them."""
 
     cases: tuple[CheckedCase, ...]
     warnings: tuple[Diagnostic, ...]
@@ -82,7 +82,7 @@ def check_cases(path: Path, profile: str = "") -> CheckedCases:
 
 
 def _pipeline_file(file: CaseFile, project: Project) -> Path | Diagnostic:
-    """The pipeline's file, beside the tests or in pipelines/; a mistake where there is none."""
+    """The pipeline's file, in the folder of the tests or in pipelines/. Reports a mistake if there is none."""
     known: dict[str, Path] = {}
     for folder, paths in (
         (project.path("pipelines"), pipelines_below(project.path("pipelines"))),
@@ -114,7 +114,7 @@ def _targets(checked: Checked, case: Case) -> tuple[str, ...]:
 
 
 class _Variants:
-    """A pipeline under the settings of tests: checked and planned once for each."""
+    """A pipeline with the params that tests set: checked and planned once for each combination."""
 
     def __init__(self, path: Path, profile: str) -> None:
         self.path = path
@@ -123,7 +123,7 @@ class _Variants:
         self.plain, _ = self.under({})
 
     def under(self, settings: Mapping[str, str]) -> tuple[Checked, Plan]:
-        """Raises SpecError where the settings do not fit, or the pipeline has mistakes."""
+        """Raises SpecError if the settings do not fit, or the pipeline has mistakes."""
         name = tuple(sorted(settings.items()))
         if name not in self.known:
             checked = check_file(self.path, self.profile, settings)
@@ -168,7 +168,7 @@ class _CaseChecker:
         return CheckedCase(self.file, self.case, self.checked, self.plan, given, listed, expected, verdicts)
 
     def _settings(self, plain: Checked) -> dict[str, str]:
-        """The settings that fit; the others are mistakes."""
+        """The settings that fit; reports the others as mistakes."""
         found: dict[str, str] = {}
         params, variables = plain.pipeline.params, plain.project.variables
         for name, text in self.case.set_.items():
@@ -194,7 +194,7 @@ class _CaseChecker:
         return found
 
     def _relations(self, part: str, named: Iterable[str]) -> Iterator[str]:
-        """The names that are relations; the others are mistakes."""
+        """The names that are relations; reports the others as mistakes."""
         known = (*self.checked.pipeline.sources, *self.checked.pipeline.chains)
         for name in named:
             if name in known:
@@ -268,7 +268,7 @@ class _CaseChecker:
     def _answers(self, prompt: str, answers: Mapping[str, AnswerRow | None], policies: Iterable[Policy]) -> Listed:
         root = self.checked.project.root
         found = load_prompt(root, prompt, os.path.relpath(root / "prompts" / f"{prompt}.md"))
-        assert found is not None, "a checked pipeline asks prompts that are there"
+        assert found is not None, "a checked pipeline asks only prompts that exist"
         listed: dict[str, Mapping[str, Value] | None] = {}
         for key in answers:
             at: Keys = ("enrich", prompt, key)
@@ -294,7 +294,7 @@ class _CaseChecker:
         return Listed(found.outputs, listed)
 
     def written(self, where: Keys, value: object) -> str:
-        """An answer as the file says it; several labels with `|` between them."""
+        """An answer as it is written in the file; `|` separates several labels."""
         if isinstance(value, list):
             return SEPARATOR.join(self.document.scalars.get((*where, index), "") for index in range(len(value)))
         return self.document.scalars.get(where, "")

@@ -45,7 +45,7 @@ class Checked:
         return self.project.places(self.pipeline.values, self.profile)
 
     def scope(self, where: Keys) -> Scope:
-        """The scope of the kind that stands at `where`."""
+        """The scope of the kind that is written at `where`."""
         return _scope(self.pipeline, self.project, self.places, where, self.columns, [], Sight())
 
 
@@ -71,7 +71,7 @@ def check_pipeline(
 
 
 def check_again(checked: Checked, chains: Mapping[str, tuple[Use, ...]]) -> Checked:
-    """The checked pipeline with steps that have found their labels. Raises SpecError where other steps or sinks do not fit them."""
+    """The checked pipeline with steps whose labels were read. Raises SpecError if other steps or sinks do not fit the labels."""
     pipeline = replace(checked.pipeline, chains=chains)
     checker = _Checker(pipeline, checked.project, checked.profile, NO_PUBLISHERS)
     checker.columns |= checked.columns
@@ -224,9 +224,9 @@ class _Checker:
         self.columns[name], self.steps[name], self.sights[name] = columns, tuple(found), sight
 
     def name_publishers(self, before: int, name: str, columns: Columns) -> None:
-        """Say of columns that a relation lacks or has with another type, in the mistakes since `before`, where the tables it is made from are published.
+        """Add to the mistakes since `before` about columns of a relation: where the tables are published from which the relation is made.
 
-        Of `columns` that await labels, say that these could be the ones.
+        If `columns` depend on labels that are known only in a run, add that a missing column could be one of these.
         """
         places = "; ".join((*sorted(self.publishing.get(name, ())), *([NOT_LISTED] if columns.awaits_labels else ())))
         if places:
@@ -243,7 +243,7 @@ class _Checker:
         return frozenset(text for other in reads for text in self.publishing.get(other, ()))
 
     def sight_of(self, name: str) -> Sight:
-        """The columns of a relation, or of the relation that a misspelled name means."""
+        """The columns of a relation; for a misspelled name, those of the relation with the most similar name."""
         return self.sights.get(name) or self.sights.get(closest(name, self.sights) or "") or Sight()
 
     def check_place(self, name: str, index: int, use: Use, sight: Sight) -> None:
@@ -327,7 +327,7 @@ class _Checker:
         scope.error("connection", "wrong-value", message, fix)
 
     def profile_lacks(self, part: str, name: str, known: tuple[str, ...]) -> str:
-        """What to do about a name that is not among those of a part of the profile."""
+        """The fix for a name that is missing in a part of the profile."""
         if known:
             return nearest(name, known) or f"the profile `{self.profile.name}` has: {', '.join(known)}"
         return f"the profile `{self.profile.name}` has none: add `{part}: {{{name}: ...}}` to it in etlrun.yaml"
@@ -350,7 +350,7 @@ class _Checker:
         return None
 
     def unused(self) -> Iterator[Diagnostic]:
-        """Relations that nothing reads, checks or publishes."""
+        """Report relations that nothing reads, checks or publishes."""
         uses = [use for group in (*self.pipeline.chains.values(), *self.pipeline.checks.values()) for use in group]
         read = {other.lower() for use in uses for other, _ in use.value.reads()}
         used = (

@@ -1,4 +1,4 @@
-"""Checks as statements: each a SELECT of one row over the checked relation, for its `judge` to read."""
+"""Statements of checks: each is a SELECT over the checked relation with one row, from which the check's `judge` decides."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from etlrun.spec.scope import HIDDEN
 def lower_check(plan: Plan, name: str, position: int) -> exp.Query:
     """The typed statement of the check at `position` of the relation `name`.
 
-    It reads the relation as the plan makes it, hidden columns included, and for a check that compares two relations the other one,
-    unless its sum rode along.
+    It reads the relation with its hidden columns. A check that compares two relations also reads the other one, unless its sum
+    is one of the hidden columns.
     """
     use = plan.checked.pipeline.checks[name][position]
     given = _checked_rows(plan, name, use)
@@ -31,7 +31,7 @@ def lower_check(plan: Plan, name: str, position: int) -> exp.Query:
 
 
 def lower_failing(plan: Plan, name: str, position: int, most: int) -> exp.Query | None:
-    """The first `most` rows that the check at `position` of the relation `name` is not true for, in the order of their columns."""
+    """The first `most` rows that do not pass the check at `position` of the relation `name`, sorted by all columns."""
     use = plan.checked.pipeline.checks[name][position]
     given = _checked_rows(plan, name, use)
     failing = use.value.failing(given)

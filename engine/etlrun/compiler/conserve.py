@@ -31,7 +31,7 @@ class Carried:
     check: int
 
     def ride_along(self, index: int, query: exp.Query) -> exp.Query:
-        """The tree of the aggregate step with the hidden sum as one more column; other steps as they are."""
+        """The tree of the aggregate step with the hidden sum as an additional column; other steps unchanged."""
         if index != self.index or not isinstance(query, exp.Select):
             return query
         return query.select(named(self.tree.copy(), self.column.name), copy=False)
@@ -41,7 +41,7 @@ class Carried:
 
 
 def carry_sums(checked: Checked) -> tuple[Carried, ...]:
-    """The left sides of `conserved` checks that can ride along; the others are computed by a scan of their own."""
+    """The left sides of `conserved` checks that can be hidden columns; for the others, the relation is read again."""
     found: list[Carried] = []
     for name, uses in checked.pipeline.checks.items():
         for position, use in enumerate(uses):

@@ -1,4 +1,4 @@
-"""Aggregation by file: the steps up to the first aggregate of a chain, computed for each file of a source alone.
+"""Aggregation by file: the steps up to the first aggregate of a chain are computed separately for each file of a source.
 
 ```text
 views -> watched -> profile: sum(seconds) by contract      becomes
@@ -32,7 +32,7 @@ NOT_BY_ROW = ("distinct", "limit", "offset", "order", "qualify", "windows", "wit
 
 @dataclass(frozen=True)
 class FileAggregation:
-    """What is computed for each file of `source`: `partial`, a relation of the source's rows; `final` is made of it, `inside` are on the way."""
+    """What is computed for each file of `source`: the relation `partial`. `final` is computed from it; `inside` are the relations between them."""
 
     source: Relation
     partial: Relation
@@ -47,7 +47,7 @@ class FileAggregation:
         return DIALECTS["duckdb"](tree)
 
     def applied(self, plan: Plan) -> Plan:
-        """The plan whose source has the rows of `partial`."""
+        """The plan in which the source contains the rows of `partial`."""
         changed = {self.source.name: replace(self.source, columns=self.partial.columns), self.final.name: self.final}
         relations = (changed.get(each.name, each) for each in plan.relations if each.name not in self.inside)
         return replace(plan, relations=tuple(relations))
@@ -56,7 +56,7 @@ class FileAggregation:
 def find_file_aggregations(
     plan: Plan, staged: Sequence[str], *, is_checked: bool
 ) -> dict[str, FileAggregation | NotByFile]:
-    """The aggregation of each text source, or why it has none, in a run that makes the relations `staged`."""
+    """For each text source: its aggregation in a run that computes the relations `staged`, or the reason why it has none."""
     needed = needed_relations(plan, staged, is_checked=is_checked)
     whole = {name.lower() for name in (*staged, *(_checked(plan) if is_checked else ()))}
     found: dict[str, FileAggregation | NotByFile] = {}
@@ -71,7 +71,7 @@ def find_file_aggregations(
 
 
 def _checked(plan: Plan) -> Iterator[str]:
-    """The relations whose rows checks read; not those of which a sum rides along."""
+    """The relations whose rows checks read, without those whose sum is a hidden column."""
     carried = {(each.chain, each.check) for each in plan.carried}
     for name, uses in plan.checked.pipeline.checks.items():
         for position, use in enumerate(uses):
@@ -121,7 +121,7 @@ def _only_reader(current: Relation, needed: Sequence[Relation], whole: Collectio
 
 
 def _refuse_clauses(tree: exp.Query, given: str, chain: str) -> None:
-    """Raises NotByFile if a row of a query, before it is grouped, does not depend on one row of `given` alone."""
+    """Raises NotByFile if a row of a query, before GROUP BY, depends on anything except one row of `given`."""
     if not isinstance(tree, exp.Select) or [name for name, _ in tables_in(tree)] != [given]:
         raise NotByFile(f"a step of `{chain}` reads rows more than once before they are aggregated")
     from_ = tree.args.get("from_")

@@ -1,4 +1,4 @@
-"""The pivots of a pipeline whose labels only a run finds, and the pipeline that has them."""
+"""Pivots whose labels are read in a run: which steps these are, and the pipeline with the labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OpenPivot:
 
 
 def open_pivots(checked: Checked) -> Iterator[OpenPivot]:
-    """The steps that take their labels from a column, each after those that this column is made from."""
+    """The steps that take their labels from a column, sorted: first those from which the column of another is computed."""
     for name in checked.order:
         for number, use in enumerate(checked.pipeline.chains.get(name, ()), 1):
             source = use.value.label_source()
@@ -31,14 +31,14 @@ def open_pivots(checked: Checked) -> Iterator[OpenPivot]:
 
 
 def found_labels(checked: Checked) -> dict[str, list[str]]:
-    """The labels that are found, by the place of the step."""
+    """The labels that were read, by the place of the step."""
     return {pivot.place: list(pivot.source.found) for pivot in open_pivots(checked) if pivot.source.found is not None}
 
 
 def with_labels(checked: Checked, labels: Mapping[str, Sequence[str]]) -> Checked:
-    """The checked pipeline with labels, by the place of the step. Raises SpecError where they do not fit.
+    """The checked pipeline with these labels, given by the place of the step. Raises SpecError if they do not fit.
 
-    It lacks the chains that read columns of these labels and of others that are still to be found: they cannot be judged yet.
+    Chains that also need labels that are not read yet are left out: they cannot be checked yet.
     """
     if not labels:
         return checked
@@ -56,7 +56,7 @@ def _awaited(checked: Checked) -> set[str]:
 
 
 def _made_from(checked: Checked, places: set[str]) -> set[str]:
-    """The chains that hold the steps at `places`, or read what these made."""
+    """The chains with the steps at `places`, and all chains that read them directly or indirectly."""
     found = {place.rpartition(".")[0] for place in places}
     for name in checked.order:
         reads = (other for use in checked.pipeline.chains.get(name, ()) for other, _ in use.value.reads())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 
 def in_order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
-    """The names in an order in which each follows the relations that it reads, and every cycle (as its names)."""
+    """The names, each after the relations that it reads, and the names of every cycle."""
     order: list[str] = []
     cycles: list[list[str]] = []
     state: dict[str, str] = {}

@@ -11,8 +11,8 @@ from etlrun.spec.registry import kinds
 
 
 def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
-    """The checked pipeline, each `key` of a source that a sink or check needs being a `unique` check of that source,
-    and the columns that a sink promises to have values a `not_null` check."""
+    """The checked pipeline with additional checks: `unique` for each `key` of a source that a sink or check needs, and
+    `not_null` for the columns that a sink declares as `not null`."""
     found = {name: list(uses) for name, uses in pipeline.checks.items()}
     for name in needed_relations(pipeline, order):
         use = pipeline.sources.get(name)
@@ -27,12 +27,12 @@ def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
 
 
 def stages_nothing(use: Use) -> bool:
-    """Whether a check is asked of rows on their way: the `key` of a source, what a step reads."""
+    """Whether a check tests rows before they are published: the `key` of a source, or the input of a step."""
     return is_key_of_source(use) or use.where[0] == "steps"
 
 
 def is_key_of_source(use: Use) -> bool:
-    """Whether a check is that of the `key` of a source."""
+    """Whether it is the check for the `key` of a source."""
     return use.where[0] == "sources"
 
 

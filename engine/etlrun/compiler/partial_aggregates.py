@@ -26,7 +26,7 @@ KEY, CELL = f"{HIDDEN}key_", f"{HIDDEN}cell_"  # names of columns of partial row
 
 
 class NotByFile(Exception):
-    """Why rows cannot be aggregated file by file."""
+    """The reason why rows cannot be aggregated file by file."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -47,7 +47,7 @@ def _is_exact(kind: Type) -> bool:
 
 
 def _again(name: str) -> Halves:
-    """An aggregate of which the parts are aggregated like the whole."""
+    """An aggregate whose partial results are combined by the same aggregate, such as `max`."""
     return Halves(lambda *given: (call(name, *given),), lambda cell: call(name, cell))
 
 

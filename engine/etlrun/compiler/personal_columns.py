@@ -1,6 +1,6 @@
 """Columns with the tag `pii`: columns computed from them have the tag too.
 
-A step sends them to a model only if it allows them by name, and none takes its labels from them: labels become names of columns.
+A step sends them to a model only if `allow_pii` names them. No pivot takes its labels from them, because labels become names of columns.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PersonalTables = Mapping[Place, frozenset[str]]  # the tagged columns of each, i
 
 @dataclass(frozen=True)
 class _Published:
-    """A table that a pipeline publishes: by column, in lower case, what its values are made of."""
+    """A table that a pipeline publishes: for each column, in lower case, from what its values are computed."""
 
     checked: Checked
     place: Place
@@ -32,7 +32,7 @@ class _Published:
 
 
 def personal_tables(pipelines: Iterable[Checked]) -> PersonalTables:
-    """The columns that these pipelines publish and that are made from tagged ones, also by way of each other's tables."""
+    """The columns that these pipelines publish and that are computed from tagged columns, also through each other's tables."""
     published = [one for checked in pipelines for one in _published(checked)]
     found: dict[Place, frozenset[str]] = {}
     while True:
@@ -62,9 +62,9 @@ def reads_tables(checked: Checked) -> bool:
 
 
 def refuse_unallowed(checked: Checked, tables: PersonalTables, unread: Sequence[str]) -> list[Diagnostic]:
-    """The mistakes of the steps that send what is made from tagged columns to models, allow what does not come there, or name columns after it.
+    """The mistakes of steps that send tagged columns to models, allow columns that they do not use, or take names of columns from tagged values.
 
-    While the files `unread` have mistakes, nobody knows what is tagged in a table, and nothing that is made from one is sent.
+    While the files `unread` have mistakes, it is not known which columns of a table are tagged; then no column of a table is sent.
     """
     tagged = _tagged(checked, tables)
     problems: list[Diagnostic] = []
@@ -110,7 +110,7 @@ def _unknown(
 
 
 def may_disclose(checked: Checked) -> bool:
-    """Whether a step sends values to a model, or makes them names of columns."""
+    """Whether a step sends values to a model, or uses them as names of columns."""
     steps = (use.value for chain in checked.pipeline.chains.values() for use in chain)
     return any(list(step.models()) or step.label_source() for step in steps)
 
@@ -143,12 +143,12 @@ def _refused(
 
 
 def _named(lineage: Lineage) -> frozenset[str]:
-    """What a value is made of, as `allow_pii` names it: columns of sources, and mappings whose labels it is."""
+    """From what a value is computed, as `allow_pii` names it: columns of sources, and mappings that give its labels."""
     return frozenset((*map(str, lineage.direct), *lineage.labels_of))
 
 
 def _tagged(checked: Checked, tables: PersonalTables) -> frozenset[str]:
-    """What a pipeline reads that is tagged, as `allow_pii` names it."""
+    """The tagged columns and mappings that a pipeline reads, as `allow_pii` names them."""
     found = {file_of_mapping(name) for name in checked.mappings if _is_tagged(checked, name)}
     for source, use in checked.pipeline.sources.items():
         own = {name.lower() for name in use.value.personal()}
@@ -158,7 +158,7 @@ def _tagged(checked: Checked, tables: PersonalTables) -> frozenset[str]:
 
 
 def _may_be(read: Place | None, published: Place) -> bool:
-    """Whether a source may read that table: `people` may be `main.people`, since only a server knows its usual schema."""
+    """Whether a source may read that table: `people` may be `main.people`, because only the server knows its default schema."""
     if read is None or read[0] != published[0]:
         return False
     one, other = (name.split(".") if read[0] else [name] for _, name in (read, published))

@@ -29,7 +29,7 @@ HERE, THERE = "asked", "answers"  # the two sides of their join
 
 @dataclass(frozen=True)
 class Piece:
-    """A step lowered: the name its rows go by inside the statement, the step's position in its chain, its tree, and its columns."""
+    """A step as SQL: its name inside the statement, the position of the step in its chain, its tree, and its columns."""
 
     name: str
     step: int
@@ -55,12 +55,12 @@ class Relation:
 
     @property
     def is_made_outside(self) -> bool:
-        """Whether its rows are not computed by SQL."""
+        """Whether its rows are computed by something other than SQL."""
         return bool(self.source or self.apply or self.ask)
 
     @property
     def tree(self) -> exp.Query | None:
-        """The relation as one SELECT with a CTE for each piece but the last; None where it is not made by SQL."""
+        """The relation as one SELECT with a CTE for each piece except the last; None if it is not computed by SQL."""
         if not self.pieces:
             return None
         tree = copied(self.pieces[-1].tree)
@@ -71,9 +71,9 @@ class Relation:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every relation of a pipeline, each after what it reads, and the sums that ride along for `conserved` checks.
+    """Every relation of a pipeline, each after the relations that it reads, and the hidden sums for `conserved` checks.
 
-    `unread` are columns of sources that a run does not read: they are null there, and nothing is made from them.
+    `unread` are columns of sources that a run does not read: they are null there, and nothing is computed from them.
     """
 
     checked: Checked
@@ -107,7 +107,7 @@ def make_plan(checked: Checked) -> Plan:
 
 
 def prefix(checked: Checked, name: str, steps: int) -> Checked:
-    """The pipeline with the chain `name` cut after its first `steps` steps, to look at its rows there, and without what comes after it."""
+    """The pipeline in which the chain `name` ends after `steps` steps, without everything that reads it: to show its rows there."""
     chains = {**checked.pipeline.chains, name: checked.pipeline.chains[name][:steps]}
     columns = {**checked.columns, name: checked.steps[name][steps - 1]}
     order = checked.order[: checked.order.index(name) + 1]
@@ -115,13 +115,13 @@ def prefix(checked: Checked, name: str, steps: int) -> Checked:
 
 
 def awaited(use: Use) -> LabelSource | None:
-    """The column whose labels a run still has to find for a step."""
+    """The column from which a run has to read the labels of a step."""
     source: LabelSource | None = use.value.label_source()
     return source if source is not None and source.found is None else None
 
 
 class _Chain:
-    """Lowers one chain: SQL steps become one statement with a CTE each; a Python step ends one and starts the next, and so does asking."""
+    """Lowers one chain: SQL steps become one statement with a CTE for each step. A `python` or `enrich` step ends a statement and starts the next."""
 
     def __init__(self, checked: Checked, name: str, carried: tuple[Carried, ...]) -> None:
         self.checked = checked

@@ -30,7 +30,7 @@ _NAME = re.compile(r"""^pipeline:[ \t]*["']?([^"'#\n]*?)["']?[ \t]*(?:#.*)?$""",
 
 
 def check_file(path: Path, profile: str = "", settings: Mapping[str, str] | None = None) -> Checked:
-    """Read and check one pipeline file of the project it stands in. Raises SpecError with every mistake."""
+    """Read and check one pipeline file of its project. Raises SpecError with every mistake."""
     return ProjectPipelines(find_project(path), profile, settings or {}).check(path)
 
 
@@ -54,7 +54,7 @@ class ProjectPipelines:
         return checked
 
     def check_names(self, path: Path) -> Checked:
-        """Check a pipeline file but for what it does with personal data. Raises SpecError and CircularPipelinesError."""
+        """Check a pipeline file, except its use of personal data. Raises SpecError and CircularPipelinesError."""
         key = path.resolve()
         if key in self._open:
             raise CircularPipelinesError(tuple(name_in(open_) for open_ in (*self._open[self._open.index(key) :], key)))
@@ -87,7 +87,7 @@ class ProjectPipelines:
 
     @cached_property
     def _personal_tables(self) -> tuple[PersonalTables, tuple[str, ...]]:
-        """The tagged columns of the project's tables, and the files that have mistakes, where they might tag more."""
+        """The tagged columns of the project's tables, and the files with mistakes that might tag more columns."""
         found: list[Checked] = []
         unread: list[str] = []
         for path in self.files:

@@ -22,19 +22,19 @@ Place = tuple[str, str]  # a connection, and a table of it in lower case
 
 @dataclass(frozen=True)
 class ProjectGraph:
-    """The pipelines of a project by name, each after those it reads, with what each of them reads."""
+    """The pipelines of a project by name, each after the pipelines whose tables it reads, with these pipelines."""
 
     pipelines: Mapping[str, Checked]
     upstream: Mapping[str, tuple[str, ...]]
     publishers: Mapping[Place, tuple[PublishedTable, ...]]
 
     def made_from(self, name: str) -> tuple[str, ...]:
-        """The pipelines that come before one because it reads what they publish, not only because they are runs of the same one."""
+        """The pipelines whose tables a pipeline reads; not other runs of the same pipeline that only come before it."""
         own = self.pipelines[name].pipeline.name
         return tuple(other for other in self.upstream[name] if self.pipelines[other].pipeline.name != own)
 
     def read_tables(self, name: str) -> dict[str, tuple[PublishedTable, ...]]:
-        """The sources of a pipeline that read tables of others, with those who publish each."""
+        """The sources of a pipeline that read tables of other pipelines, each with the pipelines that publish it."""
         found = {}
         for source, place, _ in tables_read(self.pipelines[name]):
             others = tuple(table for table in self.publishers.get(place, ()) if table.pipeline != name)
@@ -86,10 +86,9 @@ def make_graph(checked: Sequence[Checked]) -> tuple[ProjectGraph, list[Diagnosti
 
 
 def find_unpublished(checked: Sequence[Checked], pipelines: ProjectPipelines) -> list[Diagnostic]:
-    """Columns that pipelines of a project read of its tables, and that the pipelines which publish those do not publish so.
+    """Mistakes about columns that sources read from tables of the project, but that the publishing pipeline does not publish with this type.
 
-    Whatever the table still has: a server keeps a column that is no longer published, without its values. Other pipelines with mistakes
-    are passed over.
+    The table itself may still have such a column, without new values. Other pipelines with mistakes are skipped.
     """
     tables = {table.rpartition(".")[2] for one in checked for _, (_, table), _ in tables_read(one) if table}
     others: list[Checked] = []
@@ -118,7 +117,7 @@ def _same_names(checked: Sequence[Checked]) -> Iterator[Diagnostic]:
 
 
 def _same_tables(checked: Sequence[Checked], published: Sequence[Mapping[str, PublishedTable]]) -> Iterator[Diagnostic]:
-    """Tables that two pipelines write, unless each replaces another part of it, or both add to it."""
+    """Mistakes about tables that two pipelines write, unless they replace different parts of it, or both append to it."""
     seen: dict[Place, list[tuple[str, str, PublishedTable]]] = {}
     for one, tables in zip(checked, published, strict=True):
         for sink, use in one.pipeline.sinks.items():
@@ -152,7 +151,7 @@ def _cycle(graph: ProjectGraph, cycle: list[str]) -> Diagnostic:
 
 
 def _unfit(graph: ProjectGraph, name: str) -> Iterator[Diagnostic]:
-    """Declared columns of sources that differ from the columns that another pipeline publishes."""
+    """Mistakes about declared columns of sources that differ from the columns that another pipeline publishes."""
     one = graph.pipelines[name]
     for source, _, use in tables_read(one):
         for table in graph.read_tables(name).get(source, ()):

@@ -1,4 +1,4 @@
-"""The columns of sources that a run reads: those that its sinks, checks, functions and models are made from."""
+"""The columns of sources that a run reads: those that its sinks, checks, functions and models need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from etlrun.language.query_lineage import query_lineage
 
 
 def staged_relations(plan: Plan) -> tuple[str, ...]:
-    """The relations whose rows a run stages: what sinks publish, and what checks look at as a whole."""
+    """The relations whose rows a run stages: those that sinks publish, and those whose final rows are checked."""
     pipeline = plan.checked.pipeline
     published = [use.value.from_ for use in pipeline.sinks.values()]
     looked_at = [name for name, uses in pipeline.checks.items() if not all(map(stages_nothing, uses))]
@@ -24,7 +24,7 @@ def staged_relations(plan: Plan) -> tuple[str, ...]:
 
 
 def needed_relations(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> tuple[Relation, ...]:
-    """The relations that a run makes, in order: those `staged`, where `is_checked` those that checks compare with, and what they are made from."""
+    """The relations that a run computes, in order: those in `staged`, with `is_checked` those that checks compare with, and all that these need."""
     checks = [use for uses in plan.checked.pipeline.checks.values() for use in uses] if is_checked else []
     names = {name.lower(): name for name in plan.checked.order}
     compared = [names[other.lower()] for use in checks for other, _ in use.value.reads()]
@@ -32,10 +32,10 @@ def needed_relations(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> 
 
 
 def unread_columns(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> dict[str, frozenset[str]]:
-    """The columns that a run need not read, by source; nothing for sources that are read whole anyway.
+    """The columns that a run does not need to read, by source; none for sources that are always read as a whole.
 
-    All columns of the relations `staged` are read, and where `is_checked` what the checks of the pipeline look at. Of a source at least
-    one column is read, so that its rows are counted.
+    All columns of the relations `staged` are needed, and with `is_checked` the columns that checks use. At least one column of a source
+    is read, so that its rows are counted.
     """
     needed = needed_relations(plan, staged, is_checked=is_checked)
     sources = [one for one in needed if one.source is not None and one.source.value.skips_columns]
@@ -60,7 +60,7 @@ def _whole(lineage: RelationLineage) -> Lineage:
 
 
 def _handed_out(relation: Relation, lineages: Mapping[str, RelationLineage]) -> Lineage:
-    """What functions and models are given: they may fail because of it, whatever becomes of their answers."""
+    """The columns that functions and models get. They are read even if the results are not used, because a function may fail because of them."""
     made_by = relation.apply or relation.ask
     if made_by is None:
         return NOTHING
@@ -72,7 +72,7 @@ def _handed_out(relation: Relation, lineages: Mapping[str, RelationLineage]) -> 
 
 
 def _labels(plan: Plan, lineages: Mapping[str, RelationLineage]) -> Iterator[Lineage]:
-    """What the labels are read from that a run still has to find."""
+    """The columns from which a run reads labels."""
     for pivot in open_pivots(plan.checked):
         if pivot.source.found is None:
             lineage = lineages[pivot.source.relation]
@@ -80,7 +80,7 @@ def _labels(plan: Plan, lineages: Mapping[str, RelationLineage]) -> Iterator[Lin
 
 
 def _looked_at(plan: Plan, lineages: Mapping[str, RelationLineage]) -> Iterator[Lineage]:
-    """What checks read, and where they keep the rows at fault all columns of these; of a source's key only the key."""
+    """The columns that checks read. A check that saves its failed rows reads all columns; the check of a source's key only the key."""
     known = {name.lower(): lineage for name, lineage in lineages.items()}
     for name, uses in plan.checked.pipeline.checks.items():
         for position, use in enumerate(uses):

@@ -23,12 +23,12 @@ Known = Mapping[str, RelationLineage]
 
 
 def plan_lineage(plan: Plan, given: Known) -> dict[str, RelationLineage]:
-    """The lineage of every relation of a pipeline by name; `given` is that of sources whose trails begin in another pipeline."""
+    """The lineage of every relation of a pipeline by name; `given` is the lineage of sources that another pipeline publishes."""
     return {name: _without_hidden(lineage) for name, lineage in lineages_with_hidden(plan, given).items()}
 
 
 def lineages_with_hidden(plan: Plan, given: Known) -> dict[str, RelationLineage]:
-    """What `plan_lineage` gives, with the hidden columns of relations, too."""
+    """The result of `plan_lineage`, with the hidden columns of relations."""
     known: dict[str, RelationLineage] = {}
     for relation in plan.relations:
         known[relation.name] = given.get(relation.name) or relation_lineage(plan, relation, known)
@@ -36,7 +36,7 @@ def lineages_with_hidden(plan: Plan, given: Known) -> dict[str, RelationLineage]
 
 
 def relation_lineage(plan: Plan, relation: Relation, known: Known) -> RelationLineage:
-    """The lineage of one relation, from that of those it reads."""
+    """The lineage of one relation, computed from the lineage of the relations that it reads."""
     if relation.source is not None:
         return beginning(plan.checked.pipeline.name, relation.name, relation.columns.names)
     if isinstance(relation.apply, ReadTexts):
@@ -49,7 +49,7 @@ def relation_lineage(plan: Plan, relation: Relation, known: Known) -> RelationLi
 
 
 def _of_function(apply: Apply, given: RelationLineage) -> RelationLineage:
-    """Nobody looks into a function: each of its columns may come from every column that it is handed, and so do its rows."""
+    """A function is not analysed: each of its columns and all of its rows may depend on every column that it gets."""
     file = Lineage(files=frozenset((f"{apply.function.partition(':')[0].replace('.', '/')}.py",)))
     every = together((*given.columns.values(), file))
     column = made(every, "python")
@@ -59,7 +59,7 @@ def _of_function(apply: Apply, given: RelationLineage) -> RelationLineage:
 
 
 def _of_texts(parse: ReadTexts, given: RelationLineage) -> RelationLineage:
-    """New columns are made from the texts; the others are passed on. Where rows are dropped, the texts decide which there are."""
+    """New columns come from the texts; the others are unchanged. If broken rows are dropped, the texts decide which rows remain."""
     text = given.column(parse.column)
     assert text is not None
     new = made(text, "transformation")
@@ -69,7 +69,7 @@ def _of_texts(parse: ReadTexts, given: RelationLineage) -> RelationLineage:
 
 
 def _of_answers(ask: Ask, given: RelationLineage) -> RelationLineage:
-    """The answers of models are made from the key by a prompt; the key itself is passed on."""
+    """The answers of models come from the key and a prompt; the key itself is unchanged."""
     asked = given.column(ask.key)
     assert asked is not None
     prompt = Lineage(files=frozenset((f"prompts/{ask.prompt}.md",)))
@@ -83,7 +83,7 @@ def _of_pieces(plan: Plan, relation: Relation, known: Known) -> RelationLineage:
 
 
 def piece_lineages(plan: Plan, relation: Relation, known: Known) -> Iterator[tuple[Piece, RelationLineage]]:
-    """The pieces of a statement in their order; a step that keeps its rows has no part in which rows there are."""
+    """The lineage of the pieces of a statement, in order. A step that keeps all rows does not decide about rows."""
     chain = plan.checked.pipeline.chains[relation.name.split(".")[0]]
     relations = {name.lower(): lineage for name, lineage in known.items()}
     for piece in relation.pieces:

@@ -1,4 +1,4 @@
-"""Warnings for the models of a pipeline whose service answers with another model, now or from a known day on."""
+"""Warnings for models of a pipeline that the service replaces by another model, now or from a known day on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rerouted_models(pipeline: Pipeline, project: Project, profile: Profile) -> I
 
 
 def _name(model: LanguageModel) -> str:
-    """The name of a model; `""` where a variable holds it that is not set here."""
+    """The name of a model; `""` if it comes from an environment variable that is not set here."""
     from etlrun.contracts.model import ModelError
 
     try:

@@ -1,4 +1,4 @@
-"""Rewrites: small named passes over the tree of one step, each turning a plain tree into a cheaper one with equal rows."""
+"""Rewrites: small named passes over the tree of one step. Each replaces a simple tree by a cheaper one with equal rows."""
 
 from __future__ import annotations
 

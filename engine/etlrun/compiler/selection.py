@@ -1,6 +1,6 @@
 """Select pipelines of a project: `core`, `+core`, `core+`, `mart_*`, `tag:daily`, `owner:bi`.
 
-Words after a blank, and selections given one after the other, are added up; what has commas between must be true of one pipeline together.
+As in dbt, a blank means union, and a comma means intersection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEYS = {"tag": "tags", "owner": "owner"}
 
 
 def select(graph: ProjectGraph, chosen: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
-    """The names of the pipelines that `chosen` mean (all, where nothing is), without those of `excluded`, in order. Raises RunFailure."""
+    """The names of the pipelines that `chosen` selects (all if it is empty), without those of `excluded`, in order. Raises RunFailure."""
     found = _names(graph, chosen) if chosen else set(graph.pipelines)
     found -= _names(graph, excluded)
     return tuple(name for name in graph.pipelines if name in found)

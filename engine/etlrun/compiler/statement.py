@@ -15,7 +15,7 @@ from etlrun.spec.scope import HIDDEN
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a statement: the relation and step it comes from, and where its text stands (end exclusive)."""
+    """A piece of a statement: the relation and step that it comes from, and the offsets of its text (end exclusive)."""
 
     relation: str
     step: int
@@ -38,9 +38,9 @@ class Statement:
 def relation_statement(
     plan: Plan, name: str, dialect: str, ready: Iterable[str], *, upto: int | None = None, last: exp.Query | None = None
 ) -> Statement:
-    """The rows of the relation `name` as one SELECT; relations in `ready` are read by name, others are spelled out.
+    """The rows of the relation `name` as one SELECT. Relations in `ready` are read by name; others become CTEs.
 
-    With `upto` only that many parts are kept, and the last of them gives the rows: how far a statement gets. `last` stands for
+    With `upto` only the first parts are kept, and the last of these gives the rows: this shows which part fails. `last` replaces
     the last part.
     """
     pieces = _pieces(plan, [name], frozenset(ready) - {name})[:upto]
@@ -51,7 +51,7 @@ def relation_statement(
 
 
 def query_statement(plan: Plan, query: exp.Query, dialect: str, ready: Iterable[str]) -> Statement:
-    """A query over relations as one SELECT; relations in `ready` are read by name, others are spelled out."""
+    """A query over relations as one SELECT. Relations in `ready` are read by name; others become CTEs."""
     known = {relation.name for relation in plan.relations}
     reads = [table.name for table in query.find_all(exp.Table) if table.name in known]
     return _assemble(_pieces(plan, reads, frozenset(ready)), query, Part("", 0, 0, 0), dialect)
@@ -94,6 +94,6 @@ def _assemble(earlier: list[_Piece], final: exp.Query, end: Part, dialect: str) 
 
 
 def visible(plan: Plan, name: str) -> exp.Select:
-    """A SELECT of the columns of a ready relation that the specification speaks of, in order."""
+    """A SELECT of the declared columns of a ready relation, in order, without hidden ones."""
     names = [item.name for item in plan.checked.columns[name] if not item.name.startswith(HIDDEN)]
     return exp.select(*(column(found) for found in names)).from_(relation_table(name))

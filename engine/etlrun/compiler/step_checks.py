@@ -1,4 +1,4 @@
-"""The checks that steps make of their input rows, as checks of their chains."""
+"""The checks of steps on their input rows, as checks of their chains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etlrun.spec.project import Use
 
 
 def with_step_checks(checked: Checked) -> Checked:
-    """The checked pipeline with the checks of steps that a sink or check needs, in place of those that it has."""
+    """The checked pipeline with the checks of those steps that a sink or check needs."""
     found = {name: [use for use in uses if use.where[0] != "steps"] for name, uses in checked.pipeline.checks.items()}
     for name in needed_relations(checked.pipeline, checked.order):
         if asked := [*_of_chain(checked, name, checked.pipeline.chains.get(name, ()))]:

@@ -1,4 +1,4 @@
-"""The relation of a `view` sink as one query of the database with its tables; steps that the database cannot compute are reported."""
+"""The relation of a `view` sink as one query over tables of the database. Reports steps that the database cannot compute."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def verify_views(checked: Checked) -> list[Diagnostic]:
 
 
 def view_query(checked: Checked, use: Use) -> str:
-    """The query of a view that `verify_views` finds nothing wrong with."""
+    """The query of a view without mistakes (see `verify_views`)."""
     return _View(checked, use).query()
 
 
@@ -41,7 +41,7 @@ class _View:
 
     @cached_property
     def plan(self) -> Plan:
-        """The pipeline without its checks, whose sums would ride along."""
+        """The pipeline without its checks, so that it has no hidden sums."""
         return make_plan(replace(self.checked, pipeline=replace(self.checked.pipeline, checks={})))
 
     @cached_property
@@ -51,7 +51,7 @@ class _View:
 
     @cached_property
     def tables(self) -> dict[str, str]:
-        """The relations that are tables of the connection, as they are spelled there: sources, and what the pipeline publishes whole."""
+        """The relations that are tables of the connection, with their names there: sources, and relations that the pipeline publishes as a whole."""
         connection = self.use.value.connection
         found = {}
         for sink, use in self.checked.pipeline.sinks.items():
@@ -70,7 +70,7 @@ class _View:
         return self.plan.needed((self.use.value.from_,), self.tables)
 
     def problems(self) -> Iterator[Diagnostic]:
-        """Inputs that are not there, and steps that the database might compute in another way."""
+        """Report inputs that are not tables of the connection, and steps that the database might compute differently."""
         if self.writer is None:
             message = f"the connection `{self.use.value.connection}` has no views"
             yield self.diagnose(
@@ -124,7 +124,7 @@ class _View:
 
 
 def _numbered(names: Iterable[str], before: int) -> dict[str, str]:
-    """The name that each CTE goes by, by the lower case of what it is."""
+    """The name of each CTE, by its table or step in lower case."""
     return {name.lower(): f"{OWN_TABLES[0]}{number}" for number, name in enumerate(names, before + 1)}
 
 
@@ -133,7 +133,7 @@ def _shown(columns: Columns) -> Columns:
 
 
 def _renamed(query: exp.Query, names: Mapping[str, str]) -> exp.Query:
-    """A SELECT that reads others by their numbers; a column that says from which of them it is still does."""
+    """A SELECT that reads other CTEs by their numbers; qualified columns are changed in the same way."""
     tree = query.copy()
     qualifiers = {column.table.lower() for column in tree.find_all(exp.Column)}
     for name, table in tables_in(tree):

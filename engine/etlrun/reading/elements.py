@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from etlrun.reading.compression import ByteStream
+from etlrun.reading.compression import COPY_AGAIN, ByteStream
 from etlrun.reading.framing import FramingError, Raw, Records, from_raws
 from etlrun.reading.lines import BOM, CHUNK, MAX_LINE, LongLine
 
@@ -64,7 +64,7 @@ class _Array:
             self._start()
         if not self.is_over and (self.depth >= 0 or self.rest.strip(_SPACE)):
             self._drop(len(self.rest) - len(self.rest.lstrip(_SPACE)))
-            raise self._failure("the array is not closed: the file is incomplete", "fetch it again")
+            raise self._failure("the array is not closed: the file is incomplete", COPY_AGAIN)
 
     def _start(self) -> None:
         text = self.rest.removeprefix(BOM).lstrip(_SPACE)

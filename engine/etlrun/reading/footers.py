@@ -11,6 +11,7 @@ from etlrun.contracts.engine import ABSENT, FileColumn, LinkedFiles
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.reading.absences import absence_notice
+from etlrun.reading.compression import COPY_AGAIN
 from etlrun.reading.links import link_files
 from etlrun.reading.parquet_columns import FileSchema, WantedColumn
 from etlrun.reading.parquet_types import Misfit
@@ -60,7 +61,7 @@ def _opened(file: InputFile) -> pyarrow.parquet.ParquetFile:
     except (pa.ArrowInvalid, OSError) as error:
         detail = str(error).split("\n", 1)[0]
         raise RunFailure(
-            "source", "damaged-file", f"{file.path}: not a complete Parquet file ({detail})", "fetch it again"
+            "source", "damaged-file", f"{file.path}: not a complete Parquet file ({detail})", COPY_AGAIN
         ) from error
 
 

@@ -8,7 +8,7 @@ from typing import IO
 
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
-from etlrun.reading.compression import DAMAGE, ByteStream, open_text
+from etlrun.reading.compression import COPY_AGAIN, DAMAGE, ByteStream, open_text
 from etlrun.reading.framing import Framer, FramingError, Records
 from etlrun.reading.lines import LinesBetween, LongLine
 
@@ -42,9 +42,8 @@ def records_in(
             if isinstance(error, OSError) and error.errno:
                 raise _unreadable(file, error) from error
             _refuse_changed(file, os.fstat(stream.fileno()))
-            fix = "copy it again; if it is still being written, wait until it is complete"
             raise RunFailure(
-                "source", "damaged-file", f"{file.path}: the file is incomplete or damaged ({error})", fix
+                "source", "damaged-file", f"{file.path}: the file is incomplete or damaged ({error})", COPY_AGAIN
             ) from error
         _refuse_changed(file, os.fstat(stream.fileno()))
         if isinstance(text, LinesBetween):

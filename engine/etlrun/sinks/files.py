@@ -179,7 +179,7 @@ class Files(Sink):
         return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
 
     def _publish_object(self, publication: Publication) -> None:
-        """Copy the file into the store under a name that nobody knows, then let the store give it its own at once."""
+        """Upload the file under a temporary name, then let the store give it its final name in one step."""
         folder, name_ = self._object(publication)
         remove_forgotten_objects(folder)
         new = f".etlrun-{publication.run_id}-{uuid4().hex[:8]}"

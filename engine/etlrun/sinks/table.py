@@ -102,7 +102,7 @@ NEWER_TYPES = ("date", "timestamp", "timestamptz", "tinyint", "smallint", "int",
 
 @dataclass(frozen=True)
 class MergeNewer(Described):
-    """A merge in which no row takes the place of a newer one."""
+    """A merge that never replaces a newer row."""
 
     merge_newer: str = key(
         "the column that decides which of two rows with the same key is newer: a date, timestamp, integer or decimal "
@@ -200,7 +200,7 @@ class Table(DatabaseSink):
 
     @property
     def mode(self) -> Write:
-        """What becomes of the rows that are there, in one word."""
+        """What happens to the existing rows, in one word."""
         if isinstance(self.write, str):
             return self.write
         return "merge" if isinstance(self.write, MergeNewer) else "replace_where"

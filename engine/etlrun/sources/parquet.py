@@ -64,7 +64,7 @@ _INSTANT = re.compile(r"(?i)\A(timestamp)\s+utc\Z")
 
 @dataclass(frozen=True)
 class ParquetColumn(OptionalColumn):
-    """A column of Parquet files: its type, where it stands, and what it means. `not null` after the type refuses files with nulls in it."""
+    """A column of Parquet files: its type, path and description. With `not null` after the type, a file with nulls in it stops the run."""
 
     @property
     def is_instant(self) -> bool:

@@ -121,7 +121,7 @@ class Pivot:
 
     @property
     def awaits_labels(self) -> bool:
-        """Whether only a run will know the labels."""
+        """Whether the labels are known only in a run."""
         return isinstance(self.labels, LabelSource) and self.labels.found is None
 
     @property
@@ -262,7 +262,7 @@ class Aggregate(Step):
         return labels
 
     def check_of_rows(self, relation: Input) -> tuple[str, Check] | None:
-        """Whether every row has a column of the pivot, where it is not known already: by what the column may hold."""
+        """Whether every row is in a column of the pivot, as far as the declared values of the label column show it."""
         if self.pivot is None or self.pivot.other not in ("", "fail"):
             return None
         scope = relation.scope.below("pivot")
@@ -321,7 +321,7 @@ def pivot_name(pivot: Pivot, label: str) -> str:
 
 
 def _only_where(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    """Give every aggregate in `value` the rows of one label."""
+    """Limit every aggregate in `value` to the rows of one label."""
     holder = exp.Paren(this=value)
     for node in list(holder.walk()):
         if (
@@ -336,7 +336,7 @@ def _only_where(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
 
 
 def _outside_aggregates(tree: exp.Expr) -> Iterator[exp.Column]:
-    """The columns that no aggregate encloses."""
+    """The columns outside of aggregates."""
     if isinstance(tree, exp.Column):
         yield tree
     elif not (

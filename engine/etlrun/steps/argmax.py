@@ -43,7 +43,7 @@ from etlrun.spec.scope import Scope
 
 @dataclass(frozen=True)
 class Argmax(Step):
-    """The label of the greatest column of a group."""
+    """The label of the largest column of a column group."""
 
     keeps_rows: ClassVar[bool] = True
 

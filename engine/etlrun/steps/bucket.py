@@ -45,7 +45,7 @@ from etlrun.spec.scope import Scope
 
 @dataclass(frozen=True)
 class Bucket(Step):
-    """Name the band that a column falls into; the first case that holds wins."""
+    """Name the range that a column is in; the first case that is true wins."""
 
     keeps_rows: ClassVar[bool] = True
 

@@ -71,7 +71,7 @@ class Carry(Step):
         return result
 
     def lower(self, relation: Input) -> exp.Query:
-        """The rows from one value to the next are a part, which has that value alone: its greatest one."""
+        """Number the runs of rows that begin with a value. Each run has only that one value, so `max` over the run finds it."""
         order = [relation.ordering(item, ("order", index)) for index, item in enumerate(self.order)]
         parts = {name.lower(): f"{HIDDEN}part_{index}" for index, name in enumerate(self.columns)}
         counts = (

@@ -138,7 +138,7 @@ class Compare(Step):
         return result.with_column(Column(trend.change, STRING))
 
     def lower(self, relation: Input) -> exp.Query:
-        """One group per key, whose only row of each period gives that period's columns, and the trend on top of that."""
+        """One group per key: the only row of each period gives the columns of that period. The trend is computed from them."""
         grouped = relation.select(*(column(name) for name in self._keys(relation)), *self._sides(relation))
         periods = [self._period_value(relation, value) for value in self.periods.values()]
         grouped = grouped.where(exp.In(this=column(self.period), expressions=periods), copy=False)

@@ -57,7 +57,7 @@ class Derive(Step):
         return columns
 
     def lower(self, relation: Input) -> exp.Query:
-        """One SELECT; a derived column that another reads is put in its place, so no nesting is needed."""
+        """One SELECT. If an expression uses a derived column, the expression of that column is inserted, so no subquery is needed."""
         known = relation.columns
         trees: dict[str, exp.Expr] = {}
         for name, expression in self.columns.items():

@@ -34,7 +34,7 @@ from etlrun.spec.scope import Scope
 
 @dataclass(frozen=True)
 class Drop(Step):
-    """Leave columns out."""
+    """Remove columns."""
 
     short: ClassVar[str] = "columns"
     keeps_rows: ClassVar[bool] = True

@@ -88,7 +88,7 @@ STATUSES = ("ok", "abstained", "refused", "failed", "pending")  # as in enrich/s
 
 @dataclass(frozen=True)
 class Spending(Described):
-    """What one run may spend on asking; more ends it with exit code 4, and the next run goes on."""
+    """The limits of one run; at a limit it ends with exit code 4, and the next run continues."""
 
     usd: float | None = key("the largest amount in US dollars", default=None, example=1.0)
     keys: int | None = key(
@@ -99,7 +99,7 @@ class Spending(Described):
 
 @dataclass(frozen=True)
 class Golden(Described):
-    """What the models must get right before they are asked for more."""
+    """A test that the models must pass before they are asked about the other keys."""
 
     golden: str = key(
         "a CSV file: keys, and a column with the right answer for each output", example="golden/kinds.csv"
@@ -109,7 +109,7 @@ class Golden(Described):
 
 @dataclass(frozen=True)
 class Enrich(Step):
-    """Columns that a model answers for a text, each distinct one asked once."""
+    """Columns with the answers of a model about a text. Each distinct text is asked about once."""
 
     keeps_rows = True
 
@@ -221,7 +221,7 @@ class Enrich(Step):
                 )
 
     def _outputs(self, scope: Scope) -> tuple[Output, ...]:
-        """The outputs of the prompt; where there is no such prompt, a mistake, and those of the one that was meant."""
+        """The outputs of the prompt. If there is no such prompt, report a mistake and return the outputs of the prompt with the most similar name."""
         names = prompt_names(scope.root)
         meant = self.prompt if self.prompt in names else closest(self.prompt, names) or ""
         if self.prompt not in names:
@@ -241,7 +241,7 @@ class Enrich(Step):
         return prompt.outputs if prompt else ()
 
     def _new_columns(self, outputs: tuple[Output, ...]) -> Iterator[tuple[str, Column, At]]:
-        """The name, the column of answers and the place of every column that comes new."""
+        """The name, the column of answers and the place of every new column."""
         for output in outputs:
             at: At = ("as", output.name) if output.name in self.as_ else "prompt"
             yield self.as_.get(output.name, output.name), Column(output.name, output.type, domain=output.domain), at

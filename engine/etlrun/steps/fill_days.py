@@ -48,7 +48,7 @@ FIRST, LAST, PLACE = f"{HIDDEN}first", f"{HIDDEN}last", f"{HIDDEN}place"
 
 @dataclass(frozen=True)
 class FillDays(Step):
-    """Add rows for the days that have none, so that charts, averages and windows count them."""
+    """Add rows for missing days, so that charts, averages and windows include them."""
 
     at: str = key("the date column")
     by: tuple[str, ...] = key("the columns to group by; each group gets its own days", default=())
@@ -109,7 +109,7 @@ class FillDays(Step):
             scope.error(("columns", name), "type-mismatch", message, f"write a value of type {found.type}")
 
     def lower(self, relation: Input) -> exp.Query:
-        """The rows as they are, and those of the days that no row of the group is of."""
+        """The existing rows, and one row for each missing day of a group."""
         days = self._days(relation).subquery("days", copy=False)
         same = [
             exp.NullSafeEQ(this=column(name, "days"), expression=column(name, "there"))
@@ -168,7 +168,7 @@ class FillDays(Step):
         return call("coalesce", call(own, constant), constant.copy())
 
     def _places(self) -> exp.Expr:
-        """The numbers of the days from the first on; none where there is no day."""
+        """The numbers of the days after the first; empty if the group has no day."""
         days = call("datediff", column(LAST), column(FIRST))
         if self.every == "day":
             return call("sequence", literal(0), days)

@@ -42,7 +42,7 @@ from etlrun.spec.scope import At, Scope
 
 @dataclass(frozen=True)
 class From(Step):
-    """Name the relation a chain reads, or several whose rows are put together."""
+    """Name the relation that a chain reads, or several whose rows are combined."""
 
     short: ClassVar[str] = "relations"
     place_in_chain: ClassVar[Literal["first", "later", "anywhere"]] = "first"
@@ -72,7 +72,7 @@ class From(Step):
         return Columns(tuple(self._united(item, found) for item in items), first.groups)
 
     def _all_columns(self, found: list[Columns]) -> Columns:
-        """The columns of the first relation, and what the others have besides where that is allowed."""
+        """The columns of the first relation, and the additional columns of the others if these are allowed."""
         items = list(found[0])
         for other in found[1:] if self.missing is None else ():
             items += [item for item in other if item.name.lower() not in {known.name.lower() for known in items}]
@@ -118,5 +118,5 @@ class From(Step):
 
 
 def _column_of(columns: Columns, item: Column) -> exp.Expr:
-    """The column of that name, or null in its type where the relation lacks it."""
+    """The column of that name, or a null of its type if the relation lacks it."""
     return column(item.name) if item.name in columns else named(cast(exp.null(), item.type), item.name)

@@ -50,7 +50,7 @@ PLACE = f"{HIDDEN}place"
 
 @dataclass(frozen=True)
 class History(Step):
-    """From what was known on each day to what was true from when to when: one row for each change."""
+    """Turn daily snapshots into validity periods: one row for each change."""
 
     by: tuple[str, ...] = key("the columns that identify an entity, such as a customer")
     at: str = key("the column with the time of a row: a date, a timestamp or another ordered type")
@@ -73,7 +73,7 @@ class History(Step):
         if missing and all(name in columns for name in (*self.by, self.at)):
             fix = "add a `key` to the source, or put `- dedupe: {by: [...], order: [...]}` with both before this step"
             scope.error(
-                "at", "no-total-order", f"several rows of one `{', '.join(self.by)}` may have the same `{at.name}`", fix
+                "at", "no-total-order", f"several rows may have the same `{', '.join(self.by)}` and `{at.name}`", fix
             )
         for name in (FROM, TO, CURRENT):
             scope.new_column(result, name, "track")

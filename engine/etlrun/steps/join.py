@@ -100,7 +100,7 @@ from etlrun.spec.scope import At, Scope
 
 @dataclass(frozen=True)
 class Join(Step):
-    """Put the columns of another relation beside the rows that it matches."""
+    """Add the columns of another relation to the rows that it matches."""
 
     with_: str = key("the other relation: a source or a chain", yaml="with")
     on: tuple[str, ...] | Mapping[str, str] = key(
@@ -144,7 +144,7 @@ class Join(Step):
             scope.error(
                 "expect",
                 "no-total-order",
-                f"`{self.with_}` may have several rows of one {names}",
+                f"`{self.with_}` may have several rows with the same {names}",
                 "reduce them to one row first, with `aggregate`, `dedupe` or `top`",
             )
         result = self._here(columns, other)
@@ -169,7 +169,7 @@ class Join(Step):
         return result.with_unique(self._unique(columns, other, one=one))
 
     def _on_is_condition(self, columns: Columns, other: Columns, scope: Scope) -> bool:
-        """Whether `on` compares instead of naming columns, which is a mistake; what the join gives is not known then."""
+        """Report a condition in `on`, which takes names of columns. The columns of the join are then unknown."""
         found = [(here, at) for here, there, at in self._keys() if here == there and is_condition(here)]
         for here, at in found[:1]:
             if here in columns:
@@ -202,7 +202,7 @@ class Join(Step):
         if not self._is_one(other) and self.as_of.there in other:
             names = ", ".join(f"`{name}`" for name in (*(there for _, there, _ in self._keys()), self.as_of.there))
             fix = "add a `key` to it, or reduce the rows to one first with `aggregate`, `dedupe` or `top`"
-            scope.error("as_of", "no-total-order", f"`{self.with_}` may have several rows of one {names}", fix)
+            scope.error("as_of", "no-total-order", f"`{self.with_}` may have several rows with the same {names}", fix)
 
     def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
         one, two = scope.column(columns, here, at), scope.column(other, there, at)
@@ -217,7 +217,7 @@ class Join(Step):
         return other.unique is not None and all(name.lower() in keys for name in other.unique)
 
     def _unique(self, columns: Columns, other: Columns, *, one: bool) -> tuple[str, ...] | None:
-        """The key of the result: that of this side where it matches one row, else with that of the other side; alone where each row there matches one here."""
+        """The key of the result: that of the side whose rows match at most one row of the other side; otherwise both keys together."""
         if columns.unique is None or self.how not in ("inner", "left", "cross"):
             return None
         if one:
@@ -235,7 +235,7 @@ class Join(Step):
         return tuple(dict.fromkeys((*columns.unique, *theirs)))
 
     def _here(self, columns: Columns, other: Columns) -> Columns:
-        """The columns of this side, the keys being whichever side's row there is."""
+        """The columns of this side. For a row of only the other side, the join columns come from there."""
         if self.how in ("semi", "anti", "inner", "left"):
             return columns
         keys = {here.lower(): there for here, there, _ in self._keys()}
@@ -253,7 +253,7 @@ class Join(Step):
             yield from ((here, there, ("on", here)) for here, there in self.on.items())
 
     def _brings(self, other: Columns) -> Iterator[tuple[str, str, At]]:
-        """New name, old name and place of every column that the other side brings."""
+        """The new name, the old name and the place of every column of the other side."""
         if isinstance(self.columns, tuple):
             yield from ((self.prefix + name, name, ("columns", index)) for index, name in enumerate(self.columns))
         elif self.columns is not None:

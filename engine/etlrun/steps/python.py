@@ -92,7 +92,7 @@ from etlrun.spec.scope import Scope
 
 @dataclass(frozen=True)
 class Python(Step):
-    """Hand the rows to a Python function, for what SQL cannot say."""
+    """Call a Python function with the rows, for what SQL cannot do."""
 
     function: str = key("`module:function`: a file in the project's folder, or an installed module")
     columns: Mapping[str, TypeText] = key(

@@ -40,7 +40,7 @@ from etlrun.spec.scope import Scope
 
 @dataclass(frozen=True)
 class Replace(Step):
-    """Compute columns anew in their places, under their names."""
+    """Compute existing columns again, with the same names and places."""
 
     short: ClassVar[str] = "columns"
     keeps_rows: ClassVar[bool] = True

@@ -40,7 +40,7 @@ from etlrun.spec.scope import At, Scope
 
 @dataclass(frozen=True)
 class Select(Step):
-    """Only these columns, in this order."""
+    """Keep only these columns, in this order."""
 
     short: ClassVar[str] = "columns"
 
@@ -74,7 +74,7 @@ class Select(Step):
         return Column(name, type_of(tree) if tree is not None else NULL, domain=same.domain if same else None)
 
     def _wanted(self) -> Iterator[tuple[str, Expr | None, At]]:
-        """The name of every column, its expression where it has one, and its place."""
+        """The name of every column, its expression if it has one, and its place."""
         if not isinstance(self.columns, tuple):
             yield from ((name, expression, ("columns", name)) for name, expression in self.columns.items())
             return

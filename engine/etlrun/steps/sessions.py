@@ -50,7 +50,7 @@ BEFORE = f"{HIDDEN}before"
 
 @dataclass(frozen=True)
 class Sessions(Step):
-    """Number the visits of each user: a session ends where nothing happens for longer than a gap."""
+    """Number the sessions of each user; a session ends after a pause that is longer than `gap`."""
 
     keeps_rows: ClassVar[bool] = True
 

@@ -67,7 +67,7 @@ INPUT = "input"
 
 @dataclass(frozen=True)
 class Sql(Step):
-    """One SELECT over relations of the pipeline, for what no other verb says."""
+    """One SELECT over relations of the pipeline, for what no other step can do."""
 
     short: ClassVar[str] = "query"
     place_in_chain: ClassVar[Literal["first", "later", "anywhere"]] = "anywhere"
@@ -107,7 +107,7 @@ class Sql(Step):
         return query
 
     def _check_names(self, query: exp.Query, relations: Iterable[str], *, has_rows: bool) -> None:
-        """Raise ExpressionError where a name of the text means two things, or `input` means nothing."""
+        """Raises ExpressionError if a name in the query is ambiguous, or if the first step of a chain uses `input`."""
         taken = {name.lower() for name in (*relations, INPUT)}
         problems = []
         for cte in query.find_all(exp.CTE):

@@ -85,7 +85,7 @@ class Unpivot(Step):
         return ("columns", index) if self.columns else "over"
 
     def _members(self, columns: Columns) -> tuple[tuple[str, str], ...]:
-        """The label and the column of every row that one row becomes."""
+        """The label and the column for each of the rows that one row is turned into."""
         group = columns.group(self.over) if self.over else None
         if group is not None:
             return tuple(zip(group.labels, group.columns, strict=True))
@@ -96,7 +96,7 @@ class Unpivot(Step):
         return columns.keep(item.name for item in columns if item.name.lower() not in gone)
 
     def lower(self, relation: Input) -> exp.Query:
-        """The rows beside a list of the labels, each choosing its column: the input is read once."""
+        """Join each row with a list of the labels, and select the column of each label: the input is read once."""
         members = self._members(relation.columns)
         labels = _union_all([exp.select(named(literal(label), LABEL)) for label, _ in members])
         choice = exp.Case(
@@ -121,7 +121,7 @@ class Unpivot(Step):
 
 
 def _union_all(queries: Sequence[exp.Query]) -> exp.Query:
-    """All the rows; of many queries a tree as flat as can be, which no pass is too deep for."""
+    """UNION ALL of the queries, as a balanced tree: a deep one could exceed the recursion limit of a pass."""
     if len(queries) <= LONG_CHAIN:
         return reduce(lambda left, right: exp.union(left, right, distinct=False, copy=False), queries)
     middle = len(queries) // 2

@@ -121,7 +121,7 @@ class Window(Step):
         return result
 
     def _check_frame(self, columns: Columns, scope: Scope) -> None:
-        """Report a `frame` that names no rows, or rows along an order that is not there."""
+        """Report a `frame` that cannot be read, or that needs another `order`."""
         rows = _ROWS.fullmatch(self.frame.strip())
         length = Length.of(self.frame)
         if not self.order:
@@ -138,7 +138,7 @@ class Window(Step):
             read_length(self.frame, Column(self.order[0], type_of(item.this)), "frame", scope)
 
     def _spec(self, order: exp.Ordered) -> exp.WindowSpec | None:
-        """The frame as SQL has it; None where it has mistakes, or there is none."""
+        """The frame in SQL; None if there is none, or if it has mistakes."""
         rows, length = _ROWS.fullmatch(self.frame.strip()), Length.of(self.frame)
         if self.frame.strip() == UNBOUNDED:
             return frame_of_group()
@@ -151,7 +151,7 @@ class Window(Step):
         return frame_of_time(length.microseconds, kind == DATE) if is_whole or kind != DATE else None
 
     def _tree(self, expression: Expr, name: str, columns: Columns, scope: Scope) -> exp.Expr | None:
-        """The typed expression with every outermost call of a window function or aggregate put over the window."""
+        """The typed expression, in which every outermost call of a window function or aggregate gets the window."""
         over = self._window(columns, scope)
         if over is None:
             return None
@@ -165,7 +165,7 @@ class Window(Step):
         return tree
 
     def _window(self, columns: Columns, scope: Scope) -> exp.Window | None:
-        """The window without its function; None where `order` has mistakes, which are reported in its own place."""
+        """The window without a function; None if `order` has mistakes, which are reported elsewhere."""
         silent = replace(scope, problems=[])
         order = [silent.ordering(columns, item, ("order", index)) for index, item in enumerate(self.order)]
         if any(item is None for item in order):
@@ -195,7 +195,7 @@ def _needs_total_order(expression: Expr) -> bool:
 
 
 def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
-    """Put every outermost call over the window. Raises ExpressionError for what is not allowed in one."""
+    """Give the window to every outermost call. Raises ExpressionError for what is not allowed in a window."""
     problems: list[Problem] = []
 
     def visit(node: exp.Expr) -> None:
