@@ -224,9 +224,17 @@ def catalog_failures(catalog: IcebergCatalog) -> Iterator[None]:
     try:
         yield
     except (UnauthorizedError, ForbiddenError, OAuthError) as error:
-        raise catalog_lost(catalog, error, "correct `token` or `credential` of the connection") from error
+        message = (
+            f"connection `{catalog.name}`: the catalog {catalog.settings.place} refuses access: {first_line(error)}"
+        )
+        fix = "correct `token` or `credential` of the connection, or its rights in the catalog"
+        raise RunFailure("connection", "connection-failed", message, fix) from error
     except catalog_errors() as error:
-        raise catalog_lost(catalog, error, "check that the catalog is running, and correct `uri`") from error
+        message = (
+            f"connection `{catalog.name}`: the catalog {catalog.settings.place} does not answer: {first_line(error)}"
+        )
+        fix = "check that the catalog is running, and correct `uri`"
+        raise RunFailure("connection", "connection-failed", message, fix) from error
 
 
 def catalog_errors() -> tuple[type[Exception], ...]:
@@ -236,13 +244,6 @@ def catalog_errors() -> tuple[type[Exception], ...]:
     from pyiceberg.exceptions import RESTError
 
     return RESTError, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError
-
-
-def catalog_lost(catalog: IcebergCatalog, error: Exception, fix: str) -> RunFailure:
-    """The failure of a catalog with no answer or a wrong answer."""
-    why = first_line(error)
-    message = f"connection `{catalog.name}`: the catalog {catalog.settings.place} does not answer: {why}"
-    return RunFailure("connection", "connection-failed", message, fix)
 
 
 def first_line(error: BaseException) -> str:

@@ -72,15 +72,22 @@ class Attempt:
         return transaction
 
     def _new(self, location: str | None) -> Transaction:
+        from pyiceberg.exceptions import BadRequestError
+
         schema = iceberg_schema(self.publication.columns)
         about = {"comment": self.publication.description} if self.publication.description else {}
-        return self.place.catalog.library.create_table_transaction(
-            self.place.name,
-            schema,
-            location=location,
-            partition_spec=partition_spec(schema, self.write.partition_by),
-            properties=about,
-        )
+        try:
+            return self.place.catalog.library.create_table_transaction(
+                self.place.name,
+                schema,
+                location=location,
+                partition_spec=partition_spec(schema, self.write.partition_by),
+                properties=about,
+            )
+        except (NotImplementedError, BadRequestError) as error:
+            message = f"the catalog cannot create {self.place.shown} with its first rows: {first_line(error)}"
+            fix = "create the empty table with the columns of the relation, for example by CREATE TABLE in Spark"
+            raise RunFailure("sink", "publish-failed", message, fix) from error
 
     def _stage(self, transaction: Transaction, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int:
         """Write the manifests of a snapshot, which is not visible yet; returns its id."""
