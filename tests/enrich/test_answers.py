@@ -211,7 +211,7 @@ def test_a_missing_key_stops_only_where_there_is_something_to_ask(root: Path, mo
         more = answer_keys(distinct_keys([*ROWS, ("mới", 1)]), keyless, store, {}, root, from_environment)
         assert more.stopped is not None
         assert (more.stopped.reason, more.stopped.exit_code) == ("setup", 2)
-        assert more.stopped.message == "`api_key` refers to the variable `ETLRUN_TEST_ABSENT`, which is not set"
+        assert "the environment variable `ETLRUN_TEST_ABSENT` is not set" in more.stopped.message
         assert sum(answer.status == "ok" for _, _, answer in more.each()) == 4
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from etlrun.contracts.model import LanguageModel
 from etlrun.enrich.batches import TRIES
+from etlrun.enrich.giving_up import FIRST_TRIES
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.terms import Budget
 from etlrun.failures import RunFailure
@@ -181,7 +182,9 @@ def test_a_model_that_is_always_wrong_is_given_up_before_it_has_cost_much(tmp_pa
         report = posing.pose(posing.gemini(served), posing.keys(20_000), posing.new_store(tmp_path))
         assert report.stopped is not None
         assert (report.stopped.reason, report.ok) == ("unusable", 0)
-        assert len(served.records) < 100
+        assert len(served.records) <= FIRST_TRIES
+        assert "the canary `" in report.stopped.message and "but the model answers" in report.stopped.message
+        assert "prompts/" in report.stopped.fix
 
 
 def test_an_edited_prompt_asks_again_and_the_old_answers_stay(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import posing
 import pytest
 
-from etlrun.contracts.model import LanguageModel, ModelError, ModelReply, Request
+from etlrun.contracts.model import Environment, LanguageModel, ModelError, ModelReply, Request
 from etlrun.enrich.questions import write_sheet
 from etlrun.models._gemini_thinking import room_for
 from etlrun.models.gemini import Gemini
@@ -33,9 +33,9 @@ def request(model: LanguageModel, *keys: str) -> Request:
     return write_sheet(posing.question(model), posing.keys(3, *keys), random.Random(1)).request
 
 
-def sent(model: LanguageModel, *keys: str) -> ModelReply:
+def sent(model: LanguageModel, *keys: str, environment: Environment = posing.as_written) -> ModelReply:
     async def work() -> ModelReply:
-        client = model.open(posing.as_written)
+        client = model.open(environment)
         try:
             return await client.answer(request(model, *keys))
         finally:
@@ -163,11 +163,26 @@ def test_an_answer_that_takes_too_long_is_an_outage_that_may_be_billed() -> None
             )
 
 
-def test_a_wrong_key_is_told_by_the_reference_not_by_the_key() -> None:
+@pytest.mark.parametrize("kind", [posing.gemini, posing.openai, posing.anthropic])
+def test_the_fix_of_a_rejected_key_names_the_variable_to_set(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETLRUN_TEST_KEY", SECRET)
     with posing.server(secret="another") as served:
-        error = failure(served, api_key=SECRET)
-        assert error.cause == "access"
-        assert SECRET not in str(error)
+        assert failure(served, kind, api_key=SECRET).fix == "set `api_key` of the model to a valid key"
+        with pytest.raises(ModelError) as caught:
+            sent(kind(served, api_key="${ETLRUN_TEST_KEY:-}"), environment=from_environment)
+        assert caught.value.cause == "access"
+        assert caught.value.fix == "set the environment variable to a valid key: export ETLRUN_TEST_KEY=..."
+        assert SECRET not in str(caught.value)
+
+
+def test_a_service_that_needs_a_key_where_the_model_has_none_says_how_to_add_it() -> None:
+    with posing.server(secret="another") as served:
+        assert 'add `api_key: "${SERVICE_API_KEY}"` to the model' in failure(served, posing.openai).fix
+
+
+def test_a_retired_gemini_model_names_the_one_that_replaces_it() -> None:
+    with posing.server(models=["gemini-3.5-flash-lite"]) as served:
+        assert "set `model: gemini-3.5-flash-lite`" in failure(served).fix
 
 
 @pytest.mark.parametrize("name", ["api_key", "model"])
@@ -178,7 +193,8 @@ def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(
     with pytest.raises(ModelError) as caught:
         Gemini(**{"model": "m", "api_key": "k", name: "${ETLRUN_TEST_ABSENT}"}).open(from_environment)
     assert caught.value.cause == "setup"
-    assert caught.value.message == f"`{name}` refers to the variable `ETLRUN_TEST_ABSENT`, which is not set"
+    where = f"`{name}` of the model is `${{ETLRUN_TEST_ABSENT}}`"
+    assert caught.value.message == f"{where}, but the environment variable `ETLRUN_TEST_ABSENT` is not set"
     assert "export ETLRUN_TEST_ABSENT=" in caught.value.fix
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import posing
@@ -136,7 +137,9 @@ def test_a_missed_canary_refuses_the_whole_answer() -> None:
         items[next(iter(sheet.canaries))]["c"] = "Romance"
         return items
 
-    assert (with_canaries(miss).answers, with_canaries(miss).fault) == ({}, "canary")
+    missed = with_canaries(miss)
+    assert (missed.answers, missed.fault) == ({}, "canary")
+    assert re.fullmatch(r"the canary `.+` is \w+, but the model answers Romance", missed.reason)
 
 
 def test_an_answer_that_skips_every_canary_is_refused() -> None:

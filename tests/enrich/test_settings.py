@@ -100,7 +100,7 @@ def test_a_model_that_thinks_the_answers_room_away_is_noticed_after_three_reques
         report = posing.pose(model, posing.keys(count), store, terms)
         assert report.stopped is not None
         assert (report.requests, len(served.records), report.ok) == (3, 3, 0)
-        assert "went into thinking" in report.stopped.message
+        assert "went into thinking (`thoughts` is 0)" in report.stopped.message
         assert "raise `thoughts`" in report.stopped.fix and key in report.stopped.fix
         followed = kind(served, **settings, thoughts=40_000)
         summary = posing.terms(thoughts=followed.thought_tokens(followed.model))
@@ -132,4 +132,7 @@ def test_a_misspelt_model_is_reported_with_the_one_that_was_meant(
     with posing.server(models=[meant]) as served:
         report = posing.pose(kind(served, model=name), posing.keys(10), posing.new_store(tmp_path))
     assert report.stopped is not None
-    assert (report.stopped.reason, report.stopped.fix.partition(";")[0]) == ("model", f"did you mean `{meant}`?")
+    assert (report.stopped.reason, report.stopped.fix.partition(" (all names")[0]) == (
+        "model",
+        f"did you mean `{meant}`?",
+    )

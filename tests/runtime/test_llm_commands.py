@@ -291,7 +291,7 @@ def test_prune_needs_to_know_every_model(project: Project) -> None:
         "etlrun.yaml", (project.folder / "etlrun.yaml").read_text().replace("${MODEL:-gemini-2.5-flash}", "${MODEL}")
     )
     refused = project.run("llm", "prune", "--yes")
-    assert (refused.code, "`MODEL`, which is not set" in refused.err) == (2, True)
+    assert (refused.code, "the environment variable `MODEL` is not set" in refused.err) == (2, True)
     assert len(project.run("llm", "stats", "--json").json) == 1
 
 

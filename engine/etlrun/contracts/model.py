@@ -265,10 +265,14 @@ def filled(text: str, field: str, environment: Environment) -> str:
     except MissingVariable as missing:
         name = str(missing)
         raise ModelError(
-            "setup", f"`{field}` refers to the variable `{name}`, which is not set", f"set it: export {name}=..."
+            "setup",
+            f"`{field}` of the model is `${{{name}}}`, but the environment variable `{name}` is not set",
+            f"set it: export {name}=...",
         ) from None
     if not found:
-        raise ModelError("setup", f"`{field}` is empty", "give it a value, or refer to a variable: ${NAME}")
+        raise ModelError(
+            "setup", f"`{field}` is empty", "give it a value, or refer to an environment variable: ${NAME}"
+        )
     return found
 
 
@@ -281,6 +285,12 @@ def secret_key(text: str, environment: Environment) -> Secret:
     return found
 
 
-def written_reference(text: str) -> str:
-    """`api_key: ${NAME}` as it is written in the project file; never the key itself."""
-    return f"api_key: {text}" if text.startswith("${") and text.endswith("}") else "api_key"
+def key_fix(text: str) -> str:
+    """What to do if a service rejects the key that `api_key` refers to; never the key itself."""
+    if not text:
+        return (
+            'the service needs a key: add `api_key: "${SERVICE_API_KEY}"` to the model, and export SERVICE_API_KEY=...'
+        )
+    if text.startswith("${") and text.endswith("}"):
+        return f"set the environment variable to a valid key: export {text[2:-1].partition(':-')[0]}=..."
+    return "set `api_key` of the model to a valid key"

@@ -216,7 +216,7 @@ class _Loop:
             and UNVERIFIED not in verdict.details
         ):
             self.give_up.count_cut_off(sheet, reply)
-        else:
+        elif verdict.fault != "canary" or self.bookkeeper.tally.ok:  # a wrong model or prompt shows in a few requests
             self.limiter.introduced()
         slot.settle(_counted(sheet, reply), usd)
         follow_up = after_verdict(batch, verdict)
@@ -224,9 +224,7 @@ class _Loop:
         if verdict.answers:
             self.give_up.answered()
         elif verdict.fault != "blocked":
-            self.give_up.count_barren(
-                "unusable", f"the model's answers cannot be used: {verdict.reason or verdict.fault}"
-            )
+            self.give_up.count_unusable(verdict, self.question.prompt.name)
         name = verdict.fault or "complete"
         await self.commit(RequestOutcome(batch, sheet, slot.entered, name, usd, follow_up, verdict, reply, answerer))
         return follow_up

@@ -102,7 +102,7 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
         elif bill.to_ask:
             text += ", looked up here, free"
         lines.append(text)
-        if bill.requests and bill.other_usd:
+        if bill.requests and bill.other_usd and bill.other_usd != bill.usd:  # `flex` costs as much as `batch`
             other = "direct" if bill.mode == "batch" else "batch"
             lines.append(f"  with `mode: {other}`: about {dollars(bill.other_usd)}, {_time(bill, other)}")
         if bill.looks_personal:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from etlrun.contracts.model import ModelError, ModelReply
 from etlrun.enrich.limiter import Limiter, RequestSlot
 from etlrun.enrich.questions import Sheet
+from etlrun.enrich.replies import ReplyVerdict
 from etlrun.enrich.report import Stop, StopReason
 from etlrun.enrich.terms import Terms
 
@@ -58,17 +59,24 @@ class GiveUp:
             what = "run again when the service answers" if reason == "service" else "check the settings of the model"
             self.stop(Stop(reason, message, fix or f"{what}; the answers so far are stored"))
 
+    def count_unusable(self, verdict: ReplyVerdict, prompt: str) -> None:
+        """Stop after too many replies in a row without a valid answer."""
+        fix = f"try another model, or correct prompts/{prompt}.md; `etlrun llm doctor {prompt}` shows what the model answers"
+        why = f"the model's answers cannot be used: {verdict.reason or verdict.fault}"
+        self.count_barren("unusable", why, fix)
+
     def count_cut_off(self, sheet: Sheet, reply: ModelReply) -> None:
         """Stop if thinking uses up the tokens of the answers. Until the first answer, requests are sent one by one."""
         self.cut_off += 1
         if self.cut_off < CUT_OFF:
             return
         cut_off = f"the first {CUT_OFF} answers of {self.terms.source} were cut off before their first label"
-        self.stop(Stop("setup", f"{cut_off}: {used_room(sheet, reply)}", self.terms.more_room))
+        self.stop(Stop("setup", f"{cut_off}: {used_room(sheet, reply, self.terms.thoughts)}", self.terms.more_room))
 
 
-def used_room(sheet: Sheet, reply: ModelReply) -> str:
-    """The reason why an answer was cut off before it contained a label."""
+def used_room(sheet: Sheet, reply: ModelReply, thoughts: int) -> str:
+    """The reason why an answer was cut off before it contained a label; `thoughts` is the number of tokens reserved for thinking."""
+    reserved = f"`thoughts` is {thoughts:,}"
     if reply.usage and reply.usage.thoughts:
-        return f"{reply.usage.thoughts:,} of {reply.usage.output:,} tokens went into thinking"
-    return f"{sheet.request.max_output_tokens:,} tokens are not enough for thinking and the answer"
+        return f"{reply.usage.thoughts:,} of {reply.usage.output:,} tokens went into thinking ({reserved})"
+    return f"{sheet.request.max_output_tokens:,} tokens are not enough for thinking and the answer ({reserved})"

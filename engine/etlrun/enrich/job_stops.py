@@ -34,7 +34,7 @@ def jobs_at_work(jobs: Sequence[Job]) -> Stop:
     keys = sum(job.keys for job in jobs)
     named = ", ".join(job.id for job in jobs[:3])
     which = f"job {named} is" if len(jobs) == 1 else f"jobs {named}{' ...' if len(jobs) > 3 else ''} are"
-    message = f"{which} still running at the service with {counted(keys, 'key')}, which takes up to a day"
+    message = f"{which} still running at the service with {counted(keys, 'key')}; a job takes up to a day"
     return Stop("job-at-work", message, "run again later, or wait for it: `--wait 4h`; `etlrun llm jobs` lists it")
 
 

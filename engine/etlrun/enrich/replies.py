@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from etlrun.contracts.model import ModelReply
 from etlrun.enrich.questions import Question, Sheet
+from etlrun.spec.normal_form import readable
 from etlrun.spec.outputs import NotAllowed, Output, Value
 
 Fault = Literal["", "blocked", "truncated", "unreadable", "other-batch", "canary", "incomplete"]
@@ -48,11 +49,9 @@ def judge(question: Question, sheet: Sheet, reply: ModelReply) -> ReplyVerdict:
     if batch != sheet.batch:
         return ReplyVerdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
     answers, spoilt = _answers(question, len(sheet.items), items, details)
-    if any(
-        place in answers and not question.prompt.agrees(answers[place], known)
-        for place, known in sheet.canaries.items()
-    ):
-        return ReplyVerdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly")
+    for place, known in sheet.canaries.items():
+        if place in answers and not question.prompt.agrees(answers[place], known):
+            return ReplyVerdict({}, "canary", Counter(["canary"]), _missed(question, known, answers[place]))
     if sheet.canaries and not sheet.canaries.keys() & answers.keys():
         is_all_there = is_whole or reply.ending == "complete" or bool(spoilt & sheet.canaries.keys())
         if is_all_there or min(sheet.canaries) < max(answers, default=-1):
@@ -107,6 +106,13 @@ def _skip(text: str, at: int) -> int:
     while at < len(text) and text[at] in " \t\r\n,":
         at += 1
     return at
+
+
+def _missed(question: Question, known: Mapping[str, Value], answer: Answer) -> str:
+    """What a model answers about a canary, in place of the known answer; a job's sheets do not keep the canary's key."""
+    key = next((f"`{readable(canary.key)}`" for canary in question.prompt.canaries if canary.answer is known), "")
+    right, given = ("/".join(str(found[name]) for name in known) for found in (known, answer))
+    return f"the canary {key} is {right}, but the model answers {given}".replace("  ", " ")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:

@@ -79,9 +79,14 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     cost = dollars(answerers.cost(reply, 0.0)) if reply.usage and tier.tariff.price else "an unknown price"
     summary = f"{tier.source} ({called}) answered {len(verdict.answers)} of {counted(len(chosen), 'item')} for {cost}"
     if reply.ending == "truncated" and not verdict.answers:
-        return f"{summary}; the answer was cut off: {used_room(sheet, reply)}", tier.model.more_room, 2
+        used = used_room(sheet, reply, tier.model.thought_tokens(tier.name))
+        return f"{summary}; the answer was cut off: {used}", tier.model.more_room, 2
     if verdict.fault:
-        return f"{summary}: {verdict.reason or verdict.fault}", "try another model, or change the prompt", 1
+        return (
+            f"{summary}: {verdict.reason or verdict.fault}",
+            f"try another model, or correct prompts/{prompt.name}.md",
+            1,
+        )
     return _compared(prompt, chosen, verdict, summary) or (
         f"{summary} ({_answers(chosen, verdict)}{'' if texts else UNCHECKED})",
         _note(tier.model, tier.name),

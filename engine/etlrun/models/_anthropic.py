@@ -112,12 +112,10 @@ class AnthropicClient(ModelClient):
         if code == 429:
             return too_many_requests(message, seconds_to_wait(response.headers, ANTHROPIC))
         if code in (401, 403):
-            return ModelError(
-                "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
-            )
+            return ModelError("access", f"the service rejects the key: {message}", self.settings.key_fix)
         if code == 404:
             fix = meant_model(self.name) or "it is misspelled, retired, or not available to this key"
-            fix = f"{fix}; the names are at {MODELS_PAGE}"
+            fix = f"{fix} (all names: {MODELS_PAGE})"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
         setting = None if self.has_answered else refused_setting(message, self.settings.sent())
         if code == 400 and setting:

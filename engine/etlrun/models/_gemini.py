@@ -12,6 +12,7 @@ from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, 
 from etlrun.models._gemini_thinking import Thinking, thinking_of
 from etlrun.models._known_models import meant_model
 from etlrun.models._reaching import ServiceSettings, too_many_requests
+from etlrun.models._rerouted_names import rerouted_name
 from etlrun.models._sanitize import MOST, safe_count, safe_seconds, safe_text
 
 try:
@@ -156,13 +157,14 @@ class GeminiClient(ModelClient):
             or "API_KEY_INVALID" in reasons
             or (error.code == 400 and "api key" in message.lower())
         ):
-            return ModelError(
-                "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
-            )
+            return ModelError("access", f"the service rejects the key: {message}", self.settings.key_fix)
         if error.code == 404:
-            fix = meant_model(self.name) or "it is misspelled, retired, or not available to this key"
-            fix = f"{fix}; the names are at {MODELS_PAGE}"
-            return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
+            rerouted = rerouted_name(self.name, ())
+            retired = f"{rerouted.message}: set `model: {rerouted.answerer}`" if rerouted else ""
+            fix = meant_model(self.name) or retired or "it is misspelled, retired, or not available to this key"
+            return ModelError(
+                "model", f"there is no model `{self.name}`: {message}", f"{fix} (all names: {MODELS_PAGE})"
+            )
         setting = None if self.has_answered else refused_setting(message, self.settings.sent())
         if error.code == 400 and setting:
             return setting

@@ -111,9 +111,7 @@ class OpenaiClient(ModelClient):
                 return ModelError("day", message, "the account has no credit left: add some, and run again")
             return too_many_requests(message, seconds_to_wait(response.headers, OPENAI))
         if code in (401, 403):
-            return ModelError(
-                "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
-            )
+            return ModelError("access", f"the service rejects the key: {message}", self.settings.key_fix)
         if code == 404:
             return ModelError(
                 "model",

@@ -13,11 +13,11 @@ LONGEST_PAUSE = 3600.0  # the most seconds that a run waits because a service as
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """How to reach a model and how it answers. `key_reference` is the reference to the key in the project file; `timeout` is in seconds."""
+    """How to reach a model and how it answers. `key_fix` says what to do if the key is rejected; `timeout` is in seconds."""
 
     name: str
     secret: Secret
-    key_reference: str
+    key_fix: str
     url: str
     timeout: float
     concurrency: int

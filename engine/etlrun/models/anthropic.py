@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from etlrun.contracts.model import Environment, LanguageModel, ModelClient, secret_key, written_reference
+from etlrun.contracts.model import Environment, LanguageModel, ModelClient, key_fix, secret_key
 from etlrun.models._effort import ROOM_OF_EFFORT, effort_of
 from etlrun.spec.fields import key
 
@@ -66,7 +66,7 @@ class Anthropic(LanguageModel):
         settings = AnthropicSettings(
             name,
             secret,
-            written_reference(self.api_key),
+            key_fix(self.api_key),
             environment(self.url) or SERVICE,
             self.timeout,
             self.concurrency,

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from etlrun.contracts.model import Environment, LanguageModel, ModelClient, secret_key, written_reference
+from etlrun.contracts.model import Environment, LanguageModel, ModelClient, key_fix, secret_key
 from etlrun.models._gemini_thinking import Thinking, room_for
 from etlrun.spec.fields import key
 
@@ -58,7 +58,7 @@ class Gemini(LanguageModel):
         settings = GeminiSettings(
             self.model_name(environment),
             secret,
-            written_reference(self.api_key),
+            key_fix(self.api_key),
             environment(self.url),
             self.timeout,
             self.concurrency,

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled, secret_key, written_reference
+from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled, key_fix, secret_key
 from etlrun.models._effort import ROOM_OF_EFFORT, Effort, effort_of
 from etlrun.secrets import Secret
 from etlrun.spec.fields import key
@@ -77,7 +77,7 @@ class Openai(LanguageModel):
         settings = OpenaiSettings(
             self.model_name(environment),
             secret,
-            written_reference(self.api_key),
+            key_fix(self.api_key),
             url,
             self.timeout,
             self.concurrency,

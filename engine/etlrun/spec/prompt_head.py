@@ -50,10 +50,13 @@ class Head(Described):
         "the names of the parts of a key, if it has several columns", default=(), example=("title", "description")
     )
     examples: tuple[Mapping[str, tuple[Label, ...]], ...] = key(
-        "keys with their right answers, shown to the model", default=()
+        "a list of keys with their right answers, such as `- {key: naruto, topic: Series}`; the model sees them",
+        default=(),
     )
     canaries: tuple[Mapping[str, tuple[Label, ...]], ...] = key(
-        "keys with a known answer; every request contains some of them, to check the model", default=()
+        "a list of keys with a known answer, such as `- {key: naruto, topic: Series}`; every request contains some of "
+        "them, to check the model",
+        default=(),
     )
 
 
