@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/tools/bin/uv pip compile --q
 .DEFAULT_GOAL := help
 SECONDS ?= 3600
 
-.PHONY: help pictures demo test test-mysql mysqld sweep signals fuzz schedulers check bench docs lock audit
+.PHONY: help pictures demo test test-mysql mysqld sweep signals fuzz azure schedulers check bench docs lock audit
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line
 
 fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECONDS=600 SEED=7 TRIALS=1 ONLY=chains
 	@cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY)) $(if $(FILES),--files $(FILES))
+
+azure: .venv/dev.stamp .venv/azurite.stamp  ## run the tests of Azure's storage on azurite, which takes 360 MB of packages
+	@$(BIN)/python -m pytest -q tests/stores/azure.py
 
 schedulers: .venv/dev.stamp .venv/schedulers.stamp  ## let Airflow, Dagster and the schemas of Kubernetes and GitHub judge what `etlrun deploy` writes
 	@$(BIN)/python tests/deploy/schedulers.py .venv/airflow .venv/dagster
@@ -157,6 +160,12 @@ data/log_content: | .venv/run.stamp
 	  { echo 'the tests need Node.js 18 or later with npm; on Debian: apt-get install --no-install-recommends nodejs npm' >&2; exit 1; }
 	@mkdir -p .venv/node && cp tests/dashboards/node/package.json tests/dashboards/node/package-lock.json .venv/node/
 	@npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+# Azurite brings 450 packages, four times as much as all other tools of Node.js, so that `make test` does without it.
+.venv/azurite.stamp: tests/stores/azurite/package.json tests/stores/azurite/package-lock.json .venv/node.stamp
+	@mkdir -p .venv/azurite && cp tests/stores/azurite/package.json tests/stores/azurite/package-lock.json .venv/azurite/
+	@npm ci --prefix .venv/azurite --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 # PostgreSQL's too. Debian would make a cluster of its own and start it; the tests start theirs.

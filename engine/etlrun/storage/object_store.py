@@ -213,6 +213,8 @@ _REFUSED = (
     "valid authentication credentials",
     "UNAUTHENTICATED",
     "AuthorizationFailure",
+    "Invalid Access Key",
+    "Base64 encoded string",  # an account key that is none
     "AuthenticationFailed",
     "AuthorizationPermissionMismatch",
     "status 401",
