@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import os
 import sys
 import time
 import traceback
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Mapping
+from threading import Timer
 from typing import Any
 
 import duckdb
@@ -36,6 +39,7 @@ INTERPRETED = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }
+HUNG_SECONDS = 3600.0  # that a trial may take
 
 
 def main() -> int:
@@ -55,15 +59,28 @@ def main() -> int:
 
 
 def _try(subject: str, seed: int, engines: Engines, count: Counter[str], number: int) -> None:
+    again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1" + (f" FILES={number}" if subject == "files" else "")
+    hung = Timer(HUNG_SECONDS, _end_hung, (f"== {subject}, seed {seed} does not end: {again}\n",))
+    hung.daemon = True
+    hung.start()
     try:
         trial = files.try_some(seed, engines, number) if subject == "files" else SUBJECTS[subject](seed, engines)
     except Exception:  # noqa: BLE001 - a traceback is what is looked for, and the other seeds are tried all the same
         trial = Trial(1, (traceback.format_exc(),))
+    finally:
+        hung.cancel()
     count.update(tried=trial.tried, failed=trial.failed, differ=len(trial.findings))
     for finding in trial.findings:
-        again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1" + (f" FILES={number}" if subject == "files" else "")
         sys.stdout.write(f"== {subject}, seed {seed}: {again}\n{finding}\n\n")
         sys.stdout.flush()
+
+
+def _end_hung(message: str) -> None:
+    """End the process, and show what its threads were doing."""
+    sys.stdout.write(message)
+    sys.stdout.flush()
+    faulthandler.dump_traceback()
+    os._exit(1)
 
 
 def _table(counts: Mapping[str, Counter[str]], first: int, last: int) -> str:
