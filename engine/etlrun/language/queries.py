@@ -198,7 +198,8 @@ class QueryChecker:
     def projections(self, query: exp.Select, names: Names, inside: Inside, *, may_be_nameless: bool) -> Columns:
         items: list[Column] = []
         seen: set[str] = set()
-        for item in list(query.expressions):
+        apart = [exp.Paren(this=item) for item in query.expressions]  # to replace one item of a list walks through all
+        for item in (parent.this for parent in apart):
             typed = self.expression(inner_of(item), names, replace=True, inside=inside)
             name = (
                 item.alias
@@ -220,6 +221,7 @@ class QueryChecker:
                 typed.replace(exp.alias_(typed.copy(), exp.to_identifier(name, quoted=True)))
             source = declared(typed, names)
             items.append(Column(name, _type(typed), domain=source.domain if source else None))
+        query.set("expressions", [parent.this for parent in apart])
         return Columns(tuple(items))
 
     def condition(self, clause: exp.Expr, names: Names, detail: str, inside: Inside, outer: Names = ()) -> None:
