@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ RECORD: dict[str, Any] = {
     "status": "killed",
     "seconds": 1.5,
 }
+STAGED = {"totals": {"rows": 0, "checksum": "0", "files": []}}
 
 
 def write(runs: Path, content: object, folder: str = RUN) -> Path:
@@ -90,6 +92,16 @@ def test_a_record_that_does_not_fit_is_skipped_and_nothing_is_removed(tmp_path: 
     assert kept.is_dir() and (path.parent / "work").is_dir()
     with pytest.raises(RunFailure, match="is not a run record"):
         find_run(RunPlace(tmp_path / "runs"), RUN)
+
+
+@pytest.mark.parametrize(("staged", "is_kept"), [({}, False), (STAGED, True)])
+def test_what_spark_makes_after_an_interrupted_run_is_removed_unless_it_may_be_resumed(
+    tmp_path: Path, staged: object, is_kept: bool
+) -> None:
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-00000a"
+    path = write(tmp_path / "runs", {**RECORD, "run_id": run, "status": "interrupted", "staged": staged}, run)
+    assert sweep_old(RunPlace(tmp_path / "runs")) == []
+    assert (path.parent / "work").exists() is is_kept
 
 
 def test_a_folder_that_is_a_link_is_skipped(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 END_SECONDS = 10.0
 SECOND_SIGNALS = 0.2  # the share of runs that get one
 LATEST_SECOND = 2.0  # seconds after the first
+EVERY = 20  # signals, after which the sweep says how far it is
 BEFORE_OURS = "before the first line"
 
 
@@ -124,13 +125,14 @@ class Shop:
             return str(connection.execute("SELECT finished_at FROM _etlrun_loads").fetchall()[0][0])
 
     def left_behind(self) -> list[str]:
-        """Files that only a run which is under way has."""
+        """Files that only a run which is under way has. What a run leaves that is ended by force, or Spark after it, is removed by the next one."""
         runs = self.folder / ".etlrun" / "runs"
         patterns = ("*/work", "*/spill", "*/sources", "*/*.json.*")
         latest = max((path.parent for path in runs.glob("*/run.json")), default=runs)
-        if json.loads((latest / "run.json").read_text())["status"] == "running":
-            return []  # it was ended by force; the next run tidies up
-        found = [path for pattern in patterns for path in runs.glob(pattern) if path.is_relative_to(latest)]
+        status = json.loads((latest / "run.json").read_text())["status"]
+        if status == "running" or (self.engine == "spark" and status == "interrupted"):
+            return []
+        found = [path for pattern in patterns for path in runs.glob(pattern)]
         return [str(path) for path in (*found, *(self.folder / "out").glob(".*"))]
 
 
@@ -153,6 +155,8 @@ def sweep(shop: Shop, count: int, chance: random.Random, seconds: float = math.i
         for wrong in _signal_once(shop, number + 2, moment, swept):
             swept.wrong.append(f"{moment}: {wrong}")
             sys.stderr.write(f"{swept.wrong[-1]}\n")
+        if number % EVERY == EVERY - 1:
+            sys.stderr.write(f"{number + 1} signals; {dict(sorted(swept.ends.items()))}\n")
     try:
         shop.run_to_the_end(count + 2)
     except AssertionError as error:
@@ -174,9 +178,12 @@ class Moment:
 
 
 def _signal_once(shop: Shop, version: int, moment: Moment, swept: Swept) -> list[str]:
+    started = time.monotonic()
     process = shop.start(version)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(moment.delay)
+    if process.poll() == 0:
+        shop.seconds = time.monotonic() - started  # the machine has more to do than before, or less
     process.send_signal(moment.number)
     sent, began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", time.monotonic()
     if moment.second is not None:

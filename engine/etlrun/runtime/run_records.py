@@ -109,7 +109,7 @@ def find_run(runs: RunPlace, run: str) -> StoredRun:
 
 
 def sweep_old(runs: RunPlace, days: int = KEEP_DAYS) -> list[Unreadable]:
-    """Remove files of killed runs, and stages and failing rows older than `days` days; records and quarantines stay. Returns skipped ones.
+    """Remove files of killed and interrupted runs, and stages and failing rows older than `days` days; records and quarantines stay. Returns skipped ones.
 
     Until then, a checked stage stays for `etlrun resume`. Raises RunFailure if the store of runs fails.
     """
@@ -133,7 +133,9 @@ def _sweep(run: StoredRun, *, is_old: bool) -> None:
     if run.is_lost:
         folder.write_record(record.as_record())
     unstaged = is_old or record.status == "done" or (record.status == "killed" and not record.staged)
-    if record.status == "killed" or is_old:
+    # A cancelled statement of Spark may make a folder after its run has ended; `etlrun resume` uses the folders of one with a stage.
+    is_over = record.status == "interrupted" and not record.staged
+    if record.status == "killed" or is_over or is_old:
         folder.sweep(staged=unstaged)
     if is_old:
         folder.drop_failing()
