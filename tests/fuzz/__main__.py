@@ -69,6 +69,9 @@ def _try(subject: str, seed: int, engines: Engines, count: Counter[str], number:
         trial = Trial(1, (traceback.format_exc(),))
     finally:
         hung.cancel()
+    sys.stderr.write(
+        f"{subject}, seed {seed}: {trial.tried} tried, {trial.failed} failed, {len(trial.findings)} differ\n"
+    )
     count.update(tried=trial.tried, failed=trial.failed, differ=len(trial.findings))
     for finding in trial.findings:
         sys.stdout.write(f"== {subject}, seed {seed}: {again}\n{finding}\n\n")
