@@ -65,7 +65,9 @@ def test_an_account_needs_rights_to_create_once_and_none_to_update(place: Place,
         f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {account}@'%'",
     )
     warehouse = place.warehouse(user=account, password="secret")
-    with pytest.raises(RunFailure, match="may not create the missing view") as failure:
+    with pytest.raises(
+        RunFailure, match="the missing view cannot be created: the account lacks rights: CREATE VIEW on `profile`"
+    ) as failure:
         warehouse.publish(pointed(tmp_path, OLD, FIRST))
     statement = failure.value.fix.partition("let an administrator run: ")[2].rstrip(";")
     place.run(statement, f"REVOKE CREATE ON {place.database}.* FROM {account}@'%'")

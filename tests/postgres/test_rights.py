@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import etlrun.connections.postgres as documented
 from etlrun.failures import RunFailure
-from mysql.loads import make_load, many
+from mysql.loads import columns_of, make_load, many
 
 from .guarded import Guarded
 
@@ -38,11 +39,36 @@ def test_who_may_create_nothing_can_publish_after_the_printed_statement(
     guarded_by_rights: Guarded, tmp_path: Path
 ) -> None:
     warehouse = guarded_by_rights.open(account="etl")
-    with pytest.raises(RunFailure, match="may not create the missing table") as failure:
+    with pytest.raises(
+        RunFailure, match="the missing table cannot be created: the account lacks rights: CREATE on SCHEMA"
+    ) as failure:
         warehouse.publish(make_load(tmp_path, many("2022-04", 3)))
     assert failure.value.code == "no-right"
     guarded_by_rights.run(failure.value.fix.removeprefix("let an administrator run: "))
     assert warehouse.publish(make_load(tmp_path, many("2022-04", 3))).rows == 3
+
+
+@pytest.mark.parametrize("how", ["pointer", "view"])
+def test_who_may_not_create_a_view_can_publish_after_the_printed_statement(
+    guarded_by_rights: Guarded, tmp_path: Path, how: str
+) -> None:
+    load = make_load(tmp_path, many("2022-04", 3))
+    if how == "pointer":
+        load = replace(load, publish="pointer")
+    else:
+        view = {"key": (), "table": "shown", "query": "SELECT 1 AS a"}
+        load = replace(load, columns=columns_of({"a": "int"}), write="view", **view)
+    guarded_by_rights.open().publish(load)  # makes the tables
+    guarded_by_rights.run(
+        f"DROP VIEW {load.table}",
+        "DELETE FROM _etlrun_loads",
+        "GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public TO etl",
+    )
+    warehouse = guarded_by_rights.open(account="etl")
+    with pytest.raises(RunFailure, match="the account lacks rights: .*CREATE on SCHEMA") as failure:
+        warehouse.publish(load)
+    guarded_by_rights.run(failure.value.fix.removeprefix("let an administrator run: "))
+    assert warehouse.publish(load).rows == 3
 
 
 def test_they_are_enough_to_write_in_every_way(guarded_by_rights: Guarded, tmp_path: Path) -> None:

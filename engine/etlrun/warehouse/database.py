@@ -15,6 +15,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.stopping import cancelling
 from etlrun.warehouse.changing import change_table
+from etlrun.warehouse.denied import missing_rights
 from etlrun.warehouse.ledger import entries
 from etlrun.warehouse.newer_rows import with_newer_rows
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
@@ -115,8 +116,9 @@ class Warehouse(Database):
             with cancelling(session.cut):
                 published = publish_view(self.server, session, load, self.label)
         except ServerError as error:
+            failure = self._view_failure(session, load, error)
             session.abort()
-            raise self._view_failure(load, error) from error
+            raise failure from error
         except BaseException as error:
             session.abort()
             if isinstance(error, RunFailure):
@@ -125,8 +127,8 @@ class Warehouse(Database):
         session.close()
         return published
 
-    def _view_failure(self, load: Load, error: ServerError) -> RunFailure:
-        what, fix = self.server.explain(error)
+    def _view_failure(self, session: ServerSession, load: Load, error: ServerError) -> RunFailure:
+        what, fix = missing_rights(self.server, session, load, error) or self.server.explain(error)
         message = f"the view `{load.table}` of connection `{self.label}` ({self.server.place}) was not created: {what}"
         failure = RunFailure("sink", "publish-failed", message, fix)
         failure.subject = load.table

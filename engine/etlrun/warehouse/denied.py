@@ -10,11 +10,12 @@ from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 def missing_rights(server: AnyServer, session: ServerSession, load: Load, error: ServerError) -> tuple[str, str] | None:
     """The rights that a publish of `load` needs and the account lacks, and the statements that grant them.
 
-    None if the error has another cause, or the server does not show the rights.
+    None if the error has another cause, or the server does not show the rights. Rolls the transaction of the statement back.
     """
     if error.kind != "denied":
         return None
     try:
+        session.run("ROLLBACK")
         server.require_rights(session, load)
     except RunFailure as lacking:
         return lacking.message, lacking.fix

@@ -167,8 +167,9 @@ def _make(server: AnyServer, session: ServerSession, load: Load, statement: str)
         if error.kind != "denied":
             raise
         kind = "view" if statement.startswith("CREATE VIEW") else "table"
-        message = f"the account may not create the missing {kind} ({error.code})"
-        lacking = missing_rights(server, session, load, error)
         right = server.view_right if kind == "view" else "CREATE"
-        fix = f"grant it {right} for the first run, or let an administrator run: {statement};"
-        raise RunFailure("sink", "no-right", message, lacking[1] if lacking else fix) from error
+        what, fix = missing_rights(server, session, load, error) or (
+            f"the account lacks a right ({error.code})",
+            f"grant it {right} for the first run, or let an administrator run: {statement};",
+        )
+        raise RunFailure("sink", "no-right", f"the missing {kind} cannot be created: {what}", fix) from error
