@@ -31,7 +31,7 @@ def test_addresses_and_long_numbers_are_masked_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("more", "code", "detail"),
     [
-        ("    - cast: {k: int}", 1, "not of type int: goi *** ***"),
+        ("    - cast: {k: int}", 1, "`goi *** ***` is not of type int"),
         ("checks:\n  x:\n    - accepted: {k: [a, b]}", 3, "e.g. `goi *** ***`"),
     ],
 )

@@ -121,6 +121,35 @@ def test_the_fix_is_one_of_the_expression_that_fails(engine: tuple[Any, Any], tm
     assert (failure.code, failure.fix[: len(fix)]) == (code, fix)
 
 
+# A text that cannot be read, and the words about it, which are the same on both engines.
+CASTS = {
+    "cast('x' || s as int)": "`xa` is not of type int",
+    "cast('x' || s as bigint)": "`xa` is not of type bigint",
+    "cast('x' || s as double)": "`xa` is not of type double",
+    "cast('x' || s as decimal(5,2))": "`xa` is not of type decimal(5,2)",
+    "cast('x' || s as boolean)": "`xa` is not of type boolean",
+    "cast('x' || s as date)": "`xa` is not of type date",
+    "cast('2022-13-01' || s as date)": "`2022-13-01a` is not of type date",
+    "cast('x' || s as timestamp)": "`xa` is not of type timestamp",
+    "cast('x' || s as timestamptz)": "`xa` is not of type timestamptz",
+    "cast('2022-13-01' || right(s, 0) as date)": "`2022-13-01` is not of type date",
+    "to_date('x' || s, 'dd.MM.yyyy')": "`xa` is not a date of the form dd.MM.yyyy",
+    "to_timestamp('x' || s)": "`xa` is not of type timestamp",
+}
+
+
+def test_a_bad_cast_names_the_value_in_the_same_words(engine: tuple[Any, Any], tmp_path: Path) -> None:
+    found = {}
+    for expression in CASTS:
+        failure = failure_of(
+            engine,
+            tmp_path,
+            f'steps:\n  out:\n    - from: r\n    - filter: id = 1\n    - derive: {{y: "{expression}"}}\n',
+        )
+        found[expression] = failure.message.partition(" in `derive` of `out`: ")[2] or failure.message
+    assert found == CASTS
+
+
 def test_a_check_that_cannot_be_computed_points_at_its_expression(engine: tuple[Any, Any], tmp_path: Path) -> None:
     text = "steps:\n  out:\n    - from: r\nchecks:\n  out:\n    - expression: 1 / id > 0\n"
     failure = failure_of(engine, tmp_path, text, verdict=True)

@@ -81,8 +81,9 @@ class Workspace:
 
 
 _OUTER_TYPE = re.compile(
-    r"not of type \w+: (?=not of type )"
-)  # of a cast within another one, which is that of the text
+    r"not of type [^:]+: (?=not (?:of type|an? \w+ of the form) )"
+)  # of a cast around another one, which read the text
+_MISFIT = re.compile(r"not ((?:of type|an? \w+ of the form) .+?): (.*)", re.DOTALL)
 
 
 class StatementError(Exception):
@@ -95,7 +96,7 @@ class StatementError(Exception):
     """
 
     def __init__(self, condition: str, detail: str, offset: int | None = None, source: str = "") -> None:
-        self.detail = without_personal(_OUTER_TYPE.sub("", detail))
+        self.detail = _MISFIT.sub(r"`\2` is not \1", without_personal(_OUTER_TYPE.sub("", detail)))
         super().__init__(self.detail)
         self.condition = condition
         self.offset = offset

@@ -219,7 +219,7 @@ def _condition(error: duckdb.Error, detail: str) -> str:
         return "bad-index"
     if detail in CONDITIONS:
         return CONDITIONS[detail]
-    if re.match(r"(?:date|timestamp) field value out of range", detail):
+    if detail.startswith("not of type"):
         return "bad-cast"
     if re.search(
         r"(?i)\b(?:date|timestamp|interval)s? (?:is |value )?out of range|overflow in (?:date|timestamp)", detail
@@ -236,6 +236,9 @@ def _condition(error: duckdb.Error, detail: str) -> str:
 def _first_line(error: Exception) -> str:
     """The first line of DuckDB's error. If etlrun's SQL raised it by casting a message, that message."""
     detail = str(error).split("\n", 1)[0].split(": ", 1)[-1]
+    moment = re.match(r'(date|timestamp) field value out of range: "(.*)"', detail)
+    if moment:
+        return f"not of type {moment[1]}: {moment[2]}"
     own = re.match(
         rf"[^'\"]*['\"]((?:division by zero|not (?:of type|a \w+ of the form)|there is no such|{'|'.join(CONDITIONS)}).*)['\"]",
         detail,

@@ -150,7 +150,7 @@ def _prepared_text(value: exp.Expr, target: Type) -> exp.Expr:
 
 def _guarded(value: exp.Expr, pattern: str, target: Type) -> exp.Expr:
     return duckdb(
-        f"case when regexp_full_match(_1, _2) then regexp_extract(_1, _2, 1) else 'not of type {target.name}: ' || _1 end",
+        f"case when regexp_full_match(_1, _2) then regexp_extract(_1, _2, 1) else 'not of type {target}: ' || _1 end",
         value,
         pattern,
     )

@@ -28,6 +28,9 @@ CONDITIONS = {
 }
 
 NO_PROGRAM = "Cannot run program"  # names the file; its cause only says that a file is missing
+_MALFORMED = re.compile(
+    r"The value '(.*)' of the type \"STRING\" cannot be cast to \"([^\"]+)\" because it is malformed\."
+)
 _TRACEBACK = re.compile(r"^.*Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)", re.MULTILINE)
 
 
@@ -80,7 +83,9 @@ def _detail(text: str, code: str) -> str:
     found = re.search(rf"\[{re.escape(code)}[^\]]*\] ([^\n]*)", text) if code else None
     if not found:
         return text.split("\n", 1)[0]
-    return re.split(r" (?:Use [`']|Correct the value|If necessary|SQLSTATE)", found.group(1))[0].strip()
+    detail = re.split(r" (?:Use [`']|Correct the value|If necessary|SQLSTATE)", found.group(1))[0].strip()
+    cast = _MALFORMED.fullmatch(detail)
+    return f"not of type {cast[2].removesuffix('_NTZ').lower()}: {cast[1]}" if cast else detail
 
 
 def first_line(error: Exception) -> str:
