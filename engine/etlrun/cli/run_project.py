@@ -69,7 +69,7 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
     if not options.quiet and any(not graph.pipelines[name].profile.names_engine for name in chosen):
         tell(NO_ENGINE, err=True)
     started = time.monotonic()
-    again = "`etlrun retry` runs the others" if runs is not None else "run the same command again to continue"
+    again = "`etlrun retry` runs what is not done" if runs is not None else "run the same command again to continue"
     outcomes: list[PipelineOutcome] = []
     stream = own_stderr()
 
