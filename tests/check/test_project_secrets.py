@@ -83,6 +83,14 @@ def test_a_variable_is_no_place_for_a_secret(tmp_path: Path) -> None:
     )
 
 
+def test_a_default_of_a_secret_is_refused_as_a_default(tmp_path: Path) -> None:
+    summary = check(
+        tmp_path, f"profiles:\n  local: {{models: {{m: {{gemini: {{model: m, api_key: '${{KEY:-{SECRET}}}'}}}}}}}}\n"
+    )
+    assert "the default value of `api_key` is a secret in plain text" in summary
+    assert "write ${KEY} and set KEY in the environment" in summary and SECRET not in summary
+
+
 def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path) -> None:
     settings = {
         "spark.sql.mapKeyDedupPolicy": "LAST_WIN",

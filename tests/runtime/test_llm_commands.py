@@ -252,12 +252,17 @@ def test_files_that_still_hold_a_forgotten_key_are_named(project: Project) -> No
     with service() as served:
         result = run(project, served)
         assert result.code == 0, result.err
+    written = project.run("llm", "review", FILE, "-o", "review.csv")
+    assert written.code == 0, written.err
+    project.write("mine.csv", "key,kind\nnguyễn văn tâm,Film\n")  # another program's file
     *named, last = project.run("llm", "forget", "--containing", "văn tâm").out.splitlines()[1:]
     held = [line.partition(" contains it too: ")[::2] for line in named]
     assert [(Path(path).name, fix) for path, fix in held] == [
         ("kind.csv", "edit the file"),
+        ("review.csv", "delete the file"),
         ("labelled.unique.parquet", "delete the file"),
         ("searches.jsonl", "delete the file"),
+        ("searches.jsonl", "delete the file"),  # of the run that computed the keys for the review
     ]
     copies = Path(".etlrun/runs/parts")
     assert (
@@ -428,7 +433,8 @@ def test_a_key_that_a_spreadsheet_changed_is_found_by_its_line(
     searches(project, key, "vtv3", "bóng đá")
     enrich(project, "titles")
     assert not asked or project.run(FILE).code == 0
-    project.run("llm", "review", FILE, "-o", "review.csv")
+    written = project.run("llm", "review", FILE, "-o", "review.csv")
+    assert written.code == 0, written.err
     (line,) = (line for line in (project.folder / "review.csv").read_text().splitlines() if line.startswith(key))
     good = f"key,kind,rows\nbóng đá,Sport,1\n{line.split(',')[0]},Film,1\n"
     project.write("review.csv", good.replace(key, damaged) + "someone's own,Film,\n")
@@ -444,7 +450,8 @@ def test_a_label_for_a_text_of_which_a_model_sees_a_part_is_found_again(project:
     long = f"phim {'rất ' * 60}hay"
     searches(project, long, long.upper(), long, f"{long} quá")
     enrich(project, "titles")
-    project.run("llm", "review", FILE, "-o", "review.csv")
+    written = project.run("llm", "review", FILE, "-o", "review.csv")
+    assert written.code == 0, written.err
     content = (project.folder / "review.csv").read_text(encoding="utf-8")
     assert [line.split(",")[0] for line in content.splitlines()[1:]] == [long, f"{long} quá"]
     project.write("review.csv", content.replace(f"{long},", f"{long},Film"))

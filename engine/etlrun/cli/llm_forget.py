@@ -22,8 +22,8 @@ def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
     """Remove every answer about KEY from the label store, for all questions and spellings.
 
     If the store is a file, it is rewritten, so that no trace stays in it. The command also searches overrides/, prompts/,
-    golden/, mappings/ and the folders of runs (broken records, failing rows, stages, logs), and prints the files that still
-    contain KEY.
+    golden/, mappings/, CSV files of `etlrun llm review` beside etlrun.yaml, and the folders of runs (broken records, failing
+    rows, stages, logs), and prints the files that still contain KEY.
 
     It does not search input files and published tables: correct the input, run again with --full, and build dashboards and
     documentation again. If the key is still in the data, the next run asks it again. The service that answered may keep

@@ -35,6 +35,9 @@ def find_traces(project: Project, prompts: Sequence[Prompt], wanted: Sequence[st
         for path in sorted((project.root / folder).rglob("*")):
             if path.is_file() and _holds_text(path, wanted):
                 yield Trace(os.path.relpath(path), "edit the file")
+    for path in sorted({path.resolve() for folder in (project.root, Path.cwd()) for path in folder.glob("*.csv")}):
+        if _is_review(path) and _holds_text(path, wanted):
+            yield Trace(os.path.relpath(path), "delete the file")
     for run in sorted(project.runs_path.glob("*-*")):
         for path in sorted(path for path in run.rglob("*") if path.suffix in LEFT_BEHIND and path.is_file()):
             if (_holds_rows if path.suffix == ".parquet" else _holds_text)(path, wanted):
@@ -45,6 +48,12 @@ def copies_of_inputs(project: Project) -> str:
     """The folder in which runs keep parts of input files for later runs; `""` if there is none."""
     path = project.runs_path / "parts"
     return os.path.relpath(path) if path.is_dir() else ""
+
+
+def _is_review(path: Path) -> bool:
+    """Whether `etlrun llm review` wrote a CSV file, by its header."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return "row_points" in file.readline(10_000)
 
 
 def _holds_text(path: Path, wanted: Sequence[str]) -> bool:

@@ -67,11 +67,12 @@ def _in_profile(document: Document, where: Keys, name: str, text: str) -> Iterat
             yield document.diagnose(where, "secret-shown", message, "let Java read it from a file or a key store")
             return
     if _is_written_out(name, text):
+        default = next((found for found in ENVIRONMENT.finditer(text) if found.group(2)), None)
+        message, written = f"`{name}` contains a secret in plain text", "${NAME}"
+        if default and names_secret(name):
+            message, written = f"the default value of `{name}` is a secret in plain text", f"${{{default.group(1)}}}"
         yield document.diagnose(
-            where,
-            "secret-literal",
-            f"`{name}` contains a secret in plain text",
-            "write ${NAME} and set NAME in the environment",
+            where, "secret-literal", message, f"write {written} and set {written[2:-1]} in the environment"
         )
 
 
