@@ -346,6 +346,7 @@ def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
         (["month=2022"], "`2022` is not a month"),
         (["month=2022-02 .. 2022-01"], "2022-01 is before 2022-02"),
         (["shop=A,"], "`shop=A,` has an empty value"),
+        (["shop=A..C"], "only params of the type month or date have ranges, and `shop` is of the type string"),
     ):
         options = [word for text in listed for word in ("--for", text)]
         refused = etlrun(folder, "run", "shops", *options, "--set", "month=2022-01")

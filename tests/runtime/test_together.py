@@ -72,5 +72,16 @@ def test_what_was_appended_before_another_connection_failed_is_not_appended_agai
 
 def test_all_sinks_are_judged_before_the_first_is_published(project: Project) -> None:
     result = project.run(spec(project, other="other", least=3), "-q")
-    assert result.code == 1 and "expected at least 3" in result.err
+    assert result.code == 1 and "`shops` would be published with 2 rows; its `min_rows` is 3" in result.err
     assert not (project.folder / "warehouse.duckdb").exists() or tables(project) == []
+
+
+def test_a_run_reports_every_sink_with_too_few_rows_beside_the_checks_that_failed(project: Project) -> None:
+    text = SPEC.replace("OTHER", "other").replace("LEAST", "3").replace("write: append", "write: append, min_rows: 4")
+    result = project.run(project.pipeline(text), "-q")
+    assert result.code == 1 and "too-few-rows" in result.err
+    counts = ["`log` would be published with 2 rows; its `min_rows` is 4", "`shops` would be published with 2 rows; its"]
+    assert [line for line in counts if line not in result.err] == []
+    result = project.run(project.pipeline(f"{text}checks: {{sold: [{{unique: [shop]}}]}}\n"), "-q")
+    assert result.code == 3 and "check `unique` of `sold`" in result.err
+    assert [line for line in counts if line not in result.err] == []

@@ -115,6 +115,10 @@ def _listed(kind: str, name: str, values: str) -> Iterator[str]:
         if dots and kind in PERIODS:
             yield from _values(kind, first.strip(), last.strip(), "--for", "--for")
             continue
+        if re.search(r"[^/.]\.\.[^/.]", part):
+            message = f"only params of the type month or date have ranges, and `{name}` is of the type {kind}"
+            fix = f"list the values, separated by commas, such as `{name}={first.strip()},{last.strip()}`"
+            raise click.BadParameter(f"{message}: {fix}", param_hint="--for")
         try:
             read_value(part, kind)
         except ParamError as error:

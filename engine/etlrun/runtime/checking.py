@@ -19,6 +19,7 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.blame import blame_check, located
 from etlrun.runtime.failing_rows import MOST_KEPT, keep_failing, numbered
 from etlrun.runtime.record import Record
+from etlrun.runtime.row_counts import sinks_with_too_few_rows
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.stage import Staged
 from etlrun.spec.located import Keys
@@ -81,7 +82,7 @@ def check_staged(
         {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail}
         for finding in findings
     ]
-    _judge(plan, findings, folder, reporter)
+    _judge(plan, findings, sinks_with_too_few_rows(plan.checked, staged), folder, reporter)
 
 
 def _ask_all(plan: Plan, fetch: Fetch, session: EngineSession, folder: RunFolder) -> list[CheckResult]:
@@ -141,8 +142,10 @@ def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:
     return {relation.name for relation in plan.relations if relation.is_made_outside} | set(staged)
 
 
-def _judge(plan: Plan, findings: list[CheckResult], folder: RunFolder, reporter: Reporter) -> None:
-    """Raises RunFailure if a check of severity `error` fails; other failing checks give a warning."""
+def _judge(
+    plan: Plan, findings: list[CheckResult], too_few_rows: dict[str, str], folder: RunFolder, reporter: Reporter
+) -> None:
+    """Raises RunFailure if a check of severity `error` fails; it also lists sinks with too few rows. Other failing checks give a warning."""
     pipeline = plan.checked.pipeline.name
     for finding in findings:
         if finding.status == "warned":
@@ -153,6 +156,7 @@ def _judge(plan: Plan, findings: list[CheckResult], folder: RunFolder, reporter:
     lines = [_summary(pipeline, finding) for finding in failed[:SHOWN]]
     if len(failed) > SHOWN:
         lines.append(f"and {len(failed) - SHOWN} more checks, which `etlrun runs --json` lists")
+    lines.extend(too_few_rows.values())
     kept = f"; the failing rows are kept in {folder.path / 'failing'}" if any(found.is_kept for found in failed) else ""
     failure = RunFailure("check", "check-failed", "\n".join(lines), f"nothing was published{kept}")
     raise located(plan.checked, failed[0].where, failure)

@@ -11,10 +11,10 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.views import view_query
 from etlrun.contracts.connection import Load
 from etlrun.contracts.sink import Publication
-from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
 from etlrun.runtime.record import Record
+from etlrun.runtime.row_counts import sinks_with_too_few_rows
 from etlrun.runtime.stage import Staged, shown_columns, verify_stage
 from etlrun.runtime.waiting import when_free
 from etlrun.spec.project import Use
@@ -92,8 +92,9 @@ def publish_all(
     """
     left = {sink: use for sink, use in checked.pipeline.sinks.items() if sink not in record.sinks}
     try:
-        for sink, use in left.items():
-            _judge(checked, sink, use, staged[use.value.from_])
+        for use in left.values():
+            verify_stage(staged[use.value.from_])
+        _refuse_too_few_rows(checked, left, staged)
         for group in _groups(left):
             safe_point()
             reporter.say(f"publishing {', '.join(group)}")
@@ -107,14 +108,14 @@ def publish_all(
         raise
 
 
-def _judge(checked: Checked, sink: str, use: Use, staged: Staged) -> None:
-    verify_stage(staged)
-    if staged.rows < use.value.min_rows:
-        message = (
-            f"`{sink}` would be published with {counted(staged.rows, 'row')}; expected at least {use.value.min_rows:,}"
+def _refuse_too_few_rows(checked: Checked, left: Mapping[str, Use], staged: Mapping[str, Staged]) -> None:
+    """Raises RunFailure that lists every sink with fewer rows than its `min_rows`."""
+    messages = {sink: text for sink, text in sinks_with_too_few_rows(checked, staged).items() if sink in left}
+    if messages:
+        failure = RunFailure(
+            "sink", "too-few-rows", "\n".join(messages.values()), "check the input, or allow it: `min_rows: 0`"
         )
-        failure = RunFailure("sink", "too-few-rows", message, "check the input, or allow it: `min_rows: 0`")
-        raise located(checked, use.where, failure)
+        raise located(checked, left[next(iter(messages))].where, failure)
 
 
 def _groups(sinks: Mapping[str, Use]) -> list[dict[str, Use]]:
