@@ -272,6 +272,8 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "z - timestamp '2024-02-29 12:00:00' > interval 36 hours",
         "interval 1 day >= (z - cast(d as timestamp))",
         "d - date '2024-02-29' <> interval 2 weeks",
+        "z - timestamp '2024-02-29 12:00:00' between interval '-1' day and interval 9 weeks",
+        "d - date '2024-02-29' not between interval 1 day and interval 2 weeks",
         "z - cast(d as timestamp) <= interval '-90' minutes",
     ),
     "from_utc_timestamp": (

@@ -218,6 +218,10 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
             "d - d > interval 3 months",
             "a month has no fixed number of days; write days, or add it to one side: `a > b + interval 3 months`",
         ),
+        (
+            "d - d between interval 3 months and interval 90 days",
+            "a month has no fixed number of days; write days, or add it to one side: `a > b + interval 3 months`",
+        ),
         ("d - d > interval 3 hours", "a date has no hours to add; cast the date to timestamp first"),
         (
             "n - m > interval 3 days",
@@ -251,9 +255,10 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
             "`s similar to 'a'` is not part of the expression language; use `rlike` and a regular expression",
         ),
         ("extract(second from z)", "`second` is not a part to extract; use `second(x)`, which is an integer"),
+        ("extract(epoch from z)", "`epoch` is not a part to extract; use `unix_seconds(x)`, which is an integer"),
         (
-            "extract(epoch from z)",
-            "`epoch` is not a part to extract; the parts are year, quarter, month, week, day, hour, minute, doy",
+            "extract(days from z - z)",
+            "the difference of two times has no parts to extract; count complete days: timestampdiff('day', z, z); of dates: datediff(z, z)",
         ),
         (
             "s rlike r'\\bx'",

@@ -13,13 +13,15 @@ from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand
 from etlrun.language.grammar import SIGNS
 from etlrun.language.moment_literals import as_moment
-from etlrun.language.moments import moved
+from etlrun.language.moments import bounded, moved
 from etlrun.language.places import span
 from etlrun.language.problems import IN_PARTS, TOO_DEEP
 from etlrun.language.wide_decimals import are_large, by_parts
 
 
 def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
+    if isinstance(node, exp.Between) and isinstance(node.args["low"], exp.Interval):
+        return checker.visit(bounded(node))
     if any(isinstance(operand, exp.Interval) for operand in node.iter_expressions()) and not moved(checker, node):
         return BOOLEAN
     operands = list(node.iter_expressions())

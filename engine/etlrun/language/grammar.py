@@ -16,6 +16,7 @@ from etlrun.language.places import clause, closed, span
 from etlrun.language.precedence import loose_operands
 from etlrun.language.problems import Problem
 from etlrun.language.refusals import ARGUMENTS, NODES, Refusal
+from etlrun.language.reserved import plain_names
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ EXPRESSIONS: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.In: {"this": VALUE, "expressions": VALUE, "query": _of(exp.Subquery)},
     exp.Exists: {"this": QUERY},
     exp.Subquery: {"this": QUERY, "alias": _of(exp.TableAlias)},
-    exp.Between: {"this": VALUE, "low": VALUE, "high": VALUE},
+    exp.Between: {"this": VALUE, "low": _OR_INTERVAL, "high": _OR_INTERVAL},
     exp.Like: {"this": VALUE, "expression": VALUE, "negate": _YES},
     exp.RegexpLike: {"this": VALUE, "expression": VALUE},
     exp.Bracket: {"this": VALUE, "expressions": VALUE},
@@ -321,8 +322,8 @@ def _bracketed(operand: exp.Expr, text: str) -> str:
 
 
 def detail(node: exp.Expr) -> str:
-    """A checked node as Spark SQL, shortened for a message."""
-    return shortened(node.sql(dialect="spark", normalize_functions=False))
+    """A checked node as Spark SQL, shortened for a message, with backticks only around names that need them."""
+    return shortened(plain_names(node.sql(dialect="spark", normalize_functions=False)))
 
 
 def shortened(text: str) -> str:

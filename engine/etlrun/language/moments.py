@@ -9,12 +9,19 @@ from sqlglot import exp
 from etlrun.language.checking import Checker, Rule
 from etlrun.language.columns import DATE, NULL, STRING, TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.language.expressions import TYPE
+from etlrun.language.grammar import detail
 from etlrun.language.templates import text_of
 
 _PARTS = {
     **{name: name for name in ("year", "quarter", "month", "week", "day", "hour", "minute")},
     "week": "weekofyear",
     "doy": "dayofyear",
+}
+_INSTEAD = {
+    "second": "use `second(x)`, which is an integer",
+    "epoch": "use `unix_seconds(x)`, which is an integer",
+    "dow": "use `dayofweek(x)`, which is 1 for Sunday, or `weekday(x)`, which is 0 for Monday",
+    "isodow": "use `weekday(x) + 1`, which is 1 for Monday",
 }
 _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -24,12 +31,16 @@ _MOST, _MOST_MONTHS = 10**6, 10**4  # what an interval may count; the greater un
 
 def visit_extract(checker: Checker, node: exp.Expr) -> Type:
     """`extract(year from d)` is the call year(d)."""
-    function = _PARTS.get(node.this.name.lower())
+    part, operand = node.this.name.lower(), node.expression.unnest()
+    if isinstance(operand, exp.Sub) and not isinstance(operand.expression, exp.Interval):
+        unit = single if (single := part.removesuffix("s")) in (*_DAYS, *_CLOCK) else "second"
+        later, earlier = detail(operand.this), detail(operand.expression)
+        fix = f"count complete {unit}s: timestampdiff('{unit}', {earlier}, {later}); of dates: datediff({later}, {earlier})"
+        return checker.complain(node, "type-mismatch", "the difference of two times has no parts to extract", fix)
+    function = _PARTS.get(part)
     if function is None:
-        fix = "the parts are " + ", ".join(_PARTS)
-        if node.this.name.lower() in ("second", "seconds"):
-            fix = "use `second(x)`, which is an integer"
-        return checker.complain(node, "wrong-value", f"`{node.this.name.lower()}` is not a part to extract", fix)
+        fix = _INSTEAD.get(part.removesuffix("s"), "the parts are " + ", ".join(_PARTS))
+        return checker.complain(node, "wrong-value", f"`{part}` is not a part to extract", fix)
     return _become(checker, node, function, node.expression)
 
 
@@ -68,6 +79,17 @@ def visit_shift(checker: Checker, node: exp.Expr) -> Type:
     if unit in _DAYS:
         return _become(checker, node, "date_add", node.this, _number(count * _DAYS[unit]))
     return _become(checker, node, "add_months", node.this, _number(count * _MONTHS[unit]))
+
+
+def bounded(node: exp.Expr) -> exp.Expr:
+    """Turn `a - b between low and high`, with intervals, into two comparisons, in place."""
+    low, high = (
+        kind(this=node.this.copy(), expression=node.args[bound].copy())
+        for kind, bound in ((exp.GTE, "low"), (exp.LTE, "high"))
+    )
+    both = exp.Paren(this=exp.And(this=low, expression=high))
+    node.replace(both)
+    return both
 
 
 def moved(checker: Checker, node: exp.Expr) -> bool:

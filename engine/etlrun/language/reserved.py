@@ -14,6 +14,11 @@ _WORDS = frozenset((
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`")
 
 
+def plain_names(text: str) -> str:
+    """SQL without the backticks of names that need none."""
+    return re.sub(r"`([a-zA-Z_]\w*)`", lambda name: name[name[1].lower() not in _WORDS], text, flags=re.ASCII)
+
+
 def reserved_columns(text: str, columns: Iterable[Columns]) -> str:
     """How to write the columns of an expression whose names are SQL keywords; empty if there are none."""
     known = list(columns)
