@@ -247,7 +247,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("cast(s as money)", "`money` is not a type; write `decimal(19,4)`"),
         (
             "(n, k) = (1, 2)",
-            "`n, k` is not part of the expression language; compare one value at a time, e.g. `a = 1 and b = 2`; a list of values is `array(a, b)`",
+            "`n, k` is not part of the expression language; compare one value at a time: `a = 1 and b = 2`, with a subquery `exists (select 1 from t where t.a = s.a and t.b = s.b)`; a list of values is `array(a, b)`",
         ),
         ("n << 2", "`n << 2` is not part of the expression language; use `shiftleft(x, n)`"),
         (

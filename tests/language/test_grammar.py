@@ -116,7 +116,9 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
             "v: after GROUP BY, ORDER BY accepts only columns of the result and expressions of GROUP BY",
         ),
         ("select distinct k from n order by v", "v: after DISTINCT, ORDER BY accepts only columns of the result"),
-        ("select k from n order by 1", "1: ORDER BY takes columns, not positions"),
+        ("select k from n order by 2", "2: this value of ORDER BY is equal in all rows"),
+        ("select k, count(*) as c from n group by 3", "3: this value of GROUP BY is equal in all rows"),
+        ("select k, count(*) as c from n group by 2", "count: GROUP BY accepts only values of single rows"),
         ("select -k as k from n order by k + 1", "k: `k` is a column of the result and of what is read"),
         (
             "select k from n union all select k from p order by v",

@@ -80,7 +80,10 @@ def test_a_run_reports_every_sink_with_too_few_rows_beside_the_checks_that_faile
     text = SPEC.replace("OTHER", "other").replace("LEAST", "3").replace("write: append", "write: append, min_rows: 4")
     result = project.run(project.pipeline(text), "-q")
     assert result.code == 1 and "too-few-rows" in result.err
-    counts = ["`log` would be published with 2 rows; its `min_rows` is 4", "`shops` would be published with 2 rows; its"]
+    counts = [
+        "`log` would be published with 2 rows; its `min_rows` is 4",
+        "`shops` would be published with 2 rows; its",
+    ]
     assert [line for line in counts if line not in result.err] == []
     result = project.run(project.pipeline(f"{text}checks: {{sold: [{{unique: [shop]}}]}}\n"), "-q")
     assert result.code == 3 and "check `unique` of `sold`" in result.err

@@ -153,6 +153,13 @@ def test_group_by_takes_a_name_that_select_gives(case: Case) -> None:
     )
 
 
+def test_having_takes_a_name_that_select_gives_and_positions_name_its_columns(case: Case) -> None:
+    case.gives(
+        steps("select lower(k) as low, sum(x) as total from a group by 1 having total > 2 order by 2 desc, 1 limit 1"),
+        ROWS + "    ->\n    | low | total |\n    | v   | 5     |\n",
+    )
+
+
 def test_a_column_that_is_read_comes_before_a_name_that_select_gives(case: Case) -> None:
     case.gives(
         "steps:\n  out:\n    - sql: select count(*) as s, t from a group by t\n",

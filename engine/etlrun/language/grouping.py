@@ -10,6 +10,8 @@ from sqlglot import exp
 from etlrun.language.checking import Names, own_parts
 from etlrun.language.columns import NULL
 from etlrun.language.expressions import TYPE
+from etlrun.language.functions import FUNCTIONS
+from etlrun.language.templates import whole_of
 from etlrun.language.typed import has_aggregate, has_window, window_parts
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
     group, having = query.args.get("group"), query.args.get("having")
     if not is_grouped_query(query):
         return None
+    before = len(checker.problems)
     keys = tuple(
         checker.expression(key, names, replace=True)
         for key in (_spelled_out(query, group, names) if group is not None else ())
@@ -30,11 +33,13 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
             message = "GROUP BY accepts only values of single rows"
             checker.complain(key, "not-allowed-here", message, "put it into a subquery first")
         elif key.find(exp.Column) is None:
-            fix = "name the column, or leave it out"
-            checker.complain(key, "expression-not-allowed", "GROUP BY takes columns, not positions", fix)
+            fix = f"name the column, write a position from 1 to {len(query.expressions)}, or leave it out"
+            checker.complain(key, "expression-not-allowed", "this value of GROUP BY is equal in all rows", fix)
         elif not key.meta.get(TYPE, NULL).is_groupable:
             message = f"{key.meta[TYPE]} cannot be compared for equality on every engine"
             checker.complain(key, "type-mismatch", message, "group by its elements or fields")
+    if len(checker.problems) > before:
+        return keys
     for item in query.expressions:
         _grouped(checker, inner_of(item), keys, names)
     if having is not None:
@@ -62,15 +67,24 @@ def _without_relation(tree: exp.Expr, names: Names) -> exp.Expr:
 
 
 def _spelled_out(query: exp.Select, group: exp.Expr, names: Names) -> list[exp.Expr]:
-    """The items of GROUP BY, with aliases of SELECT replaced by their expressions; a column of the input has priority."""
-    given = {item.alias.lower(): item.this for item in query.expressions if isinstance(item, exp.Alias)}
+    """The items of GROUP BY, with aliases of SELECT, and positions in it, replaced by their expressions."""
     for key in list(group.expressions):
-        if not isinstance(key, exp.Column) or key.table or any(key.name in columns for _, columns in names):
-            continue
-        meant = given.get(key.name.lower())
-        if meant is not None:
-            key.replace(meant.copy())
+        position = whole_of(key) or 0
+        if 0 < position <= len(query.expressions):
+            key.replace(inner_of(query.expressions[position - 1]).copy())
+    replace_aliases(query, group.expressions, names)
     return list(group.expressions)
+
+
+def replace_aliases(query: exp.Select, nodes: Iterable[exp.Expr], names: Names) -> None:
+    """Replace each node that is an alias of SELECT by its expression, in place; a column of the input has priority."""
+    given = {item.alias.lower(): item.this for item in query.expressions if isinstance(item, exp.Alias)}
+    for node in list(nodes):
+        if not isinstance(node, exp.Column) or node.table or any(node.name in columns for _, columns in names):
+            continue
+        meant = given.get(node.name.lower())
+        if meant is not None:
+            node.replace(meant.copy())
 
 
 def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...], names: Names) -> None:
@@ -91,6 +105,8 @@ def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...], 
             for child in list(node.expressions):
                 _grouped(checker, child, keys, names)
         return
+    if isinstance(node, exp.Anonymous) and node.name.lower() not in FUNCTIONS:
+        return  # reported already: it may be the aggregate of another database
     if isinstance(node, exp.Filter) and has_aggregate(node.this):
         return
     if isinstance(node, exp.Column):

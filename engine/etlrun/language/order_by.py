@@ -25,7 +25,7 @@ def check_order(
 ) -> None:
     """Resolve the items of ORDER BY, in place: columns of the result, or expressions over the input of a plain SELECT."""
     for item in order.expressions if order is not None else ():
-        inner = item.this
+        inner = _column_at(item, outputs)
         found = outputs.get(inner.name) if isinstance(inner, exp.Column) and not inner.table else None
         if found is not None:
             respell(inner, found.name)
@@ -45,6 +45,15 @@ def check_order(
             checker.complain(item, "type-mismatch", f"{kind} has no order", "order by its elements or fields")
 
 
+def _column_at(item: exp.Expr, outputs: Columns) -> exp.Expr:
+    """What an item of ORDER BY names; a position is replaced by the column of the result, in place."""
+    position = whole_of(item.this) or 0
+    if 0 < position <= len(outputs):
+        item.this.replace(column(outputs.names[position - 1]))
+    named: exp.Expr = item.this
+    return named
+
+
 def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, selected: Selected) -> None:
     """Check an expression in ORDER BY. It is refused unless it means the same on every engine."""
     made = {name: selected.projection(name) for name in outputs.names}
@@ -56,8 +65,8 @@ def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, select
         named.meta[TYPE] = kind
         return
     if typed.find(exp.Column) is None and not has_aggregate(typed):
-        fix = "name a column of the result"
-        checker.complain(typed, "expression-not-allowed", "ORDER BY takes columns, not positions", fix)
+        fix = f"name a column of the result, or write a position from 1 to {len(outputs)}"
+        checker.complain(typed, "expression-not-allowed", "this value of ORDER BY is equal in all rows", fix)
     elif selected.query.args.get("distinct"):
         fix = "add it to the SELECT with `as NAME`, and order by that name"
         checker.complain(typed, "not-grouped", "after DISTINCT, ORDER BY accepts only columns of the result", fix)

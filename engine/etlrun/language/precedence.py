@@ -60,7 +60,8 @@ TIGHTEST_FIRST: tuple[Operators, ...] = (
         ),
         "two values of one type: numbers are converted to the wider type, and decimals are compared exactly; a text literal next to a date is read "
         "as a date; NaN equals itself and is larger than all other numbers. "
-        "The difference of two dates or of two timestamps can be compared with intervals: `a - b > interval 3 days`, `a - b between interval 1 day and interval 2 days`. "
+        "The difference of two dates or of two timestamps can be compared with intervals: `a - b > interval 3 days`, "
+        "`a - b between interval 1 day and interval 2 days`. "
         "`like` and `rlike` take texts and a literal pattern. Write brackets if you compare the result of a comparison",
         "a boolean; null if an operand is null, unless the others decide (`between`); "
         "`<=>` is true for two nulls and false for one; `in` is null if no value is equal and "

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from etlrun.language.checking import Inside, typed_null
+from etlrun.language.checking import Inside, own_nodes, typed_null
 from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
 from etlrun.language.expressions import TYPE, ExpressionError, Problem, span, type_of, word
 from etlrun.language.functions import common_type
 from etlrun.language.grammar import COUNTS, VALUES, detail
-from etlrun.language.grouping import grouping, inner_of, is_grouped_query
+from etlrun.language.grouping import grouping, inner_of, is_grouped_query, replace_aliases
 from etlrun.language.order_by import check_limit, check_order, check_windows, refuse_shadowed
 from etlrun.language.relations import columns_of_star, declared, nameless, renamed_by, seen_by
 from etlrun.language.templates import whole_of
@@ -153,6 +153,7 @@ class QueryChecker:
         outputs = self.projections(query, seen.names, inside, may_be_nameless=outer is not None)
         having = query.args.get("having")
         if having is not None:
+            replace_aliases(query, own_nodes(having), seen.names)
             self.condition(having, seen.names, "HAVING", self.inside(relations, ()))
         selected = Selected(query, seen.names, seen.key, outputs, grouping(self, query, seen.names))
         selected = replace(selected, outputs=outputs.with_unique(_unique(selected)))

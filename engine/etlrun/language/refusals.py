@@ -54,7 +54,9 @@ NODES: dict[type, Refusal] = {
     exp.Lateral: Refusal("LATERAL is not supported", "use an `explode` step"),
     exp.Unnest: Refusal("UNNEST is not supported", "use an `explode` step"),
     exp.Tuple: Refusal(
-        _NO_PART, "compare one value at a time, e.g. `a = 1 and b = 2`; a list of values is `array(a, b)`"
+        _NO_PART,
+        "compare one value at a time: `a = 1 and b = 2`, with a subquery `exists (select 1 from t where t.a = s.a and t.b = s.b)`; "
+        "a list of values is `array(a, b)`",
     ),
     exp.Array: Refusal(_NO_PART, "write `array(a, b)`"),
     exp.Lambda: Refusal(_NO_PART, "use an `explode` step, and collect the elements again with an `aggregate` step"),
@@ -69,7 +71,10 @@ NODES: dict[type, Refusal] = {
     exp.BitwiseLeftShift: Refusal(_NO_PART, "use `shiftleft(x, n)`"),
     exp.BitwiseRightShift: Refusal(_NO_PART, "use `shiftright(x, n)`"),
     exp.AtTimeZone: Refusal(_NO_PART, "times have no zone here: add the hours with `timestampadd` in a `derive` step"),
-    exp.WithinGroup: Refusal("WITHIN GROUP is not supported", "number the rows with `row_number()` and filter them"),
+    exp.WithinGroup: Refusal(
+        "WITHIN GROUP is not supported",
+        "use `median(x)` or `percentile(x, 0.9)`; to join texts, `array_join(sort_array(collect_list(x)), ',')`",
+    ),
     exp.Expr: Refusal(_NO_PART),
 }
 """By type of node; the first of a node's types that has an entry is put."""

@@ -12,9 +12,7 @@ from etlrun.runtime.stage import Staged
 def sinks_with_too_few_rows(checked: Checked, staged: Mapping[str, Staged]) -> dict[str, str]:
     """A message for each sink of the pipeline whose relation is in `staged` with fewer rows than its `min_rows`."""
     rows = {
-        sink: staged[use.value.from_].rows
-        for sink, use in checked.pipeline.sinks.items()
-        if use.value.from_ in staged
+        sink: staged[use.value.from_].rows for sink, use in checked.pipeline.sinks.items() if use.value.from_ in staged
     }
     return {
         sink: f"`{sink}` would be published with {counted(count, 'row')}; its `min_rows` is {least:,}"

@@ -7,6 +7,8 @@ everything else in SQL is an error. LIMIT, `lag`, `row_number` and frames of row
 PARTITION BY, the order must contain a key (declared by a source, or made by GROUP BY or an earlier step) or all
 columns.
 
+GROUP BY and HAVING may use names that the SELECT gives, and GROUP BY and ORDER BY its positions: `group by 1, 2`.
+
 `group by rollup(a, b)`, `cube(a, b)` and `grouping sets ((a, b), ())` give the rows of several groupings. `grouping(a)`
 is 1 for rows of a grouping without `a`, where the null in `a` means "all". Each grouping reads the rows again. The
 empty grouping `()` gives one row, even if there are no input rows.
