@@ -266,6 +266,12 @@ def test_a_verb_of_another_tool_leads_to_ours(folder: Path) -> None:
         "limit": "top",
         "group_by": "aggregate",
         "concat": "from",
+        "arrange": "top",
+        "slice_max": "top",
+        "pivot_longer": "unpivot",
+        "bind_rows": "from",
+        "interpolate": "carry",
+        "upsert": "write: merge",
     }
     steps = "".join(f"    - {verb}: x\n" for verb in verbs)
     (folder / "pipelines" / "p.yaml").write_text(f"pipeline: p\n{SOURCES}steps:\n  out:\n    - from: rows\n{steps}")
