@@ -199,8 +199,10 @@ class QueryChecker:
     def projections(self, query: exp.Select, names: Names, inside: Inside, *, may_be_nameless: bool) -> Columns:
         items: list[Column] = []
         seen: set[str] = set()
-        apart = [exp.Paren(this=item) for item in query.expressions]  # to replace one item of a list walks through all
-        for item in (parent.this for parent in apart):
+        holders = [
+            exp.Paren(this=item) for item in query.expressions
+        ]  # to replace one item of a list walks through all
+        for item in (parent.this for parent in holders):
             typed = self.expression(inner_of(item), names, replace=True, inside=inside)
             name = (
                 item.alias
@@ -222,7 +224,7 @@ class QueryChecker:
                 typed.replace(exp.alias_(typed.copy(), exp.to_identifier(name, quoted=True)))
             source = declared(typed, names)
             items.append(Column(name, _type(typed), domain=source.domain if source else None))
-        query.set("expressions", [parent.this for parent in apart])
+        query.set("expressions", [parent.this for parent in holders])
         return Columns(tuple(items))
 
     def condition(self, clause: exp.Expr, names: Names, detail: str, inside: Inside, outer: Names = ()) -> None:
