@@ -297,15 +297,20 @@ A part is the cache of one file: its rows as Parquet, the number of rows, broken
 A run that uses the cache gives the same result as a run that reads all files: the same rows, `max_bad_rows`, days without rows, quarantine and
 messages. `etlrun plan` and the summary of a run show how many files come from the cache.
 
-* With the engine `duckdb`, a run also saves the result of the first aggregate for each file. Later runs then read one row per group and file
-  instead of all rows. `etlrun plan` shows whether a source is *aggregated file by file*, or why not. The conditions are:
+* If at least half of the files are in the cache, a run also saves the result of the first aggregate for each file. So the first run saves only
+  rows, the second also aggregates the files that the first has saved, and later runs read one row per group and file instead of all rows.
+  If a large file has more than three groups for four rows, its source is not aggregated in this way.
+  `etlrun plan` shows whether a source is *aggregated file by file*, or why not. The conditions are:
   * Only one chain reads the source.
   * Nothing before the first aggregate is published or checked (the left side of `conserved` is allowed).
   * The steps before it treat each row by itself (no `join`, `window`, `dedupe`, ...).
   * Its functions are `sum` and `avg` of integers or decimals, `count`, `count_if`, `min`, `max`, `min_by`, `max_by`, `bool_and`, `bool_or`,
     `bit_and`, `bit_or`, `bit_xor`, or `count(distinct DAY)` over at most 62 days.
 
-  If a step or a mapping changes, the results are computed again from the saved rows.
+  If a step or a mapping changes, the results are computed again from the saved rows. With the engine `spark`, DuckDB aggregates each file, and
+  Spark computes the rest.
+* With `read: tasks` of the engine `spark`, the executors aggregate what they read, under the same conditions, in every run. Without `parts:`,
+  they write only one row per group and task, and no rows.
 * A file is read again if its path, size, modification time, inode or day has changed; if the name of the source, its columns, `record`,
   `bad_rows`, `quarantine_limit` or another key of its kind has changed; or if etlrun's reader, Python, DuckDB, Arrow or a plugin has another
   version. Changes to steps, mappings, `max_bad_rows`, `max_age` and descriptions of columns do not matter.

@@ -16,7 +16,9 @@ from unittest.mock import patch
 import pytest
 from texts import counted, no_database
 
+from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
+from etlrun.engines._sql_aggregation import SqlAggregation
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
 from etlrun.language.type_texts import parse_type
@@ -115,14 +117,23 @@ class Folder:
         reader = TaskReader(request, replace(source, quarantine_limit=limit), COLUMNS, "200MB")
         return self.found(request, reader.read(run_tasks))
 
-    def found(self, request: ReadRequest, read_result: ReadResult) -> tuple[ReadResult, bytes, object]:
+    def aggregated_in_tasks(self, statement: str) -> tuple[ReadResult, bytes, object]:
+        """The distinct partial rows that tasks write."""
+        request = self.request(1 << 30)
+        request.folder.parent.mkdir()
+        reader = TaskReader(request, JSON, COLUMNS, "200MB", SqlAggregation("texts", COLUMNS, statement))
+        return self.found(request, reader.read(here_twice), "DISTINCT id, name")
+
+    def found(
+        self, request: ReadRequest, read_result: ReadResult, columns: str = "id, name"
+    ) -> tuple[ReadResult, bytes, object]:
         import duckdb
 
         rows: list[tuple[object, ...]] = []
         with duckdb.connect() as connection:
             for files in read_result.files:
                 where = f' WHERE "{files.marker}" IS NULL' if files.marker else ""
-                rows += connection.execute(f"SELECT id, name FROM read_parquet({list(files.paths)}){where}").fetchall()
+                rows += connection.execute(f"SELECT {columns} FROM read_parquet({list(files.paths)}){where}").fetchall()
         quarantine = request.quarantine
         assert quarantine is not None
         written = quarantine.read_bytes() if quarantine.exists() else b""
@@ -137,6 +148,23 @@ def test_tasks_give_what_one_process_reads(kind: str, limit: int, size: int, tmp
     folder = Folder(tmp_path, files)
     with patch("etlrun.reading.task_reader.TASK_BYTES", size):
         assert folder.read_in_tasks(source, limit) == folder.read(source, limit)
+
+
+@pytest.mark.parametrize("size", [5_000, 1 << 27])
+def test_partial_aggregates_of_tasks_are_those_of_all_rows_and_only_they_are_staged(size: int, tmp_path: Path) -> None:
+    folder = Folder(tmp_path, SAMPLES["json"][1])
+    read, quarantine, rows = folder.read(JSON)
+    assert isinstance(rows, Counter) and rows.total() > len(rows)
+    with patch("etlrun.reading.task_reader.TASK_BYTES", size):
+        aggregated = folder.aggregated_in_tasks("SELECT DISTINCT id, name FROM texts")
+    assert aggregated == (read, quarantine, Counter(list(rows)))
+    staged = {path.parent.parent.name for path in (tmp_path / "run").rglob("*.parquet")}
+    assert staged == {"partial"}
+
+
+def test_an_aggregate_that_tasks_cannot_compute_is_left_to_the_engine(tmp_path: Path) -> None:
+    with pytest.raises(FileAggregationFailure):
+        Folder(tmp_path, {"a.json": LOG}).aggregated_in_tasks("SELECT id // (id - 7) FROM texts")
 
 
 def test_attempts_that_die_or_work_at_the_same_time_read_nothing_twice(tmp_path: Path) -> None:

@@ -159,29 +159,19 @@ def _source(checked: Checked, name: str, aggregation: FileAggregation | NotByFil
 
 
 def _table(checked: Checked, name: str) -> dict[str, Any]:
-    from etlrun.runtime.sources import look_at_tables
+    from etlrun.runtime.sources import look_at_tables, reads_in_tasks
 
     use = checked.pipeline.sources[name]
     connection, table = use.value.table_read()
     place = {"connection": connection, "table": getattr(use.value, "table", table)}
     found = {"kind": use.kind, **(place if connection else {"path": use.value.path})}
-    if connection and _reads_in_tasks(checked):
+    if connection and reads_in_tasks(checked):
         found["read_by"] = "driver"
     try:
         look_at_tables(checked, [name])
     except RunFailure as failure:
         return {**found, "troubles": [f"{failure.message} ({failure.fix})"]}
     return found
-
-
-def _reads_in_tasks(checked: Checked) -> bool:
-    """Whether executors read the files of the profile's engine."""
-    from etlrun.warehouse.opening import filled
-
-    try:
-        return checked.profile.engine.value.tasks(filled) is not None
-    except RunFailure:  # a variable of the engine is not set, which the run reports
-        return False
 
 
 def _unread(checked: Checked) -> dict[str, dict[str, Any]]:
@@ -263,7 +253,7 @@ def _text(summary: dict[str, Any]) -> str:
     lines = [f"{summary['pipeline']} on {summary['engine']} (profile {summary['profile']}){params}", "", "reads"]
     for name, source in summary["sources"].items():
         lines.append(f"  {name}: {_source_text(source)}")
-        lines += aggregated_text(source.get("aggregated_by_file", {}))
+        lines += aggregated_text(source)
         lines += [f"    trouble: {trouble}" for trouble in source.get("troubles", ())]
     lines += ["", "makes"]
     for name, relation in summary["relations"].items():

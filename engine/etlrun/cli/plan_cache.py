@@ -1,4 +1,4 @@
-"""What `etlrun plan` says about `parts:`: how many files a run would not read, and whether it aggregates a source file by file."""
+"""What `etlrun plan` says about aggregation by file, and about `parts:`: how many files a run would not read."""
 
 from __future__ import annotations
 
@@ -24,29 +24,38 @@ def aggregations(checked: Checked) -> dict[str, FileAggregation | NotByFile]:
 def cached(
     checked: Checked, name: str, inventory: Inventory, aggregation: FileAggregation | NotByFile | None
 ) -> dict[str, Any]:
-    """How many of the files of a source earlier runs have read, and what is kept of each; nothing if the profile keeps no parts."""
-    from etlrun.compiler.partial_aggregates import NotByFile
-    from etlrun.runtime.partial_parts import partials_of
+    """How many of the files of a source earlier runs have read, if the profile keeps parts, and whether its rows are aggregated by file."""
+    from etlrun.compiler.file_aggregation import FileAggregation
+    from etlrun.runtime.partial_parts import known, pays
     from etlrun.runtime.parts import parts_of
+    from etlrun.runtime.sources import reads_in_tasks
 
-    source = checked.pipeline.sources[name].value
+    source, files = checked.pipeline.sources[name].value, inventory.files
     try:
         parts = parts_of(checked.project, checked.profile.parts, name, source, checked.columns[name], inventory)
     except OSError:  # the run reports it
         return {}
+    if not isinstance(aggregation, FileAggregation):
+        why_not = {"aggregated_by_file": {"why_not": aggregation.why}} if aggregation else {}
+        return why_not if parts is None else {"cached": sum(map(parts.has, files)), **why_not}
+    by_file: dict[str, Any] = {"for": aggregation.final.name.partition(".")[0]}
     if parts is None:
-        return {}
-    if aggregation is None:
-        return {"cached": parts.count(inventory.files)}
-    if isinstance(aggregation, NotByFile):
-        return {"cached": parts.count(inventory.files), "aggregated_by_file": {"why_not": aggregation.why}}
-    partials = partials_of(parts, aggregation)
-    known = sum(partials.has(file) or parts.has(file) for file in inventory.files)
-    return {"cached": known, "aggregated_by_file": {"for": aggregation.final.name.partition(".")[0]}}
+        return {"aggregated_by_file": by_file}
+    if not reads_in_tasks(checked) and not pays(parts, aggregation, files):
+        by_file["later"] = True
+    return {"cached": known(parts, aggregation, files), "aggregated_by_file": by_file}
 
 
-def aggregated_text(aggregated: dict[str, str]) -> list[str]:
-    """The line about a source."""
-    if "for" in aggregated:
-        return [f"    aggregated file by file for {aggregated['for']}; the cache keeps the result of each file"]
-    return [f"    not aggregated file by file: {aggregated['why_not']}"] if aggregated else []
+def aggregated_text(source: dict[str, Any]) -> list[str]:
+    """The line about the aggregation of a source."""
+    found = source.get("aggregated_by_file", {})
+    if "why_not" in found:
+        return [f"    not aggregated file by file: {found['why_not']}"]
+    if "later" in found:
+        return [
+            f"    aggregated file by file for {found['for']} in later runs, once half of the files are in the cache"
+        ]
+    where = (
+        "the cache keeps the result of each file" if "cached" in source else "each task writes its groups, not its rows"
+    )
+    return [f"    aggregated file by file for {found['for']}; {where}"] if found else []

@@ -225,7 +225,8 @@ class FilePart:
     """What reading one text file gave: its rows, its account, and its broken records, as lines of a quarantine that nothing limits.
 
     The file `quarantine` is absent where no record is broken, or where the source keeps none. `header` are the names in the first line of the
-    file, where it has one; `sha256` is the digest of an object's bytes.
+    file, where it has one; `sha256` is the digest of an object's bytes. `partial` are the partial aggregates of its rows, where the reader
+    has computed them.
     """
 
     files: tuple[ParquetFiles, ...]
@@ -233,6 +234,7 @@ class FilePart:
     quarantine: Path
     header: tuple[str, ...] = ()
     sha256: str = ""
+    partial: tuple[ParquetFiles, ...] | None = None
 
 
 class PartStore(Protocol):

@@ -12,7 +12,8 @@ to the checks of etlrun. Without Spark Connect, etlrun sets it.
 
 With `read: tasks` (or `auto`, on a cluster) the executors read text files. Each task reads some files, or 128 MB of one
 file with one record per line, and writes Parquet into the run's folder. Rows, quarantine and messages are the same as
-without executors. A task needs one core, and `task_memory` in addition to the memory of the JVM. The files and `runs:`
+without executors. Where the first aggregate of a chain can be computed in parts, a task writes one row per group instead
+of all rows; `etlrun plan` says where. A task needs one core, and `task_memory` in addition to the memory of the JVM. The files and `runs:`
 must be on a disk that the executors can access. Executors read objects of a store with their own credentials;
 credentials are never sent with a task. With `auto`, if the executors cannot read a source, the driver reads it and the
 run prints the reason.

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.row_aggregation import RowAggregation
 from etlrun.contracts.source import FileAccount, InputFile, Trouble
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
@@ -29,7 +30,8 @@ Group = tuple[InputFile, ...]
 class SliceJob:
     """Everything that tasks need to read a source. Task N reads the files, or the slice of a file, in `groups[N]`.
 
-    Rows and broken records go into a new folder for each attempt below `folder`. `storages` and `environment` open the stores of URLs.
+    Rows and broken records go into a new folder for each attempt below `folder`. `storages` and `environment` open the stores of URLs. With an
+    `aggregation`, partial aggregates go there, and rows only if parts are kept.
     """
 
     name: str
@@ -40,6 +42,7 @@ class SliceJob:
     folder: str
     keeps_broken: bool
     keeps_parts: bool  # then each group is one file
+    aggregation: RowAggregation | None
     memory: str
     storages: Mapping[Url, Use]
     environment: Callable[[str], str]
@@ -51,11 +54,13 @@ class SliceAnswer:
 
     It has read its files, or found `troubles` in them, or failed, perhaps before it `began` to read; or its machine has a different reader:
     `mismatch` is the difference. `broken` is the file of its broken records, `digests` are those of downloaded objects, `copies` the paths
-    of objects that it only downloaded, and `header` are the names in its only file, if the driver keeps a part of it.
+    of objects that it only downloaded, and `header` are the names in its only file, if the driver keeps a part of it. `partial` are the
+    partial aggregates of its rows, None if the job wants none, or if they cannot be computed.
     """
 
     host: str
     files: tuple[ParquetFiles, ...] = ()
+    partial: tuple[ParquetFiles, ...] | None = None
     accounts: tuple[FileAccount, ...] = ()
     broken: str = ""
     header: tuple[str, ...] = ()
@@ -96,15 +101,20 @@ def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 def answer_of(text: str) -> SliceAnswer:
     """Read an answer from JSON."""
     found: dict[str, Any] = json.loads(text)
-    files = found.get("files", ())
+    partial = found.get("partial")
     read = {
-        "files": tuple(ParquetFiles(tuple(f["paths"]), f["marker"], frozenset(f["lacking"])) for f in files),
+        "files": _files_of(found.get("files", ())),
+        "partial": None if partial is None else _files_of(partial),
         "accounts": tuple(map(account_of, found.get("accounts", ()))),
         "header": tuple(found.get("header", ())),
         "troubles": tuple(Trouble(*each.values()) for each in found.get("troubles", ())),
         "failure": tuple(found["failure"]) if found.get("failure") else None,
     }
     return SliceAnswer(**{**found, **read})
+
+
+def _files_of(found: Iterable[dict[str, Any]]) -> tuple[ParquetFiles, ...]:
+    return tuple(ParquetFiles(tuple(each["paths"]), each["marker"], frozenset(each["lacking"])) for each in found)
 
 
 def groups_of(pieces: Iterable[InputFile], size: int) -> tuple[Group, ...]:

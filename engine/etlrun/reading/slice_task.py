@@ -7,12 +7,13 @@ import pickle
 import platform
 import secrets
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.connection import Database
-from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.engine import ParquetFiles, StatementError
+from etlrun.contracts.row_aggregation import RowAggregation
 from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
 from etlrun.reading.fetch_job import FetchJob
@@ -80,10 +81,11 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
         return SliceAnswer(host, troubles=troubles)
     folder = _new_folder(Path(job.folder), number, host)
     parts = _OnlyPart() if job.keeps_parts else None
+    is_staged = job.aggregation is None or job.keeps_parts
     request = ReadRequest(
         job.name,
         fetched,
-        folder / "rows",
+        (folder if is_staged else scratch) / "rows",
         folder / BROKEN if job.keeps_broken else None,
         lambda *news: None,
         _no_database,
@@ -97,22 +99,38 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
         found = job.source.read(request, job.columns)
     except RunFailure as failure:
         return SliceAnswer(host, failure=(failure.code, failure.message, failure.fix), began=request.folder.exists())
-    digests = {file.path: file.sha256 for file in fetched.files if file.sha256}
+    read = _Read(tuple(each for each in found.files if isinstance(each, ParquetFiles)), found.accounts, folder / BROKEN)
     if parts is not None and parts.part is not None:
-        return _answer(host, parts.part.files, (parts.part.account,), parts.part.quarantine, digests, parts.part.header)
-    files = tuple(each for each in found.files if isinstance(each, ParquetFiles))
-    return _answer(host, files, found.accounts, folder / BROKEN, digests)
+        part = parts.part
+        read = _Read(part.files, (part.account,), part.quarantine, part.header)
+    partial = _aggregated(job.aggregation, read.files, folder / "partial", request.limits)
+    return _answer(host, read if is_staged else replace(read, files=()), partial, fetched)
 
 
-def _answer(
-    host: str,
-    files: tuple[ParquetFiles, ...],
-    accounts: tuple[FileAccount, ...],
-    broken: Path,
-    digests: Mapping[str, str],
-    header: tuple[str, ...] = (),
-) -> SliceAnswer:
-    return SliceAnswer(host, files, accounts, str(broken) if broken.exists() else "", header, digests)
+@dataclass(frozen=True)
+class _Read:
+    """What a task has read."""
+
+    files: tuple[ParquetFiles, ...]
+    accounts: tuple[FileAccount, ...]
+    broken: Path
+    header: tuple[str, ...] = ()
+
+
+def _aggregated(
+    aggregation: RowAggregation | None, rows: tuple[ParquetFiles, ...], folder: Path, limits: ReadLimits
+) -> tuple[ParquetFiles, ...] | None:
+    """The partial aggregates of a task's rows; None if there are none, or if they cannot be computed."""
+    try:
+        return None if aggregation is None else aggregation.write(rows, folder, limits)
+    except StatementError:
+        return None
+
+
+def _answer(host: str, read: _Read, partial: tuple[ParquetFiles, ...] | None, fetched: Inventory) -> SliceAnswer:
+    digests = {file.path: file.sha256 for file in fetched.files if file.sha256}
+    broken = str(read.broken) if read.broken.exists() else ""
+    return SliceAnswer(host, read.files, partial, read.accounts, broken, read.header, digests)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.row_aggregation import FileAggregationFailure, RowAggregation
 from etlrun.contracts.source import FileAccount, FilePart, Inventory, ReadRequest, ReadResult, Trouble
 from etlrun.language.columns import Columns
 from etlrun.reading.account import merge
@@ -58,16 +59,20 @@ class _Piece:
 
 @dataclass
 class TaskReader:
-    """Reads the files of one request in tasks; `memory` is the memory of each task."""
+    """Reads the files of one request in tasks; `memory` is the memory of each task.
+
+    With an `aggregation`, the result has the partial aggregates of the rows, not the rows.
+    """
 
     request: ReadRequest
     source: TextSource
     columns: Columns
     memory: str
+    aggregation: RowAggregation | None = None
     digests: dict[str, str] = field(default_factory=dict)
 
     def read(self, run_tasks: RunTasks) -> ReadResult:
-        """The rows and the account of all files. Raises RunFailure, and TroublesInTasks."""
+        """The rows and the account of all files. Raises RunFailure, TroublesInTasks, and FileAggregationFailure."""
         self.request.folder.mkdir(parents=True)
         taken = list(self._taken_over())
         groups = self._groups({piece.files[0].path for piece in taken})
@@ -111,23 +116,31 @@ class TaskReader:
             str(self.request.folder),
             self.request.quarantine is not None,
             self.request.parts is not None,
+            self.aggregation,
             self.memory,
             self.request.stores.uses,
             self.request.stores.environment,
         )
 
     def _piece(self, files: Group, answer: SliceAnswer) -> _Piece:
-        """The result of a task; it is kept for later runs if the profile says so. Raises RunFailure if this machine cannot see its files."""
+        """The result of a task; it is kept for later runs if the profile says so.
+
+        Raises RunFailure if this machine cannot see its files, and FileAggregationFailure.
+        """
         broken = Path(answer.broken or self.request.folder / "no-broken-record")
-        written = [path for each in answer.files for path in each.paths]
+        rows = answer.files if self.aggregation is None else answer.partial
+        if rows is None:
+            raise FileAggregationFailure
+        written = [path for each in (*answer.files, *rows) for path in each.paths]
         unseen = next((path for path in (*written, answer.broken) if path and not os.path.exists(path)), "")
         if unseen:
             raise not_shared(f"{unseen} was written on {answer.host}, but does not exist on this machine")
         self.digests.update(answer.digests)
         if self.request.parts is not None:
             digest = answer.digests.get(files[0].path, "")
-            self.request.parts.keep(files[0], FilePart(answer.files, answer.accounts[0], broken, answer.header, digest))
-        return _Piece(files, answer.files, answer.accounts, broken)
+            part = FilePart(answer.files, answer.accounts[0], broken, answer.header, digest, answer.partial)
+            rows = self.request.parts.keep(files[0], part).files
+        return _Piece(files, rows, answer.accounts, broken)
 
     def _sum(self, pieces: list[_Piece]) -> ReadResult:
         """The rows and the account of all files, with the quarantine written in their order."""

@@ -1,4 +1,6 @@
-"""Keeps two parts of each file: its rows, and the partial aggregates that an aggregation makes of them. A run reads only the second where it is there.
+"""Aggregation by file in a run: which sources have one, and the cache of its results.
+
+The cache keeps two parts of each file: its rows, and the partial aggregates of these. A run reads only the second where it is there.
 
 A partial aggregate has the name of all that it depends on: what the rows depend on, and the SQL of the aggregation. If a step or a
 mapping has changed, it is computed again, from the rows that are kept; the file is not read again.
@@ -15,17 +17,35 @@ from pathlib import Path
 from etlrun.compiler.file_aggregation import FileAggregation, find_file_aggregations
 from etlrun.compiler.partial_aggregates import NotByFile
 from etlrun.compiler.plan import Plan
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Workspace
+from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import FilePart, InputFile, Inventory
+from etlrun.engines._sql_aggregation import SqlAggregation, parquet_below
+from etlrun.engines.duckdb import Duckdb
 from etlrun.runtime.parts import SourceParts
+from etlrun.runtime.sources import reads_in_tasks
+from etlrun.warehouse.opening import filled
+
+MANY = 10_000  # rows of a file that show how much aggregation saves
+SHRUNK = 0.75  # at most so many groups for each row
 
 
 def aggregations_of(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> dict[str, FileAggregation | NotByFile]:
-    """The aggregations that a run of `plan` computes, or why it does not, by source; nothing where no parts are kept, or another engine runs."""
-    profile = plan.checked.profile
-    if profile.parts is None or profile.engine.value.dialect != "duckdb":
+    """The aggregations that a run of `plan` computes, or why it does not, by source; nothing where no parts are kept, and no tasks read."""
+    if plan.checked.profile.parts is None and not reads_in_tasks(plan.checked):
         return {}
     return find_file_aggregations(plan, staged, is_checked=is_checked)
+
+
+def statement_of(aggregation: FileAggregation) -> SqlAggregation:
+    """The aggregation as tasks compute it."""
+    return SqlAggregation(aggregation.source.name, aggregation.source.columns, aggregation.sql)
+
+
+def start_duckdb(plan: Plan, folder: Path) -> EngineSession:
+    """A session of DuckDB that aggregates parts, with the settings of the profile if DuckDB is its engine."""
+    engine = plan.checked.profile.engine.value
+    return (engine if engine.dialect == "duckdb" else Duckdb()).start(Workspace(folder), filled)
 
 
 def partials_of(rows: SourceParts, aggregation: FileAggregation) -> SourceParts:
@@ -33,13 +53,23 @@ def partials_of(rows: SourceParts, aggregation: FileAggregation) -> SourceParts:
     return SourceParts(rows.folder, f"{rows.identity}\0{aggregation.sql}", rows.listed)
 
 
-class FileAggregationFailure(Exception):
-    """An aggregation cannot be computed. A run without it says where and why."""
+def known(rows: SourceParts, aggregation: FileAggregation, files: Sequence[InputFile]) -> int:
+    """How many of the files a run with an aggregation would not read."""
+    partials = partials_of(rows, aggregation)
+    return sum(partials.has(file) or rows.has(file) for file in files)
+
+
+def pays(rows: SourceParts, aggregation: FileAggregation, files: Sequence[InputFile]) -> bool:
+    """Whether this process should aggregate the parts of files: not if most are new, since no later run may read these again."""
+    return 2 * known(rows, aggregation, files) >= len(files)
 
 
 @dataclass
 class PartialParts:
-    """The parts of a source's files, aggregated by `aggregation` in a session that `start` starts when it is needed. Thread-safe."""
+    """The parts of a source's files, aggregated by `aggregation` in a session that `start` starts when it is needed. Thread-safe.
+
+    Raises FileAggregationFailure if a file has almost as many groups as rows.
+    """
 
     rows: SourceParts
     partials: SourceParts
@@ -76,6 +106,11 @@ class PartialParts:
 
     def _aggregated(self, file: InputFile, part: FilePart) -> FilePart:
         """The part with the rows of the aggregation. Raises FileAggregationFailure."""
+        partial = self._computed(part) if part.partial is None else part.partial
+        self._given.add(file.path)
+        return self.partials.keep(file, replace(part, files=partial, partial=None))
+
+    def _computed(self, part: FilePart) -> tuple[ParquetFiles, ...]:
         with self._lock:
             folder = self.work / str(next(self._numbers))
             self.session = self.session or self.start()
@@ -85,9 +120,10 @@ class PartialParts:
                 self.session.write(self.aggregation.sql, folder)
             except StatementError as error:
                 raise FileAggregationFailure from error
-        self._given.add(file.path)
-        paths = tuple(str(path) for path in sorted(folder.glob("*.parquet")))
-        return self.partials.keep(file, replace(part, files=(ParquetFiles(paths),)))
+        found = parquet_below(folder)
+        if part.account.rows > MANY and _count(found) > SHRUNK * part.account.rows:
+            raise FileAggregationFailure
+        return found
 
     def verify(self, inventory: Inventory) -> None:
         """Raises FileAggregationFailure if the source read its files in another way."""
@@ -101,3 +137,9 @@ class PartialParts:
     def close(self) -> None:
         if self.session is not None:
             self.session.close()
+
+
+def _count(files: Sequence[ParquetFiles]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(path).num_rows for each in files for path in each.paths)

@@ -16,7 +16,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import timedelta
@@ -91,10 +91,6 @@ class SourceParts:
     def has(self, file: InputFile) -> bool:
         """Whether there is a part of a file."""
         return (self.folder / self._name(file) / ACCOUNT).exists()
-
-    def count(self, files: Iterable[InputFile]) -> int:
-        """How many of the files have a part."""
-        return sum(map(self.has, files))
 
     def cancel(self) -> None:
         """Nothing runs here."""

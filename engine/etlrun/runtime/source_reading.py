@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import TypeVar
 from etlrun.compiler.check import Checked
 from etlrun.compiler.file_aggregation import FileAggregation
 from etlrun.compiler.plan import Plan
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings, Workspace
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings
+from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import Inventory, PartStore, ReadRequest, ReadResult
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
@@ -26,7 +27,7 @@ from etlrun.reading.source import TextSource
 from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
 from etlrun.runtime.blame import blame_source, located
 from etlrun.runtime.inputs import Inputs
-from etlrun.runtime.partial_parts import FileAggregationFailure, PartialParts, partials_of
+from etlrun.runtime.partial_parts import PartialParts, partials_of, pays, start_duckdb, statement_of
 from etlrun.runtime.parts import SourceParts, parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
@@ -38,6 +39,7 @@ from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter, work
 
 Result = TypeVar("Result")
+Found = tuple[ReadResult, Inventory]
 CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 
 
@@ -45,7 +47,7 @@ CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 class SourceReader:
     """Reads the sources of a run into its folder; `session` is the engine session whose tasks may read.
 
-    Where parts are kept, the files of a source in `aggregations` are aggregated one by one.
+    Where parts are kept, or tasks read, the files of a source in `aggregations` are aggregated one by one.
     """
 
     plan: Plan
@@ -115,37 +117,57 @@ class SourceReader:
     ) -> tuple[ReadResult, Inventory]:
         from etlrun.reading.task_reader import TaskReader, TroublesInTasks  # most runs read on this machine
 
-        parts = self._parts(name, use)
-        request = self._request(name, use, self.inputs.inventories[name], parts)
-        reader = TaskReader(request, source, self.checked.columns[name], settings.memory)
-        try:
+        def read(parts: SourceParts | PartialParts | None, by_file: FileAggregation | None) -> Found:
+            request = self._request(name, use, self.inputs.inventories[name], parts)
+            aggregation = statement_of(by_file) if by_file else None
+            reader = TaskReader(request, source, self.checked.columns[name], settings.memory, aggregation)
             found = work(
                 lambda: reader.read(session.run_tasks),
                 lambda: self.reporter.progress(f"reading {name}", *session.progress()),
                 session.cancel,
             )
+            found = replace(found, is_partial=by_file is not None)
+            return self._with_parts(found, name, parts), reader.inventory()
+
+        try:
+            return self._aggregated(name, self._parts(name, use), self.aggregations.get(name), read)
         except TroublesInTasks as error:
             refuse(self.checked, [(name, trouble) for trouble in error.troubles])
             raise
-        return self._with_parts(found, name, parts), reader.inventory()
 
-    def _here(self, name: str, use: Use) -> tuple[ReadResult, Inventory]:
+    def _here(self, name: str, use: Use) -> Found:
         """Read a source in this process; returns the result and the inventory."""
-        parts = self._parts(name, use)
-        if parts is None or name not in self.aggregations:
+        parts, aggregation = self._parts(name, use), self.aggregations.get(name)
+        if parts is None or not (aggregation and pays(parts, aggregation, self.inputs.inventories[name].files)):
             return self._read_here(name, use, parts)
-        aggregation, engine = self.aggregations[name], self.checked.profile.engine.value
-        start = partial(engine.start, Workspace(self.folder.path), filled)
-        kept, folder = partials_of(parts, aggregation), self.folder.work(f"{name}-partial")
+        return self._aggregated(name, parts, aggregation, lambda given, _: self._read_here(name, use, given))
+
+    def _aggregated(
+        self,
+        name: str,
+        parts: SourceParts | None,
+        aggregation: FileAggregation | None,
+        read: Callable[[SourceParts | PartialParts | None, FileAggregation | None], Found],
+    ) -> Found:
+        """What `read` reads with the parts and the aggregation of a source; without the aggregation if it cannot be computed."""
+        if aggregation is None:
+            return read(parts, None)
+        start = partial(start_duckdb, self.plan, self.folder.path)
         try:
-            with closing(PartialParts(parts, kept, aggregation, start, folder)) as partials:
-                found, inventory = self._read_here(name, use, partials)
-                partials.verify(inventory)
-                return replace(found, is_partial=True), inventory
+            with ExitStack() as closing_parts:
+                partials: PartialParts | None = None
+                if parts is not None:
+                    folder = self.folder.work(f"{name}-partial")
+                    partials = PartialParts(parts, partials_of(parts, aggregation), aggregation, start, folder)
+                    closing_parts.callback(partials.close)
+                found, inventory = read(partials, aggregation)
+                if partials is not None:
+                    partials.verify(inventory)
+                return found, inventory
         except FileAggregationFailure:
             shutil.rmtree(self.folder.sources(name), ignore_errors=True)
             self.folder.quarantine(name).unlink(missing_ok=True)
-            return self._read_here(name, use, self._parts(name, use))
+            return read(parts and replace(parts, used=0), None)
 
     def _read_here(self, name: str, use: Use, parts: SourceParts | PartialParts | None) -> tuple[ReadResult, Inventory]:
         inventory = self._fetched(name, use, parts)
@@ -171,7 +193,8 @@ class SourceReader:
             if parts is not None:
                 parts.cancel()
 
-        return self._with_parts(work(read, look, stop), name, parts), inventory
+        found = replace(work(read, look, stop), is_partial=isinstance(parts, PartialParts))
+        return self._with_parts(found, name, parts), inventory
 
     def _fetched(self, name: str, use: Use, parts: PartStore | None) -> Inventory:
         """The inventory of a source, with kept parts or downloaded copies of objects. Raises RunFailure."""

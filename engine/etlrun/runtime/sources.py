@@ -45,6 +45,14 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
             raise located(checked, use.where, failure) from failure.__cause__
 
 
+def reads_in_tasks(checked: Checked) -> bool:
+    """Whether executors of the profile's engine read text files."""
+    try:
+        return checked.profile.engine.value.tasks(filled) is not None
+    except RunFailure:  # a variable of the engine is not set, which the run reports
+        return False
+
+
 def is_first_run(checked: Checked, use: Use, failure: RunFailure) -> bool:
     """Whether a failure is about a missing table that the pipeline itself will publish."""
     sinks = checked.pipeline.sinks.items()

@@ -1,0 +1,20 @@
+"""The interface of aggregation by file: partial aggregates of a source's rows, computed by whoever has read these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import ReadLimits
+
+
+class RowAggregation(Protocol):
+    """Computes partial aggregates of a source's rows. It is pickled for tasks on other machines."""
+
+    def write(self, rows: tuple[ParquetFiles, ...], folder: Path, limits: ReadLimits) -> tuple[ParquetFiles, ...]:
+        """Write the partial aggregates of `rows` below the new folder `folder`; returns their files. Raises StatementError."""
+
+
+class FileAggregationFailure(Exception):
+    """An aggregation cannot be computed. A run without it says where and why."""
