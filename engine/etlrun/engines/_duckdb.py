@@ -54,6 +54,7 @@ def start_session(workspace: Workspace, threads: int | None, memory: str) -> Duc
     for key, value in DUCKDB_SETTINGS.items():
         connection.execute(f"SET {key} = {text(value)}")
     connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+    connection.execute("SET enable_geoparquet_conversion = false")  # a column is what its Parquet type says
     return DuckdbSession(connection, workspace.folder)
 
 
@@ -219,6 +220,8 @@ def _condition(error: duckdb.Error, detail: str) -> str:
         return "bad-index"
     if detail in CONDITIONS:
         return CONDITIONS[detail]
+    if detail.startswith("Int96 timestamp"):
+        return "bad-value"
     if detail.startswith("not of type"):
         return "bad-cast"
     if re.search(
