@@ -99,7 +99,7 @@ def keyed(columns: Columns, names: tuple[str, ...], scope: Scope) -> Columns:
 @dataclass(frozen=True)
 class Wanted:
     """What a source says about its files: a path (a template where there are days), where it may lead, how to take absences, and the columns
-    whose values are in the names of folders.
+    whose values are in the names of folders, and the encoding of text.
     """
 
     places: Places
@@ -109,6 +109,7 @@ class Wanted:
     may_be_empty: Days
     form: Literal["text", "parquet"]
     partitions: tuple[Column, ...] = ()
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class InputFile:
     `state` is what else tells this content of the file from another: of a local file its inode and the time when anything of it changed
     last; of an object nothing, as a listing does not tell its version. A slice of a file has an `end`: only the lines that start in the
     bytes from `start` up to `end` are read. Where an object has a `part` of an earlier run, that is read, and its bytes are not on this machine.
-    `partition` are the values of the columns that the names of its folders give.
+    `partition` are the values of the columns that the names of its folders give, and `encoding` is that of its text.
     """
 
     path: str
@@ -144,6 +145,7 @@ class InputFile:
     sha256: str = ""
     part: FilePart | None = None
     partition: tuple[Any, ...] = ()
+    encoding: str = "utf-8"
 
     @property
     def at(self) -> str:

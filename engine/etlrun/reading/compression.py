@@ -71,7 +71,7 @@ def without_ending(path: str) -> str:
     return path.removesuffix(known.ending) if known else path
 
 
-def open_text(file: IO[bytes], path: str) -> ByteStream:
-    """Open the text of a file, decompressed by the ending of its path. Its `read` raises one of DAMAGE if the file is truncated or damaged."""
+def decompressed(file: IO[bytes], path: str) -> ByteStream:
+    """The content of a file, decompressed by the ending of its path. Its `read` raises one of DAMAGE if the file is truncated or damaged."""
     known = compression_of(path)
     return known.open(file) if known else file

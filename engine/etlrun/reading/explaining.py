@@ -6,7 +6,8 @@ import json
 import re
 
 from etlrun.contracts.source import InputFile
-from etlrun.reading.compression import DAMAGE, open_text
+from etlrun.reading.compression import DAMAGE
+from etlrun.reading.encodings import open_text
 from etlrun.reading.lines import BOM
 
 LOOKED_AT = 1 << 16
@@ -26,7 +27,7 @@ def first_bytes(found: InputFile) -> bytes:
     """The first bytes of a file's text; empty if it cannot be read."""
     try:
         with open(found.at, "rb") as file:
-            return open_text(file, found.path).read(LOOKED_AT)
+            return open_text(file, found.path, found.encoding).read(LOOKED_AT)
     except DAMAGE:
         return b""
 

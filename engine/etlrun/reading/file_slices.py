@@ -1,7 +1,7 @@
 """Splits files into slices that several threads or machines read in parallel. Together they give the same rows as the whole files.
 
 A slice is a file, or the lines that start in a range of its bytes. A file is split only if every line is a record that ends in LF:
-never if it is compressed, if its lines end in CR, or if a quoted value may contain a line end.
+never if it is compressed or not in UTF-8, if its lines end in CR, or if a quoted value may contain a line end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from etlrun.contracts.source import InputFile
-from etlrun.reading.compression import compression_of
+from etlrun.reading.encodings import is_as_stored
 from etlrun.reading.lines import BOM, LOOKED_AT, ends_lines_in_cr
 
 SLICE_BYTES = 1 << 26
@@ -31,7 +31,7 @@ def _pieces(file: InputFile, size: int) -> Iterator[InputFile]:
 
 
 def _can_be_cut(file: InputFile) -> bool:
-    if compression_of(file.path) is not None:
+    if not is_as_stored(file.path, file.encoding):
         return False
     try:
         with open(file.at, "rb") as stream:

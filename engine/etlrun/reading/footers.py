@@ -35,7 +35,7 @@ def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResu
     files = order.inventory.files
     for index, file in enumerate(files):
         order.progress(f"looking at {order.name}", index, len(files))
-        with _opened(file) as footer:
+        with open_footer(file.at, file.path) as footer:
             rows[file.path] = footer.metadata.num_rows
             layout, wrong = _layout(footer, wanted)
         problems.extend((f"{file.path}: {problem}", fix) for problem, fix in wrong)
@@ -52,17 +52,19 @@ def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResu
     return ReadResult(tuple(parts), sum(rows.values()), notices=absent, rows_of=rows)
 
 
-def _opened(file: InputFile) -> pyarrow.parquet.ParquetFile:
+def open_footer(path: str, shown: str) -> pyarrow.parquet.ParquetFile:
+    """Open a Parquet file, which messages call `shown`. Raises RunFailure if its schema cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file.at)
-    except (pa.ArrowInvalid, OSError) as error:
+        found = pq.ParquetFile(path)
+        found.schema_arrow  # noqa: B018 - is read here, so that it fails here
+    except (pa.ArrowException, OSError) as error:
         detail = str(error).split("\n", 1)[0]
-        raise RunFailure(
-            "source", "damaged-file", f"{file.path}: not a complete Parquet file ({detail})", COPY_AGAIN
-        ) from error
+        message = f"{shown}: not a complete Parquet file ({detail})"
+        raise RunFailure("source", "damaged-file", message, COPY_AGAIN) from error
+    return found
 
 
 def _layout(

@@ -1,4 +1,4 @@
-"""Splits slices of files into records in threads, as batches for a DuckDB statement. A record that is not UTF-8 is broken at once."""
+"""Splits slices of files into records in threads, as batches for a DuckDB statement. A record that is not text is broken at once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from etlrun.language.arrow_values import repeated
 from etlrun.reading.account import SliceCounts
 from etlrun.reading.accounting import Accounting
+from etlrun.reading.encodings import why_undecodable
 from etlrun.reading.framing import Framer, MoreColumns, Records, without_first
 from etlrun.reading.lines import MAX_LINE, LongLine
 from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import BrokenRecord
-from etlrun.reading.record_values import BrokenRecordError
-from etlrun.reading.records import decoded
 from etlrun.reading.side_by_side import side_by_side
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class FramedSlices:
             )
 
     def _records(self, counts: SliceCounts) -> Iterator[Records]:
-        """The records of a slice that are valid UTF-8."""
+        """The records of a slice that are text."""
         is_header = self.has_header and not counts.file.start
         for found in records_in(counts.file, self.framer, self._progress, counts.add_line_ends):
             if isinstance(found, LongLine):
@@ -73,11 +72,9 @@ class FramedSlices:
 
     def _set_aside(self, counts: SliceCounts, found: Records) -> None:
         for raw in found.undecodable:
-            try:
-                decoded(raw.data)
-            except BrokenRecordError as error:
-                broken = BrokenRecord(counts.file.path, raw.line, str(error), raw.data, raw.lines, len(raw.data))
-                self.accounting.add_broken(counts, "framed", broken)
+            reason = why_undecodable(raw.data, counts.file.encoding)
+            broken = BrokenRecord(counts.file.path, raw.line, reason, raw.data, raw.lines, len(raw.data))
+            self.accounting.add_broken(counts, "framed", broken)
 
     def _progress(self, size: int) -> None:
         request = self.accounting.request

@@ -44,10 +44,10 @@ def take_inventory(wanted: Wanted, stores: Stores | None = None) -> Inventory:
 
 def _found(finder: FileFinder | ObjectFinder, wanted: Wanted) -> Inventory:
     if not wanted.days:
-        found = _look(finder, wanted.template, None)
+        found = _look(finder, wanted.template, None, wanted.encoding)
         troubles = found.troubles if found.files or found.troubles else (_nothing_at(wanted),)
         return _inspected(Inventory(found.files, troubles=troubles), wanted)
-    by_day = {day: _look(finder, day_path(wanted.template, day), day) for day in wanted.days}
+    by_day = {day: _look(finder, day_path(wanted.template, day), day, wanted.encoding) for day in wanted.days}
     troubles = tuple(dict.fromkeys(trouble for found in by_day.values() for trouble in found.troubles))
     missing = tuple(day for day, found in by_day.items() if not found.files and not found.troubles)
     refused = tuple(day for day in missing if day not in wanted.may_miss)
@@ -63,14 +63,15 @@ def _finder(wanted: Wanted, stores: Stores | None) -> FileFinder | ObjectFinder:
     return ObjectFinder(wanted.places, stores or Stores(), paths)
 
 
-def _look(finder: FileFinder | ObjectFinder, path: str, day: datetime.date | None) -> Inventory:
+def _look(finder: FileFinder | ObjectFinder, path: str, day: datetime.date | None, encoding: str) -> Inventory:
     """The files at a path, and what prevents listing them."""
     files, troubles = [], []
     for found in finder.find(path):
         if isinstance(found, Trouble):
             troubles.append(found)
             continue
-        files.append(InputFile(found.path, day, found.size, found.modified, found.identity, state=found.state))
+        file = InputFile(found.path, day, found.size, found.modified, found.identity, state=found.state)
+        files.append(replace(file, encoding=encoding))
     return Inventory(tuple(files), troubles=tuple(troubles))
 
 
@@ -171,8 +172,12 @@ def _foreign_text(file: InputFile, head: bytes, found: str) -> Iterator[Trouble]
             UNREAD_FIX,
         )
         yield Trouble("wrong-format", file.path, message, fix)
+    elif found == "UTF-16":
+        if not file.encoding.startswith("utf-16"):
+            message = f"the file is UTF-16, not {file.encoding.upper()}"
+            yield Trouble("wrong-format", file.path, message, "add `encoding: utf-16` to the source")
     elif found:
-        fix = "save it as UTF-8" if found == "UTF-16" else "correct the path, or use the source for this format"
+        fix = "correct the path, or use the source for this format"
         yield Trouble("wrong-format", file.path, f"the file is {found}, not text", fix)
 
 

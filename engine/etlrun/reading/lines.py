@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from etlrun.reading.compression import ByteStream, open_text
+from etlrun.reading.compression import ByteStream
+from etlrun.reading.encodings import open_text
 
 BOM = b"\xef\xbb\xbf"
 CHUNK = 1 << 22
@@ -133,10 +134,10 @@ class LinesBetween:
         return data
 
 
-def raw_lines(path: str) -> Iterator[bytes]:
+def raw_lines(path: str, encoding: str = "utf-8") -> Iterator[bytes]:
     """Each line of a file without its line end; of a line that is too long, its start. Raises one of DAMAGE."""
     with open(path, "rb") as file:
-        for block in blocks(open_text(file, path)):
+        for block in blocks(open_text(file, path, encoding)):
             if isinstance(block, LongLine):
                 yield block.head
             else:

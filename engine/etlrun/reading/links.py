@@ -49,7 +49,7 @@ def as_damaged_file(error: StatementError, error_text: str, folders: Iterable[st
         found = re.search(rf"{re.escape(shown)}/((?:{GROUP}=[0-9]+/)?[0-9]+\.parquet)", error_text)
         if found:
             file = origin(os.path.realpath(os.path.join(folder, found.group(1))))
-            reason = error.detail.rpartition(found.group())[2].strip("\"': .") or "it cannot be decoded"
+            reason = error.detail.rpartition(found.group())[2].strip("\"': .,") or "it cannot be decoded"
             codec = _MISSING_CODEC.search(reason)
             if codec:
                 message = f"{file}: the file is compressed with {codec[1].lower()}, which this Spark cannot read"

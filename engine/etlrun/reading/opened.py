@@ -8,7 +8,8 @@ from typing import IO
 
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
-from etlrun.reading.compression import COPY_AGAIN, DAMAGE, ByteStream, open_text
+from etlrun.reading.compression import COPY_AGAIN, DAMAGE, ByteStream
+from etlrun.reading.encodings import open_text
 from etlrun.reading.framing import Framer, FramingError, Records
 from etlrun.reading.lines import LinesBetween, LongLine
 
@@ -51,7 +52,9 @@ def records_in(
 
 
 def _text_of(stream: IO[bytes], file: InputFile) -> ByteStream:
-    return open_text(stream, file.path) if file.end is None else LinesBetween(stream, file.start, file.end)
+    if file.end is not None:
+        return LinesBetween(stream, file.start, file.end)
+    return open_text(stream, file.path, file.encoding)
 
 
 def refuse_changed(files: Iterable[InputFile]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etlrun.language.columns import Type
+from etlrun.reading.encodings import why_undecodable
 from etlrun.reading.json_paths import Path, path_text
 from etlrun.reading.record_values import (
     RANGES,
@@ -57,8 +58,8 @@ def decoded(raw: bytes) -> str:
     """The text of a record. Raises BrokenRecordError if it is not UTF-8."""
     try:
         return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BrokenRecordError(f"not UTF-8 (byte {error.start + 1})") from None
+    except UnicodeDecodeError:
+        raise BrokenRecordError(why_undecodable(raw)) from None
 
 
 def read_text(text: str, fields: Sequence[Field]) -> tuple[Any, ...] | None:

@@ -14,6 +14,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, type_name
 from etlrun.reading.absences import refuse_absence
+from etlrun.reading.encodings import OTHER_ENCODING, why_undecodable
 from etlrun.reading.lines import LongLine
 from etlrun.reading.lookalikes import look_of
 from etlrun.reading.opened import records_in
@@ -186,7 +187,8 @@ def _names(file: InputFile, how: Separated) -> tuple[str, ...]:
             "source", "wrong-format", f"{file.path}: its first line is too long", "use the source for its format"
         )
     if found.undecodable and (not len(found.lines) or found.undecodable[0].line < found.lines[0].as_py()):
-        raise RunFailure("source", "wrong-format", f"{file.path}: the header is not UTF-8", "save the file as UTF-8")
+        reason = why_undecodable(found.undecodable[0].data, file.encoding)
+        raise RunFailure("source", "wrong-format", f"{file.path}: the header is {reason}", OTHER_ENCODING)
     try:
         return tuple(split_record(found.texts[0].as_py(), how.separator))
     except BrokenRecordError as error:

@@ -13,19 +13,17 @@ from typing import Any
 
 from etlrun.failures import RunFailure
 from etlrun.language.type_texts import parse_type
-from etlrun.reading.compression import open_text, without_ending
-from etlrun.reading.elements import frame_elements
-from etlrun.reading.framing import FramingError, Records
+from etlrun.reading.compression import without_ending
+from etlrun.reading.footers import open_footer
 from etlrun.reading.json_shapes import JsonShape
-from etlrun.reading.lines import raw_lines
 from etlrun.reading.partition_folders import partition_folders
 from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, parse_object, read_texts
+from etlrun.reading.sketched_text import LINES, SketchedText, sketched_text
+from etlrun.spec.dates import DATE_COLUMN, day_path, days_of
 from etlrun.spec.scope import is_column_name
 
-LINES = 5_000  # of a text file that are inspected
-LONGEST_DOCUMENT = 64 << 20  # bytes of a file that is inspected as one record
-DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(\d{2})\2(\d{2})(?!\d)")
+DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
 SEPARATORS = (",", ";", "\t", "|")
 GUESSES = ("bigint", "double", "boolean", "date", "timestamp")
 
@@ -55,41 +53,50 @@ class SketchColumn:
 
 @dataclass(frozen=True)
 class Sketch:
-    """What a file looks like: its kind, path and month, which object of a record holds the columns, and the columns."""
+    """What a file looks like: its kind, the columns, which object of a record holds them, and the path and month of a source that reads it."""
 
     kind: str
-    path: str
-    month: str
-    record: str
     columns: tuple[SketchColumn, ...]
+    record: str = ""
     form: str = "lines"  # of a JSON file
     separator: str = ","
+    encoding: str = "utf-8"
     has_header: bool = True
+    unread: tuple[str, ...] = ()  # columns of a type that cannot be read
     partitions: tuple[tuple[str, str], ...] = ()  # the name and type of each column that is in the names of folders
+    path: str = ""
+    month: str = ""
+    missing: int = 0  # days of the month without a file
 
 
 def sketch_source(file: Path, root: Path) -> Sketch:
     """Inspect `file`; its path is written relative to the project's folder `root`. Raises RunFailure if the columns cannot be found."""
     asked, file = file, _first_file(file)
-    kind = _kind_of(file)
-    form = _form(file) if kind == "json" else "lines"
-    record, columns = _json(file, form) if kind == "json" else ("", {"parquet": _parquet, "csv": _csv}[kind](file))
+    found = _content(file)
     folder, values = partition_folders(_shown_path(file, root).parent, root)
     path, month = (str(folder / _any_name(file)), "") if values else _template(_shown_path(asked, root))
-    inside = [column for column in columns if column.name.lower() not in map(str.lower, values)]
+    inside = tuple(column for column in found.columns if column.name.lower() not in map(str.lower, values))
+    if not inside and found.unread:
+        message = f"{file}: `{found.unread[0]}` and all other columns have types that cannot be read"
+        raise RunFailure("source", "wrong-columns", message, "write them with other types, such as string or double")
     if not inside:
         raise RunFailure("source", "empty-file", f"{file} has no columns", "name a file with rows")
-    separator = _separator(file) if kind == "csv" else ","
     named = with_unique_names(inside)
-    has_header = kind != "csv" or named == tuple(inside)
-    partitions = tuple((name, _guess(texts)) for name, texts in values.items())
-    return Sketch(kind, path, month, record, named, form, separator, has_header, partitions)
+    return replace(
+        found,
+        columns=with_unique_names(named, [DATE_COLUMN] if month else []),
+        has_header=found.kind != "csv" or named == inside,
+        partitions=tuple((name, _guess(texts)) for name, texts in values.items()),
+        path=path,
+        month=month,
+        missing=sum(not (root / day_path(path, day)).exists() for day in days_of(month)) if month else 0,
+    )
 
 
-def with_unique_names(columns: Iterable[SketchColumn]) -> tuple[SketchColumn, ...]:
-    """Make names unique without regard to case, as a relation needs: later equal names get a number."""
+def with_unique_names(columns: Iterable[SketchColumn], others: Iterable[str] = ()) -> tuple[SketchColumn, ...]:
+    """Make names unique without regard to case, as a relation needs: later equal names, and those of `others`, get a number."""
     named: list[SketchColumn] = []
-    taken: set[str] = set()
+    taken = {name.lower() for name in others}
     for place, column in enumerate(columns, 1):
         wanted = column.name if is_column_name(column.name) else f"column_{place}"
         numbered = (f"{wanted[:50]}_{number}" for number in count(2))
@@ -97,6 +104,15 @@ def with_unique_names(columns: Iterable[SketchColumn]) -> tuple[SketchColumn, ..
         taken.add(found.lower())
         named.append(replace(column, name=found))
     return tuple(named)
+
+
+def _content(file: Path) -> Sketch:
+    """What the content of a file shows, without its path."""
+    kind = _kind_of(file)
+    if kind == "parquet":
+        return _parquet(file)
+    text = sketched_text(file)
+    return _csv(text) if kind == "csv" else _json(text)
 
 
 def _first_file(path: Path) -> Path:
@@ -141,35 +157,37 @@ def _template(path: Path) -> tuple[str, str]:
     return str(path.with_name(name)), f"{found.group(1)}-{found.group(3)}"
 
 
-def _parquet(file: Path) -> list[SketchColumn]:
-    import pyarrow.parquet as pq
-
+def _parquet(file: Path) -> Sketch:
     from etlrun.language.arrow import type_of_arrow
 
-    kinds = ((field.name, type_of_arrow(field.type)) for field in pq.ParquetFile(file).schema_arrow)
-    return [SketchColumn(name, str(kind), name) for name, kind in kinds if kind is not None and name]
+    footer = open_footer(str(file), str(file))
+    leaves = map(footer.schema.column, range(footer.metadata.num_columns))
+    instants = {leaf.path for leaf in leaves if leaf.physical_type == "INT96"}
+    types = {field.name: type_of_arrow(field.type) for field in footer.schema_arrow if field.name}
+    columns = (
+        SketchColumn(name, "timestamptz" if name in instants else str(kind), name)
+        for name, kind in types.items()
+        if kind is not None
+    )
+    return Sketch("parquet", tuple(columns), unread=tuple(name for name, kind in types.items() if kind is None))
 
 
-def _csv(file: Path) -> list[SketchColumn]:
-    rows = csv.reader(io.StringIO(_beginning(file, LINES)), delimiter=_separator(file))
+def _csv(text: SketchedText) -> Sketch:
+    separator = _separator(text)
+    rows = csv.reader(io.StringIO(text.beginning(), newline=""), delimiter=separator)
     header = next(rows, [])
     values: list[list[str]] = [[] for _ in header]
     for row in rows:
         for index, value in enumerate(row[: len(header)]):
             if value:
                 values[index].append(value)
-    return [SketchColumn(name, _guess(found), name) for name, found in zip(header, values, strict=True)]
+    columns = (SketchColumn(name, _guess(found), name) for name, found in zip(header, values, strict=True))
+    return Sketch("csv", tuple(columns), separator=separator, encoding=text.encoding)
 
 
-def _beginning(file: Path, lines: int) -> str:
-    return "\n".join(raw.decode("utf-8", errors="replace") for raw in islice(raw_lines(str(file)), lines)).removeprefix(
-        "\ufeff"
-    )
-
-
-def _separator(file: Path) -> str:
+def _separator(text: SketchedText) -> str:
     """The separator of a CSV file: the one that splits its first line into the most values."""
-    header = _beginning(file, 1)
+    header = text.beginning(1)
     return max(SEPARATORS, key=lambda separator: len(next(csv.reader([header], delimiter=separator), [])))
 
 
@@ -188,12 +206,12 @@ def _guess(values: list[str]) -> str:
     return "string"
 
 
-def _json(file: Path, form: str) -> tuple[str, list[SketchColumn]]:
-    """The object in each record that contains the columns, and the columns."""
+def _json(text: SketchedText) -> Sketch:
+    form = _form(text)
     shapes: dict[tuple[str, ...], JsonShape] = {}
-    for text in _records(file, form):
+    for line in _records(text, form):
         try:
-            found = parse_object(text)
+            found = parse_object(line)
         except BrokenRecordError:
             continue
         for path, value in _leaves(found, ()):
@@ -203,14 +221,14 @@ def _json(file: Path, form: str) -> tuple[str, list[SketchColumn]]:
     columns = [SketchColumn(path[-1], shapes[path].type_text(), _written(path[len(record) :])) for path in inside]
     known = _unlike([column for column in columns if column.path])
     is_flat = any(not column.is_nested or column.element_fields() for column in known)
-    return _written(record), known if is_flat else [replace(column, type="") for column in known]
+    columns = known if is_flat else [replace(column, type="") for column in known]
+    return Sketch("json", tuple(columns), _written(record), form, encoding=text.encoding)
 
 
-def _records(file: Path, form: str) -> Iterator[str]:
+def _records(text: SketchedText, form: str) -> Iterator[str]:
     if form == "document":
-        return iter([_text(file)])
-    found = _elements(file) if form == "array" else raw_lines(str(file))
-    return (raw.decode("utf-8", errors="replace") for raw in islice(found, LINES))
+        return iter([text.whole()])
+    return islice(text.elements() if form == "array" else text.lines(), LINES)
 
 
 def _written(path: tuple[str, ...]) -> str:
@@ -220,13 +238,13 @@ def _written(path: tuple[str, ...]) -> str:
     return "".join(f"['{key}']" if set(key) & set(".[]$") else f".{key}" for key in path).removeprefix(".")
 
 
-def _form(file: Path) -> str:
+def _form(text: SketchedText) -> str:
     """The `format` of a JSON file: an array starts with `[`, as no line of an object does; the first line of a document is no object."""
-    first = next((raw.strip() for raw in raw_lines(str(file)) if raw.strip()), b"")
-    if first.startswith(b"["):
+    first = next((line.strip() for line in text.lines() if line.strip()), "")
+    if first.startswith("["):
         return "array"
-    is_split = first.startswith(b"{") and not _is_object(first.decode("utf-8", "replace"))
-    return "document" if is_split and _is_object(_text(file)) else "lines"
+    is_split = first.startswith("{") and not _is_object(first)
+    return "document" if is_split and _is_object(text.whole()) else "lines"
 
 
 def _is_object(text: str) -> bool:
@@ -235,23 +253,6 @@ def _is_object(text: str) -> bool:
     except BrokenRecordError:
         return False
     return True
-
-
-def _text(file: Path) -> str:
-    """The text of a file, if it is short enough for one record."""
-    with file.open("rb") as stream:
-        text = open_text(stream, str(file)).read(LONGEST_DOCUMENT)
-    return text.decode("utf-8", errors="replace").removeprefix("\ufeff")
-
-
-def _elements(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as stream:
-            for found in frame_elements(open_text(stream, str(file))):
-                if isinstance(found, Records):
-                    yield from (text.encode() for text in found.texts.to_pylist())
-    except FramingError as error:
-        raise RunFailure("source", "wrong-format", f"{file}:{error.line}: {error}", error.fix) from error
 
 
 def _leaves(value: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

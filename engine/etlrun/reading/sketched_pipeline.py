@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from etlrun.diagnostics import counted
 from etlrun.reading.sketch import Sketch, SketchColumn
 
 
@@ -16,7 +17,13 @@ def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> s
         lines += ["params:", f"  month: {{type: month, default: {sketch.month}}}", ""]
     lines += ["sources:", "  rows:", f"    {sketch.kind}:", f"      path: {_scalar(sketch.path)}"]
     lines += ["      dates: $month"] if sketch.month else []
+    note = f"        # {counted(sketch.missing, 'day')} of {sketch.month} have no file; by default they stop the run"
+    lines += [f"      missing: warn{note}"] if sketch.missing else []
     lines += [f"      separator: {json.dumps(sketch.separator)}"] if sketch.separator != "," else []
+    guess = (
+        "        # look at the letters with accents: this is a guess" if sketch.encoding.startswith("windows") else ""
+    )
+    lines += [f"      encoding: {sketch.encoding}{guess}"] if sketch.encoding != "utf-8" else []
     lines += [f"      format: {sketch.form}"] if sketch.form != "lines" else []
     lines += (
         []
@@ -28,6 +35,10 @@ def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> s
         lines += [f"      partitions: {{{', '.join(f'{_scalar(name)}: {kind}' for name, kind in sketch.partitions)}}}"]
     lines += ["      columns:"]
     lines += [f"        {_scalar(column.name)}: {_declared(column, sketch)}" for column in sketch.columns]
+    lines += [
+        f"        # {json.dumps(column, ensure_ascii=False)} is left out: its type cannot be read"
+        for column in sketch.unread
+    ]
     lines += ["", "steps:", f"  {name}:", "    - from: rows        # next: filter, derive, aggregate, ..."]
     lines += [f"    - {step}" for step in _flattening(sketch.columns)]
     lines += ["", "checks:", f"  {name}:", "    - row_count: {min: 1}", ""]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from etlrun.contracts.source import Source, Wanted, keyed, row_key
 from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.language.type_texts import parse_type
+from etlrun.reading.encodings import Encoding
 from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.object_finding import OUTSIDE_URLS
 from etlrun.reading.records import Field
@@ -286,6 +287,12 @@ class TextSource(FileSource):
     quarantine_limit: Size = key(
         "the largest size of the quarantine file; more broken records are only counted", default=Size(100_000_000)
     )
+    encoding: Encoding = key(
+        "the encoding of the text. A record with a character that cannot be decoded is broken", default="utf-8"
+    )
+
+    def wanted(self, places: Places) -> Wanted:
+        return replace(super().wanted(places), encoding=self.encoding)
 
     def is_cut(self) -> bool:
         """Whether every line of its files is a record, so that several tasks can read one file."""

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 from etlrun.contracts.source import InputFile
 from etlrun.language.arrow_values import repeated
 from etlrun.language.duckdb_words import can_be_named, file_names
-from etlrun.reading.compression import compression_of
+from etlrun.reading.encodings import is_as_stored
 from etlrun.reading.framing import Records, any_matches, as_one_text, frame_lines
 from etlrun.reading.lines import BOM, CHUNK
 from etlrun.reading.opened import records_in
@@ -54,7 +54,7 @@ class TameFile:
 def find_tame(files: Sequence[InputFile], rules: LineRules, threads: int) -> list[TameFile]:
     """The tame ones of `files`, in order, scanned by `threads` threads."""
     looked = [
-        file for file in files if file.end is None and compression_of(file.path) is None and can_be_named(file.at)
+        file for file in files if file.end is None and is_as_stored(file.path, file.encoding) and can_be_named(file.at)
     ]
     slices = [(file, start) for file in looked for start in range(0, file.size, SLICE)]
     with ThreadPoolExecutor(threads) as pool:

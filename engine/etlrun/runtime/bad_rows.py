@@ -11,6 +11,7 @@ from datetime import date
 from etlrun.contracts.source import Inventory, ReadResult
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
+from etlrun.reading.encodings import OTHER_ENCODING
 from etlrun.reading.explaining import explain_bytes
 from etlrun.reading.inventory import shown
 from etlrun.reading.source import TextSource
@@ -44,8 +45,9 @@ def judge_bad_rows(
     explained = _explained(source, read_result, head)
     if explained is not None:
         raise RunFailure("source", "wrong-format", f"{explained[0]}\n{found}\n{shown}", explained[1])
+    correct = _correction(source, read_result)
     if source.bad_rows == "fail":
-        fix = "correct the files, or write `bad_rows: quarantine` to skip such records and keep them in a file"
+        fix = f"{correct}, or write `bad_rows: quarantine` to skip such records and keep them in a file"
         raise RunFailure("source", "bad-rows", f"{found}\n{shown}", fix)
     whole = _column_at_fault(read_result.samples) if share == 1 else None
     if whole is not None:
@@ -56,7 +58,7 @@ def judge_bad_rows(
         cause = f"no record can be read: no value of `{column}` can be read as {kind}"
         raise RunFailure("source", "too-many-bad-rows", f"`{name}`: {cause}{where}\n{shown}", fix)
     limit = f"more than the {source.max_bad_rows * 100:g}% that `max_bad_rows` allows"
-    fix = f"correct the files, or allow more: `max_bad_rows: {_rounded_up(share)}`"
+    fix = f"{correct}, or allow more: `max_bad_rows: {_rounded_up(share)}`"
     raise RunFailure("source", "too-many-bad-rows", f"{found}; this is {limit}\n{shown}", fix)
 
 
@@ -79,6 +81,14 @@ def _explained(source: TextSource, read_result: ReadResult, head_of: Callable[[s
     head = head_of(path)
     found = source.explain(head) or explain_bytes(head)
     return (f"{path}: {found[0]}", found[1]) if found else None
+
+
+def _correction(source: TextSource, read_result: ReadResult) -> str:
+    """What to do about broken records besides allowing them."""
+    named = "UTF-8" if source.encoding == "utf-8" else source.encoding
+    if all(reason != f"not {named}" for reason, _ in read_result.reasons):
+        return "correct the files"
+    return OTHER_ENCODING if source.encoding == "utf-8" else "check the `encoding` of the source, or correct the files"
 
 
 def _rounded_up(share: float) -> str:

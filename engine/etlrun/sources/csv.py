@@ -5,7 +5,7 @@ value is null. A record is broken if it has more or fewer values than the header
 lines are skipped. A column with `optional: true` is null for files whose header lacks it; the run prints how many files
 lack it. A header with a name in other letter case stops the run. Files may be compressed: their names end in `.gz`,
 `.zst` or `.bz2`. `partitions: {dt: date}` reads a column from folders such as `dt=2024-01-01`; a column of that name
-in a file is ignored.
+in a file is ignored. Text is UTF-8; other files need `encoding:`, such as `encoding: windows-1252`.
 
 `skip_lines: 2` skips the first two lines of each file, such as a title above the header. If the header cannot be used
 (because two columns have the same name, or a name is empty), write `header: no` and `skip_lines: 1`. Then declare all
