@@ -340,6 +340,23 @@ def test_new_writes_a_pipeline_that_checks_and_runs(project: Project) -> None:
     assert (again.code, "exists" in again.err) == (2, True)
 
 
+def test_new_from_the_file_of_one_day_runs_although_the_other_days_are_missing(project: Project) -> None:
+    """The file has a column that is named like the one that the days of the files become."""
+    project.write("visits_2024-01-11.csv", "Date,city\n2024-01-10,Huế\n")
+    assert project.run("new", "visits", "--from", "visits_2024-01-11.csv").code == 0
+    text = (project.folder / "pipelines/visits.yaml").read_text()
+    assert "missing: warn        # 30 days of 2024-01 have no file; by default they stop the run" in text
+    assert "Date_2: {path: Date, type: date}" in text
+    assert project.run("visits").code == 0
+    assert [tuple(map(str, row)) for row in project.table("visits")] == [("2024-01-10", "Huế", "2024-01-11")]
+
+
+def test_digits_of_a_file_name_that_are_no_day_are_kept(project: Project) -> None:
+    project.write("visits_20249911.csv", "city\nHuế\n")
+    assert project.run("new", "visits", "--from", "visits_20249911.csv").code == 0
+    assert project.run("visits").code == 0
+
+
 def test_a_pipeline_over_a_file_outside_says_which_root_it_needs(project: Project, tmp_path: Path) -> None:
     logs = tmp_path.parent / f"{tmp_path.name}-logs"
     logs.mkdir()

@@ -32,7 +32,8 @@ def command(name: str, file: Path) -> None:
 
     if not NAME.match(name):
         raise click.BadParameter(
-            f"`{name}` cannot be a name: use letters, digits and `_`, and begin with a letter", param_hint="NAME"
+            f"`{name}` cannot be a name: use at most 64 letters, digits and `_`, and begin with a letter",
+            param_hint="NAME",
         )
     project = find_project(Path.cwd())
     target = project.path("pipelines") / f"{name}.yaml"
