@@ -158,6 +158,8 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
     for child, kind in ((node.this, left), (node.expression, right)):
         if not kind.is_numeric and kind != NULL:
             fix = _moment_fix(node, left, right) if kind in MOMENTS else "cast it to a number"
+            if isinstance(node, exp.Add) and STRING in (left, right):
+                fix += ", or join texts with `||`"
             return checker.complain(child, "type-mismatch", f"arithmetic needs numbers, but this is {kind}", fix)
     zero = zero_divisor([node.this, node.expression], (left, right)) if isinstance(node, _DIVISIONS) else None
     if zero:

@@ -99,6 +99,11 @@ class Aggregate(Step):
     """One row per group, with plain aggregates and one column per label of a pivot."""
 
     groups_rows: ClassVar[bool] = True
+    also: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("group_by", "groupby", "per", "group"), "by"),
+        **dict.fromkeys(("agg", "aggs", "aggregates", "measures", "metrics"), "columns"),
+        "having": "write a `filter` after the `aggregate`",
+    }
 
     by: tuple[str, ...] = key("the columns to group by", default=())
     pivot: Pivot | None = key("one new column for each label", default=None)

@@ -23,6 +23,7 @@ events: {id: int, at: string, kind: string}
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,6 +42,11 @@ class Dedupe(Step):
     """One row for each value of some columns: the first under a total order."""
 
     short: ClassVar[str] = "by"
+    also: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("subset", "key", "keys", "per", "columns", "partition_by"), "by"),
+        **dict.fromkeys(("order_by", "sort", "sort_by"), "order"),
+        "keep": "write an `order`: the first row is kept; for the last row, write `desc` after the column",
+    }
 
     by: tuple[str, ...] = key(
         "one row is kept for each distinct value of these columns; default: all columns", default=()

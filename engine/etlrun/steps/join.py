@@ -83,7 +83,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from sqlglot import exp
 
@@ -101,6 +101,15 @@ from etlrun.spec.scope import At, Scope
 @dataclass(frozen=True)
 class Join(Step):
     """Add the columns of another relation to the rows that it matches."""
+
+    also: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("right", "other", "table", "to"), "with"),
+        **dict.fromkeys(("type", "kind"), "how"),
+        **dict.fromkeys(("using", "key", "keys", "by"), "on"),
+        **dict.fromkeys(("condition", "filter"), "where"),
+        **dict.fromkeys(("left_on", "right_on"), "write `on: {column here: column of the other relation}`"),
+        "suffix": "prefix",
+    }
 
     with_: str = key("the other relation: a source or a chain", yaml="with")
     on: tuple[str, ...] | Mapping[str, str] = key(

@@ -26,7 +26,9 @@ searches: {user: string, keyword: string}
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlglot import exp
 
@@ -42,6 +44,12 @@ from etlrun.spec.scope import Scope
 @dataclass(frozen=True)
 class Top(Step):
     """The first rows of each group under a total order."""
+
+    also: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("by", "group_by", "partition_by", "partition"), "per"),
+        **dict.fromkeys(("order_by", "sort", "sort_by"), "order"),
+        **dict.fromkeys(("limit", "rows", "count", "k"), "n"),
+    }
 
     order: tuple[Expr, ...] = key("the sort order: `column`, `column desc`, or expressions")
     n: int = key("the number of rows for each group", default=1)

@@ -94,6 +94,11 @@ class Window(Step):
     """Add columns computed over the rows around each row: ranks, running sums, the row before."""
 
     keeps_rows: ClassVar[bool] = True
+    also: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("by", "group_by", "partition_by", "partition"), "per"),
+        **dict.fromkeys(("order_by", "sort", "sort_by"), "order"),
+        **dict.fromkeys(("rows", "range", "rows_between"), "frame"),
+    }
 
     columns: Mapping[str, Expr] = key("new column: expression with window functions and aggregates, without `over`")
     per: tuple[str, ...] = key("the columns to group by; default: the whole relation is one group", default=())

@@ -107,7 +107,9 @@ ELSEWHERE = {
     **dict.fromkeys(("to_string", "to_text", "tostring", "str"), "use cast(x as string)"),
     **dict.fromkeys(("to_double", "to_float"), "use cast(x as double)"),
     **dict.fromkeys(("charindex", "strpos", "indexof"), "use instr(w, 'a'), whose text comes first"),
-    **dict.fromkeys(("iif", "decode"), "use if(condition, a, b), or case when"),
+    **dict.fromkeys(
+        ("iif", "decode", "ifelse", "if_else", "case_when", "np_where"), "use if(condition, a, b), or case when"
+    ),
     **dict.fromkeys(
         (
             "get_json_object",
