@@ -8,8 +8,8 @@ from functools import cached_property
 
 from etlrun.compiler.graph import in_order
 from etlrun.compiler.key_checks import with_key_checks
+from etlrun.compiler.profile_parts import verify_connection, verify_models
 from etlrun.compiler.rerouted_models import rerouted_models
-from etlrun.contracts.sink import Sink
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
 from etlrun.spec.located import Keys
@@ -18,7 +18,6 @@ from etlrun.spec.paths import Places
 from etlrun.spec.pipeline import Pipeline
 from etlrun.spec.project import Profile, Project, Use, load_mapping
 from etlrun.spec.published import NO_PUBLISHERS, Publishers
-from etlrun.spec.registry import kinds
 from etlrun.spec.scope import NAME, Scope
 from etlrun.spec.sight import Sight, without_consequences
 
@@ -198,7 +197,7 @@ class _Checker:
         scope = self.scope(use.where, sight, {})
         use = self.sources[name] = replace(use, value=use.value.resolve(scope))
         self.columns[name], self.sights[name] = use.value.output(scope), sight
-        self.check_connection(use, scope)
+        verify_connection(self.profile, use, scope)
         at = getattr(use.value, "published_at", "")
         self.publishing[name] = frozenset([f"the columns of `{name}` are those that {at}"] if at else ())
         sight.is_blurred |= len(self.problems) > before
@@ -214,7 +213,7 @@ class _Checker:
                 sight.follow(self.sight_of(other))
             self.check_place(name, index, use, sight)
             scope = self.scope(use.where, sight)
-            self.check_models(use, scope)
+            verify_models(self.profile, use, scope)
             given, columns = columns, use.value.output(columns, scope)
             self.problems[before:] = without_consequences(self.problems[before:])
             self.name_publishers(before, name, given)
@@ -283,7 +282,7 @@ class _Checker:
             sight.follow(self.sight_of(use.value.from_))
             scope = self.scope(use.where, sight)
             columns = scope.relation(use.value.from_, "from")
-            self.check_connection(use, scope)
+            verify_connection(self.profile, use, scope)
             before = len(self.problems)
             use.value.verify(columns, scope)
             if columns.awaits_labels and (use.value.is_view() or not use.value.replaces_all()):
@@ -301,46 +300,6 @@ class _Checker:
                 fix = "publish only one relation there (`from: [a, b]` combines several), or replace a different part with each: `write: {replace_where: ...}`"
                 self.complain(use.where, "shared-sink", f"`{name}` writes to `{target}`, and so does `{other}`", fix)
             others.setdefault(part, name)
-
-    def check_connection(self, use: Use, scope: Scope) -> None:
-        """Verify that the connection of a source or sink is in the profile."""
-        connection = getattr(use.value, "connection", "")
-        if connection and connection not in self.profile.connections:
-            fix = self.profile_lacks("connections", connection, tuple(self.profile.connections))
-            scope.error("connection", "unknown-connection", f"there is no connection `{connection}`", fix)
-            return
-        there = self.profile.connections.get(connection)
-        if there is not None and there.value.holds != use.value.connects_to:
-            self._refuse_connection(connection, there, use, scope)
-
-    def _refuse_connection(self, name: str, there: Use, use: Use, scope: Scope) -> None:
-        """Report a connection of the wrong kind for the source or sink."""
-        fitting = [other for other, one in self.profile.connections.items() if one.value.holds == use.value.connects_to]
-        fix = (
-            f"use another connection: {', '.join(fitting)}"
-            if fitting
-            else f"add a connection for {use.value.connects_to} to the profile `{self.profile.name}`"
-        )
-        if there.kind in kinds("sinks" if isinstance(use.value, Sink) else "sources"):
-            fix = f"write `{there.kind}` instead of `{use.kind}`, or {fix}"
-        message = f"`{use.kind}` needs {use.value.connects_to}, and connection `{name}` holds {there.value.holds}"
-        scope.error("connection", "wrong-value", message, fix)
-
-    def profile_lacks(self, part: str, name: str, known: tuple[str, ...]) -> str:
-        """The fix for a name that is missing in a part of the profile."""
-        if known:
-            return nearest(name, known) or f"the profile `{self.profile.name}` has: {', '.join(known)}"
-        return f"the profile `{self.profile.name}` has none: add `{part}: {{{name}: ...}}` to it in etlrun.yaml"
-
-    def check_models(self, use: Use, scope: Scope) -> None:
-        """Verify that the models of a step are in the profile."""
-        for name, at in use.value.models():
-            if name not in self.profile.models:
-                fix = self.profile_lacks("models", name, tuple(self.profile.models))
-                scope.error(at, "unknown-model", f"there is no model `{name}`", fix)
-            elif at[0] == "agree" and len(self.profile.models[name]) > 1:
-                message = f"`{name}` is a list of models, but `agree` needs two single models"
-                scope.error(at, "wrong-value", message, "give each model its own name in the profile")
 
     def relation(self, name: str, where: Keys) -> Columns | None:
         if name in self.columns:
