@@ -1,4 +1,4 @@
-"""The SQL of the two pipelines in both dialects, and what each rewrite makes of a tree."""
+"""The SQL of some pipelines in both dialects, and what each rewrite makes of a tree."""
 
 from __future__ import annotations
 
@@ -38,6 +38,12 @@ DAYS = tuple(f"2022-04-{day:02}" for day in range(1, 31))
 def test_the_pipelines_compile_to_this_text(dialect: str, pipeline: str) -> None:
     plan = make_plan(check_file(PROJECT / "pipelines" / f"{pipeline}.yaml"))
     compare_with_file(HERE / f"{pipeline}.{dialect}.sql", _text_of(plan, dialect))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_pivot_whose_labels_a_run_reads_compiles_to_this_text(dialect: str) -> None:
+    plan = make_plan(check_file(PROJECT / "examples" / "weekly" / "pipelines" / "any_currency.yaml"))
+    compare_with_file(HERE / f"any_currency.{dialect}.sql", _text_of(plan, dialect))
 
 
 def _text_of(plan: Plan, dialect: str) -> str:
