@@ -115,10 +115,11 @@ class TextReader:
         for counts, found in zip(slice_counts, tame, strict=True):
             counts.records = found.lines - form.leading_lines
         try:
-            target = self._take(form, files)
+            target, open_ = self._take(form, files)
         finally:
             self.connection.execute(f"DROP VIEW {INCOMING}")
-        self._settle(self._located(target, files, form), target, slice_counts, form.judge)
+        if open_:
+            self._settle(self._located(target, files, form), target, slice_counts, form.judge)
 
     def _read_framed(self, slices: Sequence[InputFile], form: Form) -> None:
         """Split slices into records here, and let DuckDB read these."""
@@ -130,29 +131,29 @@ class TextReader:
         self.connection.register(FRAMED, pa.RecordBatchReader.from_batches(framed.schema(), found))
         self._define(FRAMED, slices)
         try:
-            target = self._take(form, slices)
+            target, open_ = self._take(form, slices)
         finally:
             self.connection.execute(f"DROP VIEW {INCOMING}")
             self.connection.unregister(FRAMED)
-        self._settle(_open_in(target), target, slice_counts, form.judge)
+        if open_:
+            self._settle(_open_in(target), target, slice_counts, form.judge)
 
     def _define(self, records: str, files: Sequence[InputFile]) -> None:
         """Define INCOMING as these records of `files`."""
         constants = self.columns.items[len(self.columns) - len(files[0].constants) :]
         self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {with_constants(records, constants, files)}")
 
-    def _take(self, form: Form, files: Sequence[InputFile]) -> Path:
-        """Write the records of which DuckDB is certain; returns the folder in which the others are left open."""
+    def _take(self, form: Form, files: Sequence[InputFile]) -> tuple[Path, int]:
+        """Write the records of which DuckDB is certain; returns the folder in which the others are left open, and their number."""
         target = self._new_folder()
         self._execute(form.statement(target), files)
         refuse_changed(files)
         open_ = self._count(target)
         if form.again is None or open_ <= self.many:
-            return target
+            return target, open_
         left, target = target, self._new_folder()
         self.connection.execute(form.again(left, target))
-        self._count(target)
-        return target
+        return target, self._count(target)
 
     def _execute(self, statement: str, files: Sequence[InputFile]) -> None:
         """Execute a statement that reads `files`. Raises RunFailure if a file is damaged or the disk is full."""
