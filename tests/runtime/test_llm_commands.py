@@ -308,7 +308,7 @@ def test_refused_keys_are_asked_again_after_retry(project: Project) -> None:
         assert (run(project, served).code, len(served.records)) == (0, 0)
         assert (
             run(project, served, "llm", "retry", "kind", "--failed").out
-            == "the next run asks about these again: 0 keys\n"
+            == "no key of `kind`, as the prompt and its models are now, is failed\n"
         )
         assert (
             run(project, served, "llm", "retry", "kind", "--refused").out

@@ -42,6 +42,8 @@ def command(prompt: str, refused: bool, failed: bool, profile: str) -> None:
     statuses += ["failed"] if failed or not refused else []
     chosen = project.profile(profile)
     with closing(open_labels(project, chosen)) as store:
-        tell(
-            f"the next run asks about these again: {counted(ask_again(project, chosen, store, prompt, statuses), 'key')}"
-        )
+        count = ask_again(project, chosen, store, prompt, statuses)
+    if not count:
+        tell(f"no key of `{prompt}`, as the prompt and its models are now, is {' or '.join(statuses)}")
+        return
+    tell(f"the next run asks about these again: {counted(count, 'key')}")

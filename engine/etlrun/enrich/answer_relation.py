@@ -130,7 +130,7 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
                 (stored.reason for stored in known.values() if stored.status == "failed" and stored.reason),
                 "no answer came",
             )
-            fix = "check the settings of the model, or run again when its service answers; nothing was published"
+            fix = "try the model with `etlrun llm doctor`, or run again when its service answers; nothing was published"
             return RunFailure(
                 "model",
                 "model-no-answer",
