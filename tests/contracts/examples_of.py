@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from etlrun.language.type_texts import parse_type
 from etlrun.spec.registry import Family, kinds
 from tables import Example, Row, Table, examples
 
@@ -27,6 +28,20 @@ def with_rows(example: Example, change: Callable[[tuple[Row, ...]], tuple[Row, .
     return replace(
         example, tables={name: replace(table, rows=change(table.rows)) for name, table in example.tables.items()}
     )
+
+
+def with_other_types(example: Example, types: Sequence[str]) -> Iterator[Example]:
+    """The example without rows, once for each column and each of these types that it has there."""
+    for name, table in example.tables.items():
+        for position, item in enumerate(table.columns):
+            for kind in map(parse_type, types):
+                items = (
+                    *table.columns.items[:position],
+                    replace(item, type=kind),
+                    *table.columns.items[position + 1 :],
+                )
+                changed = replace(table, columns=replace(table.columns, items=items), rows=())
+                yield replace(example, tables={**example.tables, name: changed})
 
 
 def reordered(rows: tuple[Row, ...]) -> tuple[Row, ...]:

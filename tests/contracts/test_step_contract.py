@@ -5,18 +5,21 @@ It runs for every step that the product finds. A step whose rows depend on the o
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from examples_of import doubled, nothing, parameters, reordered, tied, with_nulls, with_rows
+from examples_of import doubled, nothing, parameters, reordered, tied, with_nulls, with_other_types, with_rows
 
 from etlrun.compiler.plan import make_plan
+from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
 from running import Rows, both, check, in_order, run_on_duckdb
 from tables import Example
 
+OTHER_TYPES = ("array<int>", "map<string, int>", "struct<a: int>", "boolean", "double", "timestamptz")
 each_example = pytest.mark.parametrize(("name", "example"), parameters("steps"))
 
 
@@ -44,6 +47,15 @@ def test_the_example_holds_on_both_engines_with_the_columns_it_declares(
             assert (found.names, found.types) == (declared.names, tuple(column.type for column in declared))
         assert (found.names, found.rows) == (example.outcome.names, in_order(example.outcome.rows(declared)))
         assert example.outcome.types.items() <= {column.name: column.type for column in declared}.items()
+
+
+@each_example
+def test_a_column_of_another_type_is_refused_or_planned(name: str, example: Example, tmp_path: Path) -> None:
+    """What `check` lets pass ends in no traceback later, whatever the types of the columns."""
+    for changed in with_other_types(example, OTHER_TYPES):
+        with suppress(SpecError):
+            checked = check(tmp_path, changed)
+            make_plan(checked)
 
 
 @each_example

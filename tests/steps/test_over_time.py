@@ -63,6 +63,10 @@ def test_history_refuses_rows_of_one_moment_and_names_that_are_taken(tmp_path: P
     ]
     keyed = without_key.replace("int,", "int key,").replace("day: date,", "day: date key,")
     assert refused(tmp_path, steps("history: {by: [id], at: day, track: [valid_to]}"), keyed)[0][0] == "column-exists"
+    without_order = "    a: {id: int key, days: array<date>, tier: string}\n"
+    assert refused(tmp_path, steps("history: {by: [id], at: days, track: [tier]}"), without_order) == [
+        ("type-mismatch", "days")
+    ]
 
 
 @pytest.mark.parametrize("moved", ["", "desc"])

@@ -117,10 +117,8 @@ def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
 
 def _value_literal(value: Any) -> exp.Expr:
     if isinstance(value, datetime.datetime):
-        moment = cast(exp.Literal.string(value.isoformat(" ")), Type("timestamp"))
-        if value.tzinfo is not None:
-            moment.to.meta[TYPE_TEXT] = "timestamptz"
-        return moment
+        kind = Type("timestamp" if value.tzinfo is None else "timestamptz")
+        return cast(exp.Literal.string(value.isoformat(" ")), kind)
     if isinstance(value, datetime.date):
         return cast(exp.Literal.string(value.isoformat()), Type("date"))
     if isinstance(value, Decimal):
@@ -287,6 +285,13 @@ def _below(node: exp.Expr) -> Iterator[exp.Expr]:
 
 @lru_cache(maxsize=256)
 def _data_type_cached(kind: Type) -> exp.DataType:
+    found = _plain_data_type(kind)
+    if "timestamptz" in str(kind):
+        found.meta[TYPE_TEXT] = str(kind)  # engines compute with it as a timestamp in UTC
+    return found
+
+
+def _plain_data_type(kind: Type) -> exp.DataType:
     if not kind.is_nested:
         text = {"null": "void", "timestamp": "timestamp_ntz", "timestamptz": "timestamp_ntz"}.get(kind.name, str(kind))
         return exp.DataType.build(text, dialect="spark")

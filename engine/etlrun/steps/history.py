@@ -69,6 +69,10 @@ class History(Step):
                 )
             result = result.with_column(found)
         at = scope.column(columns, self.at, "at")
+        if not at.type.is_orderable:
+            scope.error(
+                "at", "type-mismatch", f"`{at.name}` is {at.type}, which has no order", "name a date or timestamp"
+            )
         missing = [name for name in columns.telling if name.lower() not in self._telling]
         if missing and all(name in columns for name in (*self.by, self.at)):
             fix = "add a `key` to the source, or put `- dedupe: {by: [...], order: [...]}` with both before this step"
