@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from asked import FILE, PROJECT, asking_project, many, run, searches, service
+from etlrun.enrich._sql_store import SqlStore
 from etlrun.enrich.dollars import dollars
+from etlrun.enrich.jobs import keys_at_work
 from projects import Project
 
 
@@ -55,6 +58,12 @@ def test_prune_names_the_job_that_goes_on_at_the_service(project: Project) -> No
         assert (
             f"it may cost up to {dollars(job['reserved'])}; to stop it, first run `etlrun llm jobs --cancel {job['job']}`"
             in listed
+        )
+        with closing(SqlStore(project.folder / ".etlrun/labels.sqlite")) as store:
+            in_job = sorted(keys_at_work(store.jobs()))[0]
+        forgotten = project.run("llm", "forget", in_job).out
+        assert forgotten.startswith(
+            "removed from open batch jobs: 1 key; the replies about it are not stored\nnot searched"
         )
         assert "removed: 1 question" in run(project, served, "llm", "prune", "--yes").out
 

@@ -37,7 +37,10 @@ def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
     with closing(open_labels(project, project.profile(profile))) as store:
         found = forget_keys(project, store, keys, parts=containing)
     removed = f"removed: {counted(found.answers, 'answer')} about {counted(len(found.keys), 'key')}"
-    tell(removed if found.answers else "the store has no answer about it")
+    if found.answers or not found.in_jobs:
+        tell(removed if found.answers else "the store has no answer about it")
+    if found.in_jobs:
+        tell(f"removed from open batch jobs: {counted(found.in_jobs, 'key')}; the replies about it are not stored")
     for trace in found.traces:
         tell(f"{trace.path} contains it too: {trace.fix}")
     copies = copies_of_inputs(project)

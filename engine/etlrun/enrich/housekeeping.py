@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from etlrun.contracts.model import ModelError
+from etlrun.enrich.jobs import keys_at_work
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import Cost, Status, Store
 from etlrun.enrich.tiers import tiers_of
@@ -19,10 +20,11 @@ from etlrun.spec.prompts import Prompt, named_prompt, prompt_names
 
 @dataclass(frozen=True)
 class Forgotten:
-    """Removed keys (normal forms), the number of their answers, and files that still contain such a key."""
+    """Removed keys (normal forms), the number of their answers, how many were in open jobs, and files that still contain such a key."""
 
     keys: tuple[str, ...]
     answers: int
+    in_jobs: int
     traces: tuple[Trace, ...]
 
 
@@ -31,10 +33,11 @@ def forget_keys(project: Project, store: Store, texts: Sequence[str], *, parts: 
     in the store's file. Raises RunFailure."""
     wanted = [normal_form(text) for text in texts]
     keys = tuple(dict.fromkeys(key for text in wanted for key in (store.holding(text) if parts else [text])))
+    in_jobs = len(keys_at_work(store.jobs()).intersection(keys))
     answers = sum(store.forget(cost.question, keys) for cost in store.costs()) if keys else 0
     store.compact()
     traces = find_traces(project, list(prompts_of(project)), wanted, parts=parts)
-    return Forgotten(keys, answers, tuple(traces))
+    return Forgotten(keys, answers, in_jobs, tuple(traces))
 
 
 def prompts_of(project: Project) -> Iterator[Prompt]:
