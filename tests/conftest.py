@@ -33,6 +33,7 @@ LONGEST = (
     "test_package.py",
     "test_readme.py",
     "signals/test_sweep.py",
+    "reading/test_read_everywhere.py",
 )
 TESTS = Path(__file__).parent
 
