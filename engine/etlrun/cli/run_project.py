@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import click
 
@@ -164,6 +163,8 @@ def _object(outcome: PipelineOutcome) -> dict[str, Any]:
 
 
 def _junit(outcomes: Sequence[PipelineOutcome], seconds: float) -> str:
+    from xml.etree import ElementTree
+
     failed = [outcome for outcome in outcomes if outcome.exit_code]
     left_out = [outcome for outcome in outcomes if outcome.status in ("skipped", "unchanged")]
     suite = ElementTree.Element(

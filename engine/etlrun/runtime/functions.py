@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,8 @@ from etlrun.spec.secrecy import ENVIRONMENT, names_secret
 from etlrun.stopping import cancelling
 
 if TYPE_CHECKING:
+    import subprocess
+
     import pyarrow
 
 END_SECONDS = 5.0
@@ -91,6 +92,8 @@ class FunctionProcess:
             self._process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
+        import subprocess  # most runs call no function
+
         number, self._crash = tempfile.mkstemp(prefix="etlrun-crash-")
         os.close(number)
         their_requests, requests = os.pipe()
@@ -129,6 +132,8 @@ class FunctionProcess:
 
     def _ended(self, function: str, process: subprocess.Popen[bytes]) -> RunFailure:
         """The failure if the process ended without an answer."""
+        import subprocess
+
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)
         code, place = process.returncode, self._place_of_crash() or line_of_function(function, self.project.root)
