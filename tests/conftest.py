@@ -29,6 +29,7 @@ LONGEST = (
     "stores/test_store_kills.py",
     "mysql/test_kills.py",
     "mysql/test_locks.py",
+    "mysql/test_kinds_of_failure.py",
     "mysql/test_pipelines.py",
     "test_package.py",
     "test_readme.py",
