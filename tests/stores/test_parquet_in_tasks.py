@@ -13,12 +13,17 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 from store_projects import Lake
 
-from etlrun.contracts.source import InputFile, Inventory
+from etlrun.contracts.connection import Database
+from etlrun.contracts.source import InputFile, Inventory, ReadRequest
 from etlrun.failures import RunFailure
+from etlrun.language.columns import DOUBLE, STRING, Column, Columns
 from etlrun.reading import slice_task
 from etlrun.reading.fetch_job import fetch_in_tasks
+from etlrun.reading.source import DeclaredColumn
+from etlrun.sources.delta import Delta
 from etlrun.sources.parquet import Parquet, ParquetColumn
 from etlrun.spec.project import Use
 from etlrun.spec.urls import read_url
@@ -33,6 +38,12 @@ sources:
   rows: {parquet: {path: "s3://BUCKET/FOLDER/*.parquet", columns: {v: double}}}
 sinks:
   out: {files: {from: rows, path: FOLDER.csv}}
+"""
+TABLE = """
+sources:
+  rows: {delta: {path: "s3://BUCKET/table", columns: {v: double}}}
+sinks:
+  out: {files: {from: rows, path: table.csv}}
 """
 SPARK = """  local: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
 """
@@ -88,6 +99,39 @@ def test_each_object_is_downloaded_once_and_stays_in_its_place(
     )
 
 
+def test_tasks_download_the_files_of_a_delta_table_also_those_that_are_older_than_a_column(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_SECRET", "secret")
+    url, given = f"s3://{lake.bucket}/table", stores(lake)
+    options, downloads = dict(given.delta_options(read_url(url))), []
+    write_deltalake(url, pa.table({"v": [1.5]}), storage_options=options)
+    write_deltalake(
+        url, pa.table({"v": [2.5], "w": ["x"]}), storage_options=options, mode="append", schema_mode="merge"
+    )
+
+    def fetch(found: Inventory) -> Inventory:
+        folder = tmp_path / f"fetched-{len(downloads)}"
+        downloads.append(fetch_in_tasks(found, source, folder, given, in_any_order))
+        return downloads[-1]
+
+    rows = []
+    for names in ("v", "vw"):
+        columns = Columns(tuple(Column(name, {"v": DOUBLE, "w": STRING}[name]) for name in names))
+        source = Delta(url, {item.name: DeclaredColumn(str(item.type)) for item in columns})
+        request = ReadRequest("t", Inventory(()), tmp_path / names, None, print, no_database, stores=given, fetch=fetch)
+        assert source.read(request, columns).rows == 2
+        copies = pa.concat_tables([pq.read_table(file.copy) for file in downloads[-1].files], promote_options="default")
+        rows.append(sorted(tuple(row.values()) for row in copies.select([*names]).to_pylist()))
+    assert rows == [[(1.5,), (2.5,)], [(1.5, None), (2.5, "x")]]
+    assert [len(found.files) for found in downloads] == [2, 2]
+    assert all(file.copy and len(file.sha256) == 64 for found in downloads for file in found.files)
+
+
+def no_database(name: str) -> Database:
+    raise AssertionError(name)
+
+
 def test_no_secret_travels_and_a_machine_without_it_says_so(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,9 +162,13 @@ def test_a_copy_that_this_machine_does_not_see_is_named(
     assert failure.code == "not-shared" and "does not exist on this machine" in failure.message
 
 
-def test_files_of_different_types_keep_their_values_in_any_order(lake: Lake) -> None:
+def test_files_of_different_types_keep_their_values_in_any_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_SECRET", "secret")
     settings = (lake.project.folder / "etlrun.yaml").read_text()
     lake.project.write("etlrun.yaml", settings.replace("profiles: {", "profiles: {" + SPARK.strip() + ", "))
+    lake.project.pipeline(TABLE.replace("BUCKET", lake.bucket), "table")
+    url = f"s3://{lake.bucket}/table"
+    write_deltalake(url, PARTS, storage_options=dict(stores(lake).delta_options(read_url(url))))
     for order in ("ab", "ba"):
         for folder, tables in (("good", (WHOLE, PARTS)), ("bad", (PARTS, TEXTS))):
             for name, table in zip(order, tables, strict=True):
@@ -133,3 +181,4 @@ def test_files_of_different_types_keep_their_values_in_any_order(lake: Lake) -> 
         assert published.read_text().split() == ["v", "1.0", "1.5", "2.0", "2.25"], result.err
         assert f"s3://{lake.bucket}/bad-{order}/{order[1]}.parquet: `v` is string" in result.err, result.err
         assert not (lake.project.folder / f"bad-{order}.csv").exists()
+    assert (lake.project.folder / "table.csv").read_text().split() == ["v", "1.5", "2.25"], result.err

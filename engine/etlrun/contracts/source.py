@@ -256,6 +256,7 @@ class Control:
         self.connections: tuple[duckdb.DuckDBPyConnection, ...] = ()
         self.lock = threading.Lock()
         self.database: Database | None = None
+        self.cancel_tasks: Callable[[], None] | None = None
         self.share = -1.0  # of the bytes, how many are read; negative where nobody counts them
 
     def follow(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -274,6 +275,10 @@ class Control:
         """Register a database whose reading can be stopped."""
         self.database = database
 
+    def follow_tasks(self, cancel: Callable[[], None]) -> None:
+        """Register what stops the tasks of an engine that download for the source."""
+        self.cancel_tasks = cancel
+
     def percent(self) -> float:
         """How much of the running statement is done; negative where that is not known."""
         if self.share >= 0 or not self.connections:
@@ -284,6 +289,8 @@ class Control:
         """Stop the running statements."""
         if self.database is not None:
             self.database.interrupt()
+        if self.cancel_tasks is not None:
+            self.cancel_tasks()
         for connection in self.connections:
             self._ask(connection, lambda connection: connection.interrupt(), None)
 
@@ -320,7 +327,8 @@ class ReadRequest:
 
     `open_database` opens a connection of the profile for reading, `stores` the store of a URL. `parts` has what earlier runs read of text files.
     The source has `files` files in all, where the inventory has only some of them. `limits` says what reading may take of the machine.
-    Nothing in the run reads the columns `unread`: they may be missing in the files that are written.
+    Nothing in the run reads the columns `unread`: they may be missing in the files that are written. `fetch` lets tasks of the engine download
+    the objects of an inventory; it returns None where this process has to.
     """
 
     name: str
@@ -336,3 +344,4 @@ class ReadRequest:
     files: int = 0
     limits: ReadLimits = ReadLimits()
     unread: frozenset[str] = frozenset()
+    fetch: Callable[[Inventory], Inventory | None] = lambda _: None

@@ -65,7 +65,7 @@ class VersionedTable(Source):
 
         snapshot = self._fitting(columns, request.open_database, request.stores)
         inventory = Inventory(snapshot.input_files())
-        inventory = Fetching(inventory, request.folder / COPIES, request.stores).fetch()
+        inventory = request.fetch(inventory) or Fetching(inventory, request.folder / COPIES, request.stores).fetch()
         if snapshot.files and not snapshot.partition_by:
             try:
                 return _read_files(request, columns, snapshot, inventory)

@@ -1,4 +1,4 @@
-"""Downloads the objects of a Parquet source in tasks on other machines, into a folder that this machine sees as well.
+"""Downloads the objects of a Parquet source or a lake table in tasks on other machines, into a folder that this machine sees as well.
 
 No row and no object goes through this machine: it reads only the footers of the copies.
 """
@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etlrun.contracts.source import InputFile, Inventory
+from etlrun.contracts.source import InputFile, Inventory, Source
 from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, not_shared, payload_of
-from etlrun.reading.source import FileSource
 from etlrun.reading.task_reader import TASK_BYTES, RunTasks, refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url, is_url
@@ -23,7 +22,7 @@ from etlrun.storage.stores import Stores
 class FetchJob:
     """Everything that tasks need to download objects. Task N downloads those in `groups[N]` into a new folder below `folder`."""
 
-    source: FileSource
+    source: Source
     groups: tuple[Group, ...]
     folder: str
     storages: Mapping[Url, Use]
@@ -31,7 +30,7 @@ class FetchJob:
 
 
 def fetch_in_tasks(
-    inventory: Inventory, source: FileSource, folder: Path, stores: Stores, run_tasks: RunTasks
+    inventory: Inventory, source: Source, folder: Path, stores: Stores, run_tasks: RunTasks
 ) -> Inventory:
     """The inventory with the paths of copies that tasks wrote into the new folder `folder`. Raises RunFailure."""
     folder.mkdir(parents=True)

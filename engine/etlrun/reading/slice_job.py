@@ -14,12 +14,12 @@ from typing import Any
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.row_aggregation import RowAggregation
-from etlrun.contracts.source import FileAccount, InputFile, Trouble
+from etlrun.contracts.source import FileAccount, InputFile, Source, Trouble
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import library_versions, reader_fingerprint
-from etlrun.reading.source import FileSource, TextSource
+from etlrun.reading.source import TextSource
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 
@@ -75,7 +75,7 @@ class SliceAnswer:
         return json.dumps(asdict(self), default=sorted)  # sets are lists in JSON
 
 
-def payload_of(job: Any, source: FileSource) -> bytes:
+def payload_of(job: Any, source: Source) -> bytes:
     """The pickled job. The fingerprint of its reader comes first, and can be read without loading the kind of its source."""
     return pickle.dumps((this_reader(), reader_fingerprint(type(source)), pickle.dumps(job)))
 

@@ -15,7 +15,7 @@ from etlrun.compiler.file_aggregation import FileAggregation
 from etlrun.compiler.plan import Plan
 from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings
 from etlrun.contracts.row_aggregation import FileAggregationFailure
-from etlrun.contracts.source import Inventory, PartStore, ReadRequest, ReadResult
+from etlrun.contracts.source import Control, Inventory, PartStore, ReadRequest, ReadResult
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
@@ -221,23 +221,30 @@ class SourceReader:
 
     def _fetched_in_tasks(self, name: str, use: Use, inventory: Inventory, stores: Stores) -> Inventory | None:
         """The inventory of a Parquet source whose objects tasks of the engine download; None if this process should. Raises RunFailure."""
-        settings = self.checked.profile.engine.value.tasks(filled)
-        if settings is None or isinstance(use.value, TextSource):
+        if self.checked.profile.engine.value.tasks(filled) is None or isinstance(use.value, TextSource):
             return None
-        from etlrun.reading.fetch_job import fetch_in_tasks  # most runs read on this machine
-
-        session, folder = self.session(), self.folder.sources(name) / "fetched"
-
-        def fetch() -> Inventory:
-            return fetch_in_tasks(inventory, use.value, folder, stores, session.run_tasks)
+        session, control = self.session(), Control()
 
         def look() -> None:
             self.reporter.progress(f"fetching {name}", *session.progress())
 
-        return self._trying(name, settings, lambda: work(fetch, look, session.cancel))
+        return work(lambda: self._fetch(name, use, stores, control, inventory), look, control.interrupt)
+
+    def _fetch(self, name: str, use: Use, stores: Stores, control: Control, inventory: Inventory) -> Inventory | None:
+        """The inventory with the copies that tasks of the engine downloaded; None if this process should. Raises RunFailure."""
+        settings = self.checked.profile.engine.value.tasks(filled)
+        if settings is None or not any(is_url(file.at) for file in inventory.files):
+            return None
+        from etlrun.reading.fetch_job import fetch_in_tasks  # most runs read on this machine
+
+        session, folder = self.session(), self.folder.sources(name) / "fetched"
+        control.follow_tasks(session.cancel)
+        fetch = partial(fetch_in_tasks, inventory, use.value, folder, stores, session.run_tasks)
+        return self._trying(name, settings, fetch)
 
     def _request(self, name: str, use: Use, inventory: Inventory, parts: PartStore | None) -> ReadRequest:
         keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
+        stores, control = open_stores(self.checked.project, self.checked.profile, filled), Control()
         return ReadRequest(
             name,
             inventory,
@@ -247,8 +254,10 @@ class SourceReader:
             database_reader(self.checked.project, self.checked.profile),
             quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
             parts=parts,
-            stores=open_stores(self.checked.project, self.checked.profile, filled),
+            stores=stores,
             unread=self.plan.unread.get(name, frozenset()),
+            control=control,
+            fetch=partial(self._fetch, name, use, stores, control),
         )
 
     def _parts(self, name: str, use: Use) -> SourceParts | None:
