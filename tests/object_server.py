@@ -148,7 +148,8 @@ class Faulty:
         path, query = environ["PATH_INFO"].encode("latin-1").decode(), environ["QUERY_STRING"]
         if path.startswith("/-/"):
             return self.control(path, environ, start)
-        self.requests.append(f"{environ['REQUEST_METHOD']} {path}{'?' + query if query else ''}")
+        copy = " (copy)" if "HTTP_X_AMZ_COPY_SOURCE" in environ else ""
+        self.requests.append(f"{environ['REQUEST_METHOD']} {path}{'?' + query if query else ''}{copy}")
         if "list-type" in query and path.strip("/") in self.pretended:
             return self.listed(path.strip("/"), query, start)
         if self.hold.takes(environ["REQUEST_METHOD"]):

@@ -105,6 +105,20 @@ def test_another_machine_compares_the_rows_of_a_failed_run_and_documents_it(lake
     assert run in (other.project.folder / "build/docs/pipelines/p.html").read_text(encoding="utf-8")
 
 
+def test_the_store_copies_the_staged_rows_into_the_table_and_they_are_uploaded_once(lake: Lake) -> None:
+    path = pipeline(lake)
+    lake.put("raw/a.json", lines(("A", 1)))
+    lake.server.log()
+    assert lake.run(path, "-q").code == 0
+    (upload, copy) = [one for one in lake.server.log() if one.startswith(("PUT", "POST")) and "parquet" in one]
+    assert upload.endswith("/stage/s/data_0.parquet") and "/out/t/etlrun-" in copy and copy.endswith(" (copy)")
+    assert rows_of_table(lake) == ["A,1"]
+    lake.put("raw/a.json", lines(("B", 2)))
+    lake.server.fail({f"PUT /{lake.bucket}/out/t/etlrun-": "403 x1"})
+    assert lake.run(path, "-q").code == 0
+    assert rows_of_table(lake) == ["A,1", "B,2"]
+
+
 def test_a_run_of_another_machine_is_left_alone_for_ten_minutes(lake: Lake) -> None:
     run = failed_publish(lake)
     running = {**record(lake, run), "status": "running", "host": "another-machine", "pid": 1}

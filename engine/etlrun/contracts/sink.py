@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.spec.fields import Described
 from etlrun.spec.paths import OUTSIDE, fix_of_url, path_inside
 from etlrun.spec.scope import Scope
-from etlrun.spec.urls import UrlError, is_url, read_url
+from etlrun.spec.urls import Url, UrlError, is_url, read_url
 from etlrun.stopping import cancelling, finishing
 from etlrun.storage.stores import Stores
 
@@ -87,6 +87,7 @@ class Publication:
 
     `open_database` opens a connection of the profile for writing, `stores` the store of a URL; `scratch` is a folder of the run, which may not be
     there yet, for what is written before it moves. Before anything is computed the files are empty. `query` is what a view is made of.
+    If the runs are in a store, `uploaded` are the copies there of `files`.
     """
 
     sink: str
@@ -104,6 +105,7 @@ class Publication:
     query: str = ""
     stores: Stores = field(default_factory=Stores)
     scratch: Path = field(kw_only=True)
+    uploaded: Mapping[Path, Url] = field(default_factory=dict)
 
 
 def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str, str]]) -> RunFailure:

@@ -197,7 +197,7 @@ def _added(
 
     def add(file: tuple[Path, str, Mapping[str, str | None]], footer: FileMetaData) -> AdoptedFile:
         path, name_, partition = file
-        size, modified = table.add(path, f"{folder}/{name_}")
+        size, modified = table.add(path, f"{folder}/{name_}", publication.uploaded.get(path))
         return AdoptedFile(f"{folder}/{name_}", size, modified, footer, partition)
 
     read = [(file, _footer(file[0])) for file in files]

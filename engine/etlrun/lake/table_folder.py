@@ -39,8 +39,8 @@ class TableFolder(Protocol):
     def workspace(self, name: str) -> AbstractContextManager[Path]:
         """A local folder for the new files of the table's folder `name`."""
 
-    def add(self, path: Path, name: str) -> tuple[int, int]:
-        """Add a file durably under a new name; returns its size in bytes and its time in ms since 1970."""
+    def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
+        """Add a file durably under a new name; returns its size in bytes and its time in ms since 1970. `uploaded` is a copy of it in a store."""
 
     def read(self, name: str) -> bytes | None:
         """The content of a small file in it; None if it does not exist."""
@@ -83,7 +83,7 @@ class LocalFolder:
         folder.mkdir(parents=True)
         yield folder
 
-    def add(self, path: Path, name: str) -> tuple[int, int]:
+    def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
         target = self.root / name
         if path != target:
             try:
@@ -160,10 +160,22 @@ class StoreFolder:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             yield Path(folder)
 
-    def add(self, path: Path, name: str) -> tuple[int, int]:
+    def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
+        status = path.stat()
         with _sink_failures():
-            size = self.store.put(path, self.url / name)
-        return size, int(path.stat().st_mtime * 1000)
+            if uploaded is None or not self._copied(uploaded, name, status.st_size):
+                self.store.put(path, self.url / name)
+        return status.st_size, int(status.st_mtime * 1000)
+
+    def _copied(self, source: Url, name: str, size: int) -> bool:
+        """Let the store copy an object of the same bucket; returns whether it is there in full."""
+        if (source.scheme, source.authority) != (self.url.scheme, self.url.authority):
+            return False
+        try:
+            self.store.copy(source, self.url / name)
+            return self.store.size(self.url / name) == size
+        except StoreError:  # such as a missing right, or an object that is too large to be copied
+            return False
 
     def read(self, name: str) -> bytes | None:
         with _sink_failures():

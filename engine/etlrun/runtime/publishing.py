@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from etlrun.codes import CODES
@@ -17,7 +18,8 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.row_counts import sinks_with_too_few_rows
 from etlrun.runtime.stage import Staged, shown_columns, verify_stage
 from etlrun.runtime.waiting import when_free
-from etlrun.spec.project import Use
+from etlrun.spec.project import Project, Use
+from etlrun.spec.urls import Url
 from etlrun.stopping import safe_point
 from etlrun.storage.stores import open_stores
 from etlrun.tracing import span
@@ -202,4 +204,13 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         view_query(checked, use) if use.value.is_view() else "",
         open_stores(checked.project, checked.profile, filled),
         scratch=checked.project.runs_path.resolve() / run_id / "work" / f"publish-{sink}",
+        uploaded=_uploaded(checked.project, staged.paths, run_id),
     )
+
+
+def _uploaded(project: Project, files: Sequence[Path], run_id: str) -> Mapping[Path, Url]:
+    """The copies of staged files in the store of the runs, if they are in a store."""
+    url, folder = project.runs_url, project.runs_path.resolve() / run_id
+    if url is None:
+        return {}
+    return {path: url / f"{run_id}/{path.relative_to(folder).as_posix()}" for path in files}

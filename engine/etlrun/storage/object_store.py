@@ -80,6 +80,12 @@ class ObjectStore:
             is_there: bool = self.files.get_file_info(self._place(url)).type != FileType.NotFound
         return is_there
 
+    def size(self, url: Url) -> int | None:
+        """The size of an object in bytes; None if it does not exist. Raises StoreError."""
+        with _translated(url):
+            size: int | None = self.files.get_file_info(self._place(url)).size
+        return size
+
     def refuse_missing(self, folder: Url) -> None:
         """Raises StoreError if the bucket or container of a URL does not exist, but not if asking for it is forbidden."""
         from pyarrow.fs import FileType
