@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,9 +21,13 @@ from etlrun.compiler.producers import check_file
 from etlrun.compiler.read_columns import staged_relations
 from etlrun.compiler.statement import relation_statement
 from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import ReadLimits
 from etlrun.engines._duckdb import DuckdbSession
+from etlrun.engines._spark.session import SparkSessionAtWork
+from etlrun.engines._sql_aggregation import SqlAggregation
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.dialects import duckdb_sql
+from etlrun.reading.rows import together
 from golden import compare_with_file
 
 HERE = Path(__file__).parent
@@ -65,6 +71,7 @@ steps:
     - filter: small is null or small > -3
     - derive: {name: "coalesce(title, who)"}
 """
+DAY, DAY_AND_TIME = datetime.date(2022, 4, 1), datetime.datetime(2022, 4, 1, 12, 30)
 QUERY = "select r.who, sum(r.number) as total from rows r where r.live group by r.who having count(*) > 1"
 
 ROWS = st.lists(
@@ -152,6 +159,37 @@ def test_any_division_into_files_gives_the_rows_of_the_plain_plan(steps: str, tm
         assert shown(merged) == shown(plain)
 
     compare()
+
+
+SOME_ROWS = [
+    ("A", "TV", True, 1, 2**52, 2**63 - 1, Decimal("9.25"), -2.25, DAY_AND_TIME, DAY, 0),
+    ("A", "ß", False, -2, -(2**52), 2**63 - 1, Decimal("-0.50"), float("nan"), DAY_AND_TIME, DAY, 1),
+    ("A", None, True, None, 7, -1, None, float("inf"), None, DAY, 1),
+    (None, "", None, 4, None, None, Decimal("1.10"), 1e20, DAY_AND_TIME, DAY, 2),
+    (None, "Film", None, 4, 3, 0, Decimal("1.10"), None, DAY_AND_TIME, datetime.date(2022, 4, 2), 0),
+    ("B", "TV", False, -4, 1, 1, Decimal("3.00"), 0.0, DAY_AND_TIME, DAY, 3),
+]
+
+
+def test_spark_merges_the_partial_rows_of_duckdb_to_the_rows_of_the_plain_plan(spark: Any, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, aggregated("[who, live]", all_columns()))
+    aggregation = aggregation_of(plan)
+    assert isinstance(aggregation, FileAggregation), aggregation
+    columns = aggregation.source.columns
+    files: list[ParquetFiles] = []
+    for file in range(4):
+        rows = [dict(zip(columns.names, row, strict=False)) for row in SOME_ROWS if row[-1] == file]
+        pq.write_table(pa.Table.from_pylist(rows, arrow_schema(columns)), tmp_path / f"{file}.parquet")
+        given = (ParquetFiles((str(tmp_path / f"{file}.parquet"),)),)
+        statement = SqlAggregation("views", columns, aggregation.sql)
+        files += statement.write(given, tmp_path / f"partial-{file}", ReadLimits(threads=1))
+    session = SparkSessionAtWork(spark, is_classic=True, end=lambda: None)
+    session.read_files("views", aggregation.partial.columns, together(files))
+    merged = session.fetch(relation_statement(aggregation.applied(plan), "profile", "spark", {"views"}).text)
+    session.read_files("views", columns, [ParquetFiles(tuple(str(tmp_path / f"{file}.parquet") for file in range(4)))])
+    plain = session.fetch(relation_statement(plan, "profile", "spark", {"views"}).text)
+    assert len(plain) == 3
+    assert shown(merged) == shown(plain)
 
 
 def shown(table: pa.Table) -> list[str]:
