@@ -133,7 +133,6 @@ CASTS = {
     "cast('x' || s as timestamp)": "`xa` is not of type timestamp",
     "cast('x' || s as timestamptz)": "`xa` is not of type timestamptz",
     "cast('2022-13-01' || right(s, 0) as date)": "`2022-13-01` is not of type date",
-    "to_date('x' || s, 'dd.MM.yyyy')": "`xa` is not a date of the form dd.MM.yyyy",
     "to_timestamp('x' || s)": "`xa` is not of type timestamp",
 }
 
