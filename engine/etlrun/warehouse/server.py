@@ -276,10 +276,6 @@ class Server(ABC, Generic[S, D]):
     def rules(self, stage: Stage, there: D) -> Iterator[Rule]:
         """The rules for values that the table would not store unchanged."""
 
-    def indexes_later(self, there: D) -> bool:
-        """Whether `filling` creates the primary key of a table after its rows; they are then sent without being sorted by key."""
-        return False
-
     @contextmanager
     def filling(self, session: S, there: D) -> Iterator[None]:
         """Context in a transaction in which the rows of a load are sent to a table, so that the primary key of a new table can come after them."""

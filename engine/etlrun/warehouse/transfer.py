@@ -51,8 +51,7 @@ class Transfer:
         self.encoding = self.loader.encoding(self.facts.fields)
         self.sent = ColumnSum()
         key = prepared.there.key or ((self.load.key or self.load.columns.names) if server.is_embedded else ())
-        is_sorted = not server.indexes_later(prepared.there)
-        self.order = tuple(stage.staged(column) for column in key if is_sorted and column in self.load.columns)
+        self.order = tuple(stage.staged(column) for column in key if column in self.load.columns)
         fields = (field for staged in self.order for field in self.facts.fields if field.staged == staged)
         self.slices = cut(server, stage, tuple(fields), self.facts.ends) if not server.is_embedded else (WHOLE,)
         self.rows: Prefetcher[pa.RecordBatch | tuple[()]] | None = None

@@ -228,12 +228,9 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
             if item.type.name in ("date", "timestamp", "timestamptz"):
                 yield day_rule(stage, item)
 
-    def indexes_later(self, there: PostgresTable) -> bool:
-        return there.is_new and bool(there.key)
-
     @contextmanager
     def filling(self, session: PostgresSession, there: PostgresTable) -> Iterator[None]:
-        if not self.indexes_later(there):
+        if not there.is_new or not there.key:
             yield
             return
         table = table_name(there.table)
