@@ -52,6 +52,17 @@ _WITHOUT_EXPONENT = (
 )
 
 
+# Spark writes the years around 0 to 9999 as -0001, 0000 and +10000, DuckDB as 0002 (BC), 0001 (BC) and 10000.
+_FAR_MOMENT = (
+    "case when year(moment_) > 9999 then '+' || cast(moment_ as varchar) else case when year(moment_) < 0 then '-' else '' end "
+    "|| format('{:04d}', abs(year(moment_))) || regexp_replace(replace(cast(moment_ as varchar), ' (BC)', ''), '^[0-9]+', '') end"
+)
+_MOMENT_TEXT = (
+    "case when moment_ is null or moment_ between cast('0001-01-01' as {kind}) and cast('{last}' as {kind}) then cast(moment_ as varchar) "
+    f"else {_FAR_MOMENT.replace('{', '{{').replace('}', '}}')} end"
+)
+
+
 def castable(source: Type, target: Type) -> bool:
     """Whether CAST gives the same on both engines. A double as text does not."""
     if source in (NULL, target):
@@ -116,9 +127,20 @@ def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
         return duckdb(
             f"cast(_1 as decimal({source.precision + 1}, {source.scale}))", value
         )  # otherwise it prints no zero before the point
+    if target.name == "string" and source in (DATE, TIMESTAMP, TIMESTAMPTZ):
+        return _moment_text(value, source)
     if source.name == "decimal" and source.precision > 15 and target.name in ("float", "double"):
         return duckdb("cast(_1 as varchar)", value)
     return value
+
+
+def _moment_text(value: exp.Expr, source: Type) -> exp.Expr:
+    """A date or time as the text that Spark writes. A value that is computed is computed once."""
+    kind, last = ("date", "9999-12-31") if source == DATE else ("timestamp", "9999-12-31 23:59:59.999999")
+    text = _MOMENT_TEXT.format(kind=kind, last=last)
+    if isinstance(value, exp.Column):
+        return duckdb(text.replace("moment_", "_1"), value)
+    return duckdb(f"list_extract(list_transform([_1], lambda moment_: {text}), 1)", value)
 
 
 def _is_plain(value: exp.Expr, target: Type) -> bool:
