@@ -3,6 +3,7 @@
 Your own server usually needs no API key. It is not in the price list: with `price: {input: 0, output: 0}` the cost is
 zero, so a run does not ask for a confirmation of the cost. `model` is the name of the model on the server: as in
 `ollama list`, in `vllm serve`, or in its option `--served-model-name`.
+Stored answers belong to `model` and `url`: if the server moves to another URL, all keys are asked again.
 
 A model that thinks uses tokens of its answer for it: `reasoning_effort` sets how much the model thinks, and `thoughts`
 sets how many tokens are reserved for it.
