@@ -63,6 +63,7 @@ QUERIES = [
     ("select k from t where exists (select 1 from u where u.y < t.x or u.g = t.g)", [(1,), (2,), (3,), (4,)]),
     ("select k from t where exists (select 1 from t as s where s.g = t.g and s.k <> t.k)", [(1,), (4,)]),
     ("select k from t where x > (select avg(y) from u)", [(3,), (4,)]),
+    ("select k from t where x = (select max(s.x) from t as s where s.k = t.k)", [(1,), (3,), (4,)]),
     ("select k from t where x = (select max(a) from e)", []),
     ("select k from t where x < (select max(y) from u where u.a = t.k)", [(1,)]),
     ("select k from t where 0 = (select count(*) from u where u.a = t.k)", [(2,), (3,)]),
@@ -105,6 +106,26 @@ def test_subqueries_give_the_same_rows_on_both_engines(spark: Any, duck: Any, tm
         (
             "select k from t where exists (select count(*) from u where u.a = t.k)",
             "a subquery that reads columns of the outer query cannot have aggregate",
+        ),
+        (
+            "select k from t where x = (select max(s.x) from t as s where s.k < t.k)",
+            "in a subquery that is used as a value, columns of the outer query can be compared only with `=`",
+        ),
+        (
+            "select k from t where exists (select count(*) from t as s where s.k = t.k)",
+            "a subquery that reads columns of the outer query cannot have aggregate",
+        ),
+        (
+            "select k from t as x where exists (select 1 from t where g = x.g)",
+            "`x` is the name of a relation of the outer query and of a column here",
+        ),
+        (
+            "select k, sum(x) as n, (select max(y) from u where u.a = t.k) as m from t group by k",
+            "beside groups, a subquery cannot read columns of the outer query",
+        ),
+        (
+            "select k from t group by k having k in (select a from u where u.g = t.g)",
+            "beside groups, a subquery cannot read columns of the outer query",
         ),
         ("select k, x in (select y from u) as b from t", "are conditions of WHERE and HAVING"),
         (

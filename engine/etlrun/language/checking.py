@@ -19,10 +19,14 @@ OUTER = "etlrun.outer"  # the key in a column's `meta` that marks a column of th
 
 @dataclass(frozen=True)
 class Inside:
-    """How the subqueries of an expression are checked, and whether the expression is a condition, which may contain `in` and `exists`."""
+    """How the subqueries of an expression are checked, and whether the expression is a condition, which may contain `in` and `exists`.
+
+    `is_grouped` says that it stands in SELECT or HAVING of a query with groups.
+    """
 
     columns_of: Callable[[exp.Expr], Columns]
     is_condition: bool
+    is_grouped: bool = False
 
 
 @dataclass
@@ -105,12 +109,12 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
     found = _find(checker, node, parts)
     if found is None:
         return NULL
-    alias, columns, rest = found
-    declared = columns.get(parts[rest - 1])
+    alias, rest = found.alias, found.parts
+    declared = found.columns.get(parts[rest - 1])
     assert declared is not None
     resolved: exp.Expr = column(declared.name, alias or None)
     resolved.meta[TYPE] = kind = declared.type
-    if not any(columns is seen for _, seen in checker.names):
+    if found.is_outer:
         resolved.meta[OUTER] = True
         if any(alias in columns for _, columns in checker.names):
             message = f"`{alias}` is the name of a relation of the outer query and of a column here"
@@ -154,13 +158,24 @@ def _no_field(checker: Checker, node: exp.Expr, value: str, name: str, kind: Typ
     return checker.complain(node, "unknown-column", f"`{value}` has no field `{name}`", nearest(name, names))
 
 
-def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Columns, int] | None:
-    """The alias to write, the columns, and how many parts name the column; None, with a mistake, if there is not exactly one column."""
+@dataclass(frozen=True)
+class _Found:
+    """The relation of a column: the alias to write, its columns, how many parts name the column, and whether it is one of the outer query."""
+
+    alias: str
+    columns: Columns
+    parts: int
+    is_outer: bool
+
+
+def _find(checker: Checker, node: exp.Column, parts: list[str]) -> _Found | None:
+    """The relation of a column; None, with a mistake, if there is not exactly one column."""
     own = {alias.lower() for alias, _ in checker.names} if checker.outer else ()
     outer = tuple((alias, columns) for alias, columns in checker.outer if alias.lower() not in own)
-    for alias, columns in (*checker.names, *outer) if len(parts) > 1 else ():
-        if alias and alias.lower() == parts[0].lower() and parts[1] in columns:
-            return alias, columns, 2
+    for is_outer, names in ((False, checker.names), (True, outer)) if len(parts) > 1 else ():
+        for alias, columns in names:
+            if alias and alias.lower() == parts[0].lower() and parts[1] in columns:
+                return _Found(alias, columns, 2, is_outer)
     holders = [(alias, columns) for alias, columns in checker.names if parts[0] in columns]
     is_outer = not holders
     holders = holders or [(alias, columns) for alias, columns in outer if parts[0] in columns]
@@ -173,7 +188,7 @@ def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Co
         fix = f"write {alias}.{parts[0]} or {holders[1][0]}.{parts[0]}"
         checker.complain(node, "unknown-column", f"`{parts[0]}` is a column of both {both}", fix)
         return None
-    return alias if is_outer or len(checker.names) > 1 else "", columns, 1
+    return _Found(alias if is_outer or len(checker.names) > 1 else "", columns, 1, is_outer)
 
 
 # Spark calls them without parentheses.

@@ -149,12 +149,12 @@ class QueryChecker:
         where = query.args.get("where")
         if where is not None:
             self.condition(where, seen.names, "WHERE", self.inside(relations, seen.names), outer or ())
-        inside = self.inside(relations, () if is_grouped else seen.names, is_condition=False)
+        inside = self.inside(relations, seen.names, is_condition=False, is_grouped=is_grouped)
         outputs = self.projections(query, seen.names, inside, may_be_nameless=outer is not None)
         having = query.args.get("having")
         if having is not None:
             replace_aliases(query, own_nodes(having), seen.names)
-            self.condition(having, seen.names, "HAVING", self.inside(relations, ()))
+            self.condition(having, seen.names, "HAVING", self.inside(relations, seen.names, is_grouped=True))
         selected = Selected(query, seen.names, seen.key, outputs, grouping(self, query, seen.names))
         selected = replace(selected, outputs=outputs.with_unique(_unique(selected)))
         if query.args.get("distinct"):
@@ -192,9 +192,11 @@ class QueryChecker:
             expanded.extend(columns_of_star(names, wanted))
         query.set("expressions", expanded)
 
-    def inside(self, relations: Mapping[str, Columns], names: Names, *, is_condition: bool = True) -> Inside:
+    def inside(
+        self, relations: Mapping[str, Columns], names: Names, *, is_condition: bool = True, is_grouped: bool = False
+    ) -> Inside:
         """How the subqueries of an expression over `names` are checked."""
-        return Inside(lambda query: self.columns_of(query, relations, names), is_condition)
+        return Inside(lambda query: self.columns_of(query, relations, names), is_condition, is_grouped)
 
     def projections(self, query: exp.Select, names: Names, inside: Inside, *, may_be_nameless: bool) -> Columns:
         items: list[Column] = []

@@ -133,6 +133,15 @@ def _check_correlated(checker: Checker, query: exp.Expr, *, is_value: bool = Fal
     where = query.args.get("where")
     if not isinstance(query, exp.Select) or where is None or not any(_outer(where.this)):
         return
+    if checker.inside is not None and checker.inside.is_grouped:
+        message = "beside groups, a subquery cannot read columns of the outer query"
+        checker.complain(
+            query,
+            "expression-not-allowed",
+            message,
+            "group in a WITH part, and read that in a query with this subquery",
+        )
+        return
     is_folded = not is_value and any(_folds(item) for item in query.expressions)
     if is_folded or any(query.args.get(name) for name in _GROUPS):
         what = (
