@@ -156,6 +156,24 @@ CASES: dict[str, Case] = {
         ((Decimal(100), EVENING, date(2022, 1, 1)),) * 2,
         (("a.json", 1), ("a.json", 2), ("a.json", 4), ("b.json", 1), ("b.json", 2)),
     ),
+    "utf_16_declared": Case(
+        "csv",
+        TWO,
+        {
+            "a.csv": 'id,name\r\n1,é\r\n2,"ế\n,"\r\n'.encode("utf-16"),
+            "b.csv.gz": gzip.compress("id,name\n3,x\n".encode("utf-16")),
+        },
+        ((1, "é"), (2, "ế\n,"), (3, "x")),
+        keys={"encoding": "utf-16"},
+    ),
+    "windows_1252": Case(
+        "json",
+        TWO,
+        {"a.json": '{"id": 1, "name": "é€"}\n'.encode("cp1252") + b'{"id": 2, "name": "a\x81"}\n'},
+        ((1, "é€"),),
+        (("a.json", 2),),
+        keys={"encoding": "windows-1252"},
+    ),
     "types_of_each_file": Case(
         "parquet",
         {"v": "double"},
@@ -248,7 +266,10 @@ REFUSED: dict[str, tuple[Case, str]] = {
     ),
     "lz4": (Case("json", TWO, {"a.json": b"\x04\x22\x4d\x18" + LINE}, ()), "compressed with lz4"),
     "a_file_that_is_cut_off": (Case("json", TWO, {"a.json.gz": gzip.compress(LINE * 50)[:-9]}, ()), "damaged-file"),
-    "utf_16": (Case("csv", TWO, {"a.csv": "id,name\n1,a\n".encode("utf-16")}, ()), "save it as UTF-8"),
+    "utf_16": (
+        Case("csv", TWO, {"a.csv": "id,name\n1,a\n".encode("utf-16")}, ()),
+        "add `encoding: utf-16` to the source",
+    ),
     "more_broken_records_than_allowed": (
         Case("csv", TWO, {"a.csv": b"id,name\nx,a\n1,b\n"}, (), keys={"max_bad_rows": 0}),
         'a.csv:2: `id` is "x", but bigint is expected',
