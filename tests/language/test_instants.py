@@ -121,11 +121,11 @@ def test_the_table_of_a_zone_is_what_python_says() -> None:
 @pytest.mark.parametrize(
     ("expression", "message", "fix"),
     [
-        ("year(t)", "`year` needs a date or timestamp here, but this is timestamptz", "name the time zone: from_utc_timestamp(`t`, 'Asia/Ho_Chi_Minh'), or 'UTC'"),
-        ("cast(t as date)", "a timestamptz cannot be cast to date", "name the time zone: cast(from_utc_timestamp(`t`, 'UTC') as date)"),
+        ("year(t)", "`year` needs a date or timestamp here, but this is timestamptz", "name the time zone: from_utc_timestamp(t, 'Asia/Ho_Chi_Minh'), or 'UTC'"),
+        ("cast(t as date)", "a timestamptz cannot be cast to date", "name the time zone: cast(from_utc_timestamp(t, 'UTC') as date)"),
         ("t > w", "timestamptz and timestamp cannot be compared", "name the time zone of the timestamp: to_utc_timestamp(..., 'UTC')"),
         ("t > '2022-04-30 20:15:00'", "'2022-04-30 20:15:00' is not a timestamptz", "write it as '2022-04-30 20:15:00+07:00'"),
-        ("t + interval 1 month", "`timestampadd`: a timestamptz has no months or years to add", "name the time zone: from_utc_timestamp(`t`, 'UTC')"),
+        ("t + interval 1 month", "`timestampadd`: a timestamptz has no months or years to add", "name the time zone: from_utc_timestamp(t, 'UTC')"),
         ("from_utc_timestamp(t, 'Asia/Ho_Chi_Min')", "`from_utc_timestamp`: `Asia/Ho_Chi_Min` is not a time zone", "did you mean `Asia/Ho_Chi_Minh`?"),
         ("from_utc_timestamp(t, '+07:00')", "`from_utc_timestamp`: `+07:00` is not a time zone", "write a zone such as `Asia/Ho_Chi_Minh`, or add a fixed offset: `+ interval 7 hours`"),
         ("cast('2022-04-30 20:15:00' as timestamptz)", "'2022-04-30 20:15:00' cannot be read as timestamptz", "write it as '2022-04-30 20:15:00+07:00'"),
