@@ -80,6 +80,27 @@ def test_a_pivot_counts_rows_and_distinct_values(case: Case) -> None:
     )
 
 
+def test_an_aggregate_of_some_rows_reads_columns_that_are_not_grouped(case: Case) -> None:
+    """`t` is neither in `by` nor in an aggregate; a pivot adds its own condition to the one that is written."""
+    rows = """
+        a: {k: string, t: string, x: int}
+        | k | t    | x    |
+        | u | TV   | 1    |
+        | u | TV   | 20   |
+        | u | Film | 300  |
+        | v | TV   | null |
+        | v | null | 5    |
+        ->
+    """
+    written = "{by: [k], columns: {n: \"count(*) filter (where t = 'TV')\", share: \"sum(x) filter (where t = 'Film' or x > 9) / count(*)\"}}"
+    case.gives(
+        steps(written),
+        rows + "    | k | n | share |\n        | u | 2 | 106.66666666666667 |\n        | v | 1 | null |\n",
+    )
+    pivot = '{by: [k], pivot: {column: t, labels: [Film, TV], value: "sum(x) filter (where x < 10 or x > 100)", other: drop}}'
+    case.gives(steps(pivot), rows + "    | k | Film | TV |\n        | u | 300 | 1 |\n        | v | null | null |\n")
+
+
 def test_a_pivot_of_an_expression_of_aggregates(case: Case) -> None:
     case.gives(
         steps("{pivot: {column: t, labels: [TV, Film], value: sum(x) - min(x), fill: -1}}"),

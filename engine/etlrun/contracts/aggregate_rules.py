@@ -25,8 +25,13 @@ def only_where(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
     """Limit every aggregate in `value` to the rows that fulfil a condition."""
     holder = exp.Paren(this=value)
     for node in list(holder.walk()):
-        if _is_innermost(node):
-            node.replace(exp.Filter(this=node.copy(), expression=exp.Where(this=condition.copy())))
+        if not _is_innermost(node):
+            continue
+        call, wanted = node, condition.copy()
+        if isinstance(node.parent, exp.Filter):  # has a condition of its own
+            call = node.parent
+            wanted = exp.and_(call.expression.this, wanted, wrap=True)
+        call.replace(exp.Filter(this=node.copy(), expression=exp.Where(this=wanted)))
     inside = holder.this
     assert isinstance(inside, exp.Expr)
     return inside.pop()
@@ -36,6 +41,8 @@ def _outside_aggregates(tree: exp.Expr) -> Iterator[exp.Column]:
     """The columns outside of aggregates."""
     if isinstance(tree, exp.Column):
         yield tree
+    elif isinstance(tree, exp.Filter) and has_aggregate(tree.this):  # its condition may read any column
+        yield from _outside_aggregates(tree.this)
     elif not _is_innermost(tree):
         for child in tree.iter_expressions():
             yield from _outside_aggregates(child)
