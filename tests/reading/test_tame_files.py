@@ -16,7 +16,7 @@ from texts import Found, fields, read_csv_files, read_json_files
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 from etlrun.reading import tame_files
-from etlrun.reading.compression import open_text
+from etlrun.reading.encodings import open_text
 from etlrun.reading.framing import frame_lines
 from etlrun.reading.records import read_line
 from etlrun.reading.separated import Separated

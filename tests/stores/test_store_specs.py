@@ -114,7 +114,7 @@ def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said
         ),
         (
             "storage: {s3://lake: {s3: {session_token: '${A:-hidden}'}}}",
-            "`session_token` contains a secret in plain text",
+            "the default value of `session_token` is a secret in plain text",
         ),
         (
             "storage: {abfss://c@acct.dfs.core.windows.net: {azure: {account_key: hidden}}}",
