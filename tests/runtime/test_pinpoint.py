@@ -149,6 +149,14 @@ def test_a_bad_cast_names_the_value_in_the_same_words(engine: tuple[Any, Any], t
     assert found == CASTS
 
 
+def test_a_text_that_a_pattern_does_not_read_is_named(engine: tuple[Any, Any], tmp_path: Path) -> None:
+    """Spark names no pattern; the caret points at it."""
+    step = "derive: {y: \"to_date('x' || s, 'dd.MM.yyyy')\"}"
+    failure = failure_of(engine, tmp_path, f"steps:\n  out:\n    - from: r\n    - filter: id = 1\n    - {step}\n")
+    assert failure.message.partition(" in `derive` of `out`: ")[2].startswith("`xa` is not a ")
+    assert pointed(failure) == ("bad-cast", "to_date('x' || s, 'dd.MM.yyyy')")
+
+
 def test_a_check_that_cannot_be_computed_points_at_its_expression(engine: tuple[Any, Any], tmp_path: Path) -> None:
     text = "steps:\n  out:\n    - from: r\nchecks:\n  out:\n    - expression: 1 / id > 0\n"
     failure = failure_of(engine, tmp_path, text, verdict=True)

@@ -31,6 +31,7 @@ NO_PROGRAM = "Cannot run program"  # names the file; its cause only says that a 
 _MALFORMED = re.compile(
     r"The value '(.*)' of the type \"STRING\" cannot be cast to \"([^\"]+)\" because it is malformed\."
 )
+_UNPARSED = re.compile(r"Text '(.*)' could not be parsed")  # the message does not name the pattern
 _TRACEBACK = re.compile(r"^.*Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)", re.MULTILINE)
 
 
@@ -84,6 +85,9 @@ def _detail(text: str, code: str) -> str:
     if not found:
         return text.split("\n", 1)[0]
     detail = re.split(r" (?:Use [`']|Correct the value|If necessary|SQLSTATE)", found.group(1))[0].strip()
+    unparsed = _UNPARSED.match(detail)
+    if unparsed:
+        return f"not a value of the form that is written: {unparsed[1]}"
     cast = _MALFORMED.fullmatch(detail)
     return f"not of type {cast[2].removesuffix('_NTZ').lower()}: {cast[1]}" if cast else detail
 
