@@ -351,6 +351,21 @@ def test_new_from_the_file_of_one_day_runs_although_the_other_days_are_missing(p
     assert [tuple(map(str, row)) for row in project.table("visits")] == [("2024-01-10", "Huế", "2024-01-11")]
 
 
+def test_new_reads_records_as_a_run_does(project: Project) -> None:
+    """A quoted value has a line end, a line ends in CR LF, and one record is broken."""
+    project.write("a.csv", 'id,text\r\n1,"x\ny"\r\n2,"open\r\n3,z\r\n')
+    assert project.run("new", "a", "--from", "a.csv").code == 0
+    assert "id: bigint" in (project.folder / "pipelines/a.yaml").read_text()
+    project.write("b.csv", "id,text\r1,x\r2,y\n")
+    result = project.run("new", "b", "--from", "b.csv")
+    assert (
+        result.code,
+        "b.csv: the header cannot be read: a value without quotes contains a line end" in result.err,
+    ) == (1, True)
+    project.write("c.csv", "\n")
+    assert "c.csv has no columns" in project.run("new", "c", "--from", "c.csv").err
+
+
 def test_digits_of_a_file_name_that_are_no_day_are_kept(project: Project) -> None:
     project.write("visits_20249911.csv", "city\nHuế\n")
     assert project.run("new", "visits", "--from", "visits_20249911.csv").code == 0

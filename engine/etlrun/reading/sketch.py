@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from etlrun.reading.compression import without_ending
 from etlrun.reading.footers import open_footer
 from etlrun.reading.json_shapes import JsonShape
 from etlrun.reading.partition_folders import partition_folders
+from etlrun.reading.quoting import split_record
 from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, parse_object, read_texts
 from etlrun.reading.sketched_text import LINES, SketchedText, sketched_text
@@ -174,21 +173,31 @@ def _parquet(file: Path) -> Sketch:
 
 def _csv(text: SketchedText) -> Sketch:
     separator = _separator(text)
-    rows = csv.reader(io.StringIO(text.beginning(), newline=""), delimiter=separator)
-    header = next(rows, [])
+    records = islice(text.records(separator), LINES)
+    try:
+        header = split_record(next(records, ""), separator)
+    except BrokenRecordError as error:
+        fix = "end all lines of the file in the same way, and close the quotes of the header"
+        raise RunFailure("source", "wrong-format", f"{text.path}: the header cannot be read: {error}", fix) from error
     values: list[list[str]] = [[] for _ in header]
-    for row in rows:
-        for index, value in enumerate(row[: len(header)]):
-            if value:
-                values[index].append(value)
+    for record in records:
+        for found, value in zip(values, _split(record, separator), strict=False):
+            found += [value] if value else []
     columns = (SketchColumn(name, _guess(found), name) for name, found in zip(header, values, strict=True))
-    return Sketch("csv", tuple(columns), separator=separator, encoding=text.encoding)
+    return Sketch("csv", tuple(columns) if any(header) else (), separator=separator, encoding=text.encoding)
 
 
 def _separator(text: SketchedText) -> str:
     """The separator of a CSV file: the one that splits its first line into the most values."""
-    header = text.beginning(1)
-    return max(SEPARATORS, key=lambda separator: len(next(csv.reader([header], delimiter=separator), [])))
+    return max(SEPARATORS, key=lambda separator: len(_split(next(text.records(separator), ""), separator)))
+
+
+def _split(record: str, separator: str) -> list[str]:
+    """The values of a record; none if it is broken."""
+    try:
+        return split_record(record, separator)
+    except BrokenRecordError:
+        return []
 
 
 def _guess(values: list[str]) -> str:

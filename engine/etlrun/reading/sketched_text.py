@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from etlrun.failures import RunFailure
@@ -12,8 +11,10 @@ from etlrun.reading.elements import frame_elements
 from etlrun.reading.encodings import guess_encoding, open_text
 from etlrun.reading.framing import FramingError, Records
 from etlrun.reading.lines import raw_lines
+from etlrun.reading.quoting import RecordFramer
 
-LINES = 5_000  # that are inspected
+LINES = 5_000  # or records, that are inspected
+MOST_LINES = 100  # of one record
 LONGEST_DOCUMENT = 64 << 20  # bytes of a file that is inspected as one record
 DECIDING = 16 << 20  # first bytes, which decide the encoding
 
@@ -29,9 +30,12 @@ class SketchedText:
         """Its lines without their ends."""
         return map(_decoded, raw_lines(str(self.path), self.encoding))
 
-    def beginning(self, lines: int = LINES) -> str:
-        """Its first lines as one text."""
-        return "\n".join(islice(self.lines(), lines)).removeprefix("\ufeff")
+    def records(self, separator: str) -> Iterator[str]:
+        """Its records of separated values."""
+        with self.path.open("rb") as stream:
+            for found in RecordFramer(separator, MOST_LINES)(open_text(stream, str(self.path), self.encoding)):
+                if isinstance(found, Records):
+                    yield from found.texts.to_pylist()
 
     def whole(self) -> str:
         """The whole text, if it is short enough for one record."""
