@@ -88,8 +88,9 @@ class Cluster:
     def have_worked(self) -> bool:
         """Whether both executors hold rows for the next stage, of tasks that are done."""
         executors = {
-            path.relative_to(self.folder).parts[2]
-            for path in self.folder.glob("local/*/executor-*/blockmgr-*/*/shuffle_*.data")
+            Path(folder).relative_to(self.folder).parts[2]
+            for folder, _, names in os.walk(self.folder / "local")  # Spark may remove a folder meanwhile
+            if any(name.startswith("shuffle_") and name.endswith(".data") for name in names)
         }
         return len(executors) == len(self.executors()) == len(HOSTS)
 
