@@ -125,6 +125,8 @@ def test_new_finds_the_encoding(tmp_path: Path, content: bytes, written: str, ro
 def test_the_beginning_of_a_text_shows_its_encoding() -> None:
     assert guess_encoding("Café".encode()[:-1]) == "utf-8"  # the end of what was looked at cuts a character
     assert guess_encoding(codecs.BOM_UTF16_BE + "a".encode("utf-16be")) == "utf-16"
+    assert guess_encoding("id,é\n".encode("utf-16le")) == "utf-16le"
+    assert guess_encoding("id,é\n".encode("utf-16be")) == "utf-16be"
     assert guess_encoding(b"") == "utf-8"
     assert guess_encoding("Café au".encode("cp1252")) == "windows-1252"
 

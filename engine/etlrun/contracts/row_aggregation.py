@@ -1,4 +1,4 @@
-"""The interface of aggregation by file: partial aggregates of a source's rows, computed by whoever has read these."""
+"""The interface of aggregation by file: the process or task that reads rows also computes their partial aggregates."""
 
 from __future__ import annotations
 

@@ -52,10 +52,9 @@ Encoding = Literal[
     "cp949",
 ]  # names of Python's codecs, as IANA registers them
 UNDECODABLE = "etlrun-undecodable"
-NEVER_UTF8 = (
-    "\udcff"  # is written as the byte FF, which occurs nowhere in UTF-8, so that nothing can complete it to a character
-)
+NEVER_UTF8 = "\udcff"  # is written as the byte FF, which no text in UTF-8 contains
 OTHER_ENCODING = "add the encoding of the files to the source, such as `encoding: windows-1252`"
+LOOKED_AT = 1 << 12  # first bytes, in which UTF-16 without a byte order mark is seen
 LEAST_SHARE = 4  # a byte becomes at most three of UTF-8, and a few may be left from the bytes before
 
 
@@ -63,6 +62,11 @@ def open_text(file: IO[bytes], path: str, encoding: str = "utf-8") -> ByteStream
     """Open the text of a file, decompressed by the ending of its path, in UTF-8. Its `read` raises one of DAMAGE if the file is truncated or damaged."""
     stream = decompressed(file, path)
     return stream if encoding == "utf-8" else _Recoded(stream, encoding)
+
+
+def shown_encoding(encoding: str) -> str:
+    """The name of an encoding in a message."""
+    return "UTF-8" if encoding == "utf-8" else encoding
 
 
 def is_as_stored(path: str, encoding: str) -> bool:
@@ -75,9 +79,9 @@ def why_undecodable(record: bytes, encoding: str = "utf-8") -> str:
     try:
         record.decode("utf-8")
     except UnicodeDecodeError as error:
-        if encoding == "utf-8":
-            return f"not UTF-8 (byte {error.start + 1})"
-        return f"not {encoding} (character {len(record[: error.start].decode()) + 1})"
+        before = record[: error.start]
+        place = f"byte {len(before) + 1}" if encoding == "utf-8" else f"character {len(before.decode()) + 1}"
+        return f"not {shown_encoding(encoding)} ({place})"
     return ""
 
 
@@ -85,6 +89,9 @@ def guess_encoding(head: bytes) -> Encoding:
     """The encoding of a text that begins with `head`: UTF-16 and UTF-8 are certain, everything else is taken for the usual one of Windows."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    start = head[:LOOKED_AT]
+    if b"\0" in start:  # half of an ASCII character in UTF-16; no other text has such bytes
+        return "utf-16le" if start[1::2].count(0) > start[::2].count(0) else "utf-16be"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:

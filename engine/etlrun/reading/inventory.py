@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from etlrun.contracts.source import InputFile, Inventory, Trouble, Wanted
 from etlrun.reading.compression import COMPRESSIONS, UNREAD_ENDINGS, compression_of, without_ending
+from etlrun.reading.encodings import shown_encoding
 from etlrun.reading.explaining import UNREAD_FIX, explain_known
 from etlrun.reading.finding import FileFinder, shown_path
 from etlrun.reading.folder_values import PartitionError, partition_values
@@ -174,7 +175,7 @@ def _foreign_text(file: InputFile, head: bytes, found: str) -> Iterator[Trouble]
         yield Trouble("wrong-format", file.path, message, fix)
     elif found == "UTF-16":
         if not file.encoding.startswith("utf-16"):
-            message = f"the file is UTF-16, not {file.encoding.upper()}"
+            message = f"the file is UTF-16, not {shown_encoding(file.encoding)}"
             yield Trouble("wrong-format", file.path, message, "add `encoding: utf-16` to the source")
     elif found:
         fix = "correct the path, or use the source for this format"

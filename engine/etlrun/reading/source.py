@@ -288,7 +288,8 @@ class TextSource(FileSource):
         "the largest size of the quarantine file; more broken records are only counted", default=Size(100_000_000)
     )
     encoding: Encoding = key(
-        "the encoding of the text. A record with a character that cannot be decoded is broken", default="utf-8"
+        "the encoding of the text; `iso-8859-1` is Latin-1. A record with a character that cannot be decoded is broken",
+        default="utf-8",
     )
 
     def wanted(self, places: Places) -> Wanted:

@@ -11,7 +11,7 @@ from datetime import date
 from etlrun.contracts.source import Inventory, ReadResult
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.reading.encodings import OTHER_ENCODING
+from etlrun.reading.encodings import OTHER_ENCODING, shown_encoding
 from etlrun.reading.explaining import explain_bytes
 from etlrun.reading.inventory import shown
 from etlrun.reading.source import TextSource
@@ -85,8 +85,7 @@ def _explained(source: TextSource, read_result: ReadResult, head_of: Callable[[s
 
 def _correction(source: TextSource, read_result: ReadResult) -> str:
     """What to do about broken records besides allowing them."""
-    named = "UTF-8" if source.encoding == "utf-8" else source.encoding
-    if all(reason != f"not {named}" for reason, _ in read_result.reasons):
+    if all(reason != f"not {shown_encoding(source.encoding)}" for reason, _ in read_result.reasons):
         return "correct the files"
     return OTHER_ENCODING if source.encoding == "utf-8" else "check the `encoding` of the source, or correct the files"
 
