@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
@@ -255,8 +256,8 @@ class Control:
     def __init__(self) -> None:
         self.connections: tuple[duckdb.DuckDBPyConnection, ...] = ()
         self.lock = threading.Lock()
-        self.database: Database | None = None
-        self.cancel_tasks: Callable[[], None] | None = None
+        self.cancel: Callable[[], None] | None = None
+        self.count: Callable[[], tuple[int, int]] | None = None
         self.share = -1.0  # of the bytes, how many are read; negative where nobody counts them
 
     def follow(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -271,13 +272,23 @@ class Control:
         with self.lock:
             self.connections = tuple(other for other in self.connections if other is not connection)
 
-    def follow_database(self, database: Database) -> None:
-        """Register a database whose reading can be stopped."""
-        self.database = database
+    @contextmanager
+    def following(
+        self, cancel: Callable[[], None], count: Callable[[], tuple[int, int]] | None = None
+    ) -> Iterator[None]:
+        """Context of work that `cancel` stops, and of which `count` says how many of how many parts are done."""
+        self.cancel, self.count = cancel, count
+        try:
+            yield
+        finally:
+            self.cancel = self.count = None
 
-    def follow_tasks(self, cancel: Callable[[], None]) -> None:
-        """Register what stops the tasks of an engine that download for the source."""
-        self.cancel_tasks = cancel
+    def progress(self) -> tuple[int, int]:
+        """How many of how many parts of the work are done; (0, 0) where that is not known."""
+        if self.count is not None:
+            return self.count()
+        percent = self.percent()
+        return (int(percent), 100) if percent >= 0 else (0, 0)
 
     def percent(self) -> float:
         """How much of the running statement is done; negative where that is not known."""
@@ -287,10 +298,8 @@ class Control:
 
     def interrupt(self) -> None:
         """Stop the running statements."""
-        if self.database is not None:
-            self.database.interrupt()
-        if self.cancel_tasks is not None:
-            self.cancel_tasks()
+        if self.cancel is not None:
+            self.cancel()
         for connection in self.connections:
             self._ask(connection, lambda connection: connection.interrupt(), None)
 
@@ -327,8 +336,8 @@ class ReadRequest:
 
     `open_database` opens a connection of the profile for reading, `stores` the store of a URL. `parts` has what earlier runs read of text files.
     The source has `files` files in all, where the inventory has only some of them. `limits` says what reading may take of the machine.
-    Nothing in the run reads the columns `unread`: they may be missing in the files that are written. `fetch` lets tasks of the engine download
-    the objects of an inventory; it returns None where this process has to.
+    Nothing in the run reads the columns `unread`: they may be missing in the files that are written. `fetch` downloads the objects
+    of an inventory, and returns it with the paths of their copies.
     """
 
     name: str
@@ -344,4 +353,4 @@ class ReadRequest:
     files: int = 0
     limits: ReadLimits = ReadLimits()
     unread: frozenset[str] = frozenset()
-    fetch: Callable[[Inventory], Inventory | None] = lambda _: None
+    fetch: Callable[[Inventory], Inventory] = lambda inventory: inventory

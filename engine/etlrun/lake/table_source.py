@@ -61,11 +61,9 @@ class VersionedTable(Source):
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.lake.snapshot import copy_rows
-        from etlrun.reading.fetching import COPIES, Fetching
 
         snapshot = self._fitting(columns, request.open_database, request.stores)
-        inventory = Inventory(snapshot.input_files())
-        inventory = request.fetch(inventory) or Fetching(inventory, request.folder / COPIES, request.stores).fetch()
+        inventory = request.fetch(Inventory(snapshot.input_files()))
         if snapshot.files and not snapshot.partition_by:
             try:
                 return _read_files(request, columns, snapshot, inventory)

@@ -13,10 +13,9 @@ from typing import TypeVar
 from etlrun.compiler.check import Checked
 from etlrun.compiler.file_aggregation import FileAggregation
 from etlrun.compiler.plan import Plan
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings
+from etlrun.contracts.engine import EngineSession, ParquetFiles
 from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import Control, Inventory, PartStore, ReadRequest, ReadResult
-from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
@@ -25,7 +24,8 @@ from etlrun.reading.fetching import COPIES, Fetching, with_parts
 from etlrun.reading.inventory import trouble_in
 from etlrun.reading.source import TextSource
 from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
-from etlrun.runtime.blame import blame_source, located
+from etlrun.runtime.blame import located
+from etlrun.runtime.engine_tasks import EngineTasks, ObjectFetcher
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.partial_parts import PartialParts, partials_of, pays, start_duckdb, statement_of
 from etlrun.runtime.parts import SourceParts, parts_of
@@ -33,14 +33,13 @@ from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
 from etlrun.spec.project import Use
 from etlrun.spec.urls import is_url
-from etlrun.storage.stores import Stores, open_stores
+from etlrun.storage.stores import open_stores
 from etlrun.tracing import span
 from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter, work
 
 Result = TypeVar("Result")
 Found = tuple[ReadResult, Inventory]
-CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,9 @@ class SourceReader:
     def read(self, name: str) -> ReadResult:
         """The rows of one source. Raises RunFailure."""
         use = self.checked.pipeline.sources[name]
-        tasks = self._tasks(name, use)
         try:
             with span(f"read {name}", {"etlrun.source": name, "etlrun.source.kind": use.kind}) as reading:
-                found, inventory = (tasks and self._in_tasks(name, use, *tasks)) or self._here(name, use)
+                found, inventory = self._in_tasks(name, use) or self._here(name, use)
                 self.inputs.keep_digests(inventory)
                 if found.rows is not None:
                     reading.attributes["etlrun.rows"] = found.rows
@@ -86,54 +84,42 @@ class SourceReader:
             raise located(self.checked, use.where, failure) from failure.__cause__
         return found
 
-    def _tasks(self, name: str, use: Use) -> tuple[EngineSession, TextSource, TaskSettings] | None:
-        """The means to read a source in tasks of the engine; None if this process should read it. Raises RunFailure if the engine does not start."""
-        if not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
+    def _in_tasks(self, name: str, use: Use) -> Found | None:
+        """Read a text source in tasks of the engine; None if this process should read it."""
+        control = Control()
+        tasks = self._tasks(name, control)
+        if tasks is None or not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
             return None
-        settings = self.checked.profile.engine.value.tasks(filled)
-        return settings and (self.session(), use.value, settings)
+        from etlrun.reading.task_reader import RunTasks, TaskReader, TroublesInTasks  # most runs read on this machine
 
-    def _in_tasks(
-        self, name: str, use: Use, session: EngineSession, source: TextSource, settings: TaskSettings
-    ) -> tuple[ReadResult, Inventory] | None:
-        """Read a source in tasks of the engine; returns the result and the inventory, or None if tasks cannot read it and are not required."""
-        return self._trying(name, settings, lambda: self._read_in_tasks(name, use, session, source, settings))
+        source, memory = use.value, tasks.settings.memory
 
-    def _trying(self, name: str, settings: TaskSettings, action: Callable[[], Result]) -> Result | None:
-        """What `action` returns; None if tasks cannot read the source and are not required. Raises RunFailure."""
-        try:
-            return action()
-        except StatementError as error:
-            raise blame_source(self.checked, error) from error
-        except RunFailure as failure:
-            if failure.code not in CANNOT_READ or not settings.is_optional:
-                raise
-            self.reporter.warn(f"`{name}` is read on this machine: {failure.message}")
-            shutil.rmtree(self.folder.sources(name), ignore_errors=True)  # a task may still write there
-            return None
-
-    def _read_in_tasks(
-        self, name: str, use: Use, session: EngineSession, source: TextSource, settings: TaskSettings
-    ) -> tuple[ReadResult, Inventory]:
-        from etlrun.reading.task_reader import TaskReader, TroublesInTasks  # most runs read on this machine
-
-        def read(parts: SourceParts | PartialParts | None, by_file: FileAggregation | None) -> Found:
-            request = self._request(name, use, self.inputs.inventories[name], parts)
+        def read(parts: SourceParts | PartialParts | None, by_file: FileAggregation | None, run: RunTasks) -> Found:
+            request = self._request(name, use, self.inputs.inventories[name], parts, control)
             aggregation = statement_of(by_file) if by_file else None
-            reader = TaskReader(request, source, self.checked.columns[name], settings.memory, aggregation)
-            found = work(
-                lambda: reader.read(session.run_tasks),
-                lambda: self.reporter.progress(f"reading {name}", *session.progress()),
-                session.cancel,
-            )
-            found = replace(found, is_partial=by_file is not None)
-            return self._with_parts(found, name, parts), reader.inventory()
+            reader = TaskReader(request, source, self.checked.columns[name], memory, aggregation)
+            found = self._watched(name, lambda: reader.read(run), control)
+            return self._with_parts(replace(found, is_partial=by_file is not None), name, parts), reader.inventory()
+
+        def read_all(run: RunTasks) -> Found:
+            given = self._parts(name, use), self.aggregations.get(name)
+            return self._aggregated(name, *given, lambda parts, by_file: read(parts, by_file, run))
 
         try:
-            return self._aggregated(name, self._parts(name, use), self.aggregations.get(name), read)
+            return tasks.attempt(read_all)
         except TroublesInTasks as error:
             refuse(self.checked, [(name, trouble) for trouble in error.troubles])
             raise
+
+    def _tasks(self, name: str, control: Control) -> EngineTasks | None:
+        """The tasks of the engine that may read for a source."""
+        settings = self.checked.profile.engine.value.tasks(filled)
+        folder = self.folder.sources(name)
+        return settings and EngineTasks(name, folder, self.checked, settings, self.session, control, self.reporter)
+
+    def _watched(self, name: str, action: Callable[[], Result], control: Control) -> Result:
+        """The result of `action`, whose progress is shown, and which a signal stops."""
+        return work(action, lambda: self.reporter.progress(f"reading {name}", *control.progress()), control.interrupt)
 
     def _here(self, name: str, use: Use) -> Found:
         """Read a source in this process; returns the result and the inventory."""
@@ -169,15 +155,10 @@ class SourceReader:
             self.folder.quarantine(name).unlink(missing_ok=True)
             return read(parts and replace(parts, used=0), None)
 
-    def _read_here(self, name: str, use: Use, parts: SourceParts | PartialParts | None) -> tuple[ReadResult, Inventory]:
-        inventory = self._fetched(name, use, parts)
-        self.inputs.keep_digests(inventory)
-        request = self._request(name, use, inventory, parts)
-        columns = self.checked.columns[name]
-
-        def look() -> None:
-            percent = request.control.percent()
-            self.reporter.progress(f"reading {name}", max(0, int(percent)), 100 if percent >= 0 else 0)
+    def _read_here(self, name: str, use: Use, parts: SourceParts | PartialParts | None) -> Found:
+        request = self._fetched(use, self._request(name, use, self.inputs.inventories[name], parts, Control()))
+        self.inputs.keep_digests(request.inventory)
+        columns, control = self.checked.columns[name], request.control
 
         def read() -> ReadResult:
             try:
@@ -188,76 +169,46 @@ class SourceReader:
                 raise
             return read_result
 
-        def stop() -> None:
-            request.control.interrupt()
+        with ExitStack() as stopping:
             if parts is not None:
-                parts.cancel()
+                stopping.enter_context(control.following(parts.cancel))
+            found = self._watched(name, read, control)
+        return self._with_parts(
+            replace(found, is_partial=isinstance(parts, PartialParts)), name, parts
+        ), request.inventory
 
-        found = replace(work(read, look, stop), is_partial=isinstance(parts, PartialParts))
-        return self._with_parts(found, name, parts), inventory
-
-    def _fetched(self, name: str, use: Use, parts: PartStore | None) -> Inventory:
-        """The inventory of a source, with kept parts or downloaded copies of objects. Raises RunFailure."""
-        inventory = self.inputs.inventories[name]
+    def _fetched(self, use: Use, request: ReadRequest) -> ReadRequest:
+        """The request with kept parts or downloaded copies of its objects. Raises RunFailure."""
+        name, inventory = request.name, request.inventory
         if not any(is_url(file.at) for file in inventory.files):
-            return inventory
-        folder = self.folder.sources(name)
-        if parts is not None:
-            inventory = with_parts(inventory, parts, folder)
-        stores = open_stores(self.checked.project, self.checked.profile, filled)
-        fetching = Fetching(inventory, folder / COPIES, stores)
-        if not fetching.files:
-            return inventory
-        objects = counted(len(fetching.files), "object")
-        self.reporter.say(f"fetching {objects} of {name}, {fetching.size / 1e6:,.1f} MB")
-
-        def look() -> None:
-            self.reporter.progress(f"fetching {name}", fetching.done * 100 // fetching.size, 100)
-
-        found = self._fetched_in_tasks(name, use, inventory, stores) or work(fetching.fetch, look, fetching.stopped.set)
-        copies = [file for file in found.files if file.part is None]
+            return request
+        if request.parts is not None:
+            inventory = with_parts(inventory, request.parts, request.folder)
+        found = self._watched(name, lambda: request.fetch(inventory), request.control)
+        copies = [file for file in found.files if file.copy]
         refuse(self.checked, [(name, trouble) for file in copies for trouble in trouble_in(file, use.value.form)])
-        return found
+        return replace(request, inventory=found)
 
-    def _fetched_in_tasks(self, name: str, use: Use, inventory: Inventory, stores: Stores) -> Inventory | None:
-        """The inventory of a Parquet source whose objects tasks of the engine download; None if this process should. Raises RunFailure."""
-        if self.checked.profile.engine.value.tasks(filled) is None or isinstance(use.value, TextSource):
-            return None
-        session, control = self.session(), Control()
-
-        def look() -> None:
-            self.reporter.progress(f"fetching {name}", *session.progress())
-
-        return work(lambda: self._fetch(name, use, stores, control, inventory), look, control.interrupt)
-
-    def _fetch(self, name: str, use: Use, stores: Stores, control: Control, inventory: Inventory) -> Inventory | None:
-        """The inventory with the copies that tasks of the engine downloaded; None if this process should. Raises RunFailure."""
-        settings = self.checked.profile.engine.value.tasks(filled)
-        if settings is None or not any(is_url(file.at) for file in inventory.files):
-            return None
-        from etlrun.reading.fetch_job import fetch_in_tasks  # most runs read on this machine
-
-        session, folder = self.session(), self.folder.sources(name) / "fetched"
-        control.follow_tasks(session.cancel)
-        fetch = partial(fetch_in_tasks, inventory, use.value, folder, stores, session.run_tasks)
-        return self._trying(name, settings, fetch)
-
-    def _request(self, name: str, use: Use, inventory: Inventory, parts: PartStore | None) -> ReadRequest:
-        keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
-        stores, control = open_stores(self.checked.project, self.checked.profile, filled), Control()
+    def _request(
+        self, name: str, use: Use, inventory: Inventory, parts: PartStore | None, control: Control
+    ) -> ReadRequest:
+        is_text, folder = isinstance(use.value, TextSource), self.folder.sources(name)
+        keep = is_text and use.value.bad_rows != "drop"
+        stores = open_stores(self.checked.project, self.checked.profile, filled)
+        tasks = None if is_text else self._tasks(name, control)
         return ReadRequest(
             name,
             inventory,
-            self.folder.sources(name),
+            folder,
             self.folder.quarantine(name) if keep else None,
             self.reporter.progress,
             database_reader(self.checked.project, self.checked.profile),
-            quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
+            quarantine_limit=use.value.quarantine_limit if is_text else 0,
             parts=parts,
             stores=stores,
             unread=self.plan.unread.get(name, frozenset()),
             control=control,
-            fetch=partial(self._fetch, name, use, stores, control),
+            fetch=ObjectFetcher(name, folder, use.value, stores, control, self.reporter, tasks).fetch,
         )
 
     def _parts(self, name: str, use: Use) -> SourceParts | None:

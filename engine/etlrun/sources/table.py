@@ -149,10 +149,10 @@ class Table(Source):
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         request.folder.mkdir(parents=True, exist_ok=True)
         database = request.open_database(self.connection)
-        request.control.follow_database(database)
+        wanted = columns.keep(name for name in columns.names if name not in request.unread)
         try:
-            wanted = columns.keep(name for name in columns.names if name not in request.unread)
-            copied = database.copy(self.table, wanted, request.folder)
+            with request.control.following(database.interrupt):
+                copied = database.copy(self.table, wanted, request.folder)
         finally:
             database.close()
         paths = tuple(str(path) for path in copied.files)

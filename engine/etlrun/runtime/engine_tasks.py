@@ -1,0 +1,85 @@
+"""Reads in tasks of the engine, and falls back to this machine where the profile allows it; downloads the objects of a source."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from etlrun.compiler.check import Checked
+from etlrun.contracts.engine import EngineSession, StatementError, TaskSettings
+from etlrun.contracts.source import Control, Inventory, Source
+from etlrun.diagnostics import counted
+from etlrun.failures import RunFailure
+from etlrun.reading.fetching import COPIES, Fetching
+from etlrun.runtime.blame import blame_source
+from etlrun.storage.stores import Stores
+from etlrun.working import Reporter
+
+Result = TypeVar("Result")
+CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
+
+
+@dataclass(frozen=True)
+class EngineTasks:
+    """The tasks of the engine that read for the source `name`, which keeps its rows in `folder`."""
+
+    name: str
+    folder: Path
+    checked: Checked
+    settings: TaskSettings
+    session: Callable[[], EngineSession]
+    control: Control
+    reporter: Reporter
+
+    def attempt(self, read: Callable[[Callable[[bytes, int], list[str]]], Result]) -> Result | None:
+        """The result of `read`, which gets the function that runs tasks.
+
+        None if tasks cannot read and are not required. Raises RunFailure, also if the engine does not start.
+        """
+        session = self.session()
+        try:
+            with self.control.following(session.cancel, session.progress):
+                return read(session.run_tasks)
+        except StatementError as error:
+            raise blame_source(self.checked, error) from error
+        except RunFailure as failure:
+            if failure.code not in CANNOT_READ or not self.settings.is_optional:
+                raise
+            self.reporter.warn(f"`{self.name}` is read on this machine: {failure.message}")
+            shutil.rmtree(self.folder, ignore_errors=True)  # a task may still write there
+            return None
+
+
+@dataclass(frozen=True)
+class ObjectFetcher:
+    """Downloads the objects of the source `name` into a new folder below `folder`: in `tasks`, or in this process."""
+
+    name: str
+    folder: Path
+    source: Source
+    stores: Stores
+    control: Control
+    reporter: Reporter
+    tasks: EngineTasks | None
+
+    def fetch(self, inventory: Inventory) -> Inventory:
+        """The inventory with the paths of the copies. Raises RunFailure."""
+        here = Fetching(inventory, self.folder / COPIES, self.stores)
+        if not here.files:
+            return inventory
+        objects = counted(len(here.files), "object")
+        self.reporter.say(f"fetching {objects} of {self.name}, {here.size / 1e6:,.1f} MB")
+        found = self.tasks and self._in_tasks(self.tasks, inventory)
+        if found:
+            return found
+        with self.control.following(here.stopped.set, lambda: (here.done * 100 // here.size, 100)):
+            return here.fetch()
+
+    def _in_tasks(self, tasks: EngineTasks, inventory: Inventory) -> Inventory | None:
+        from etlrun.reading.fetch_job import fetch_in_tasks  # most runs read on this machine
+
+        folder = self.folder / "fetched"
+        return tasks.attempt(lambda run: fetch_in_tasks(inventory, self.source, folder, self.stores, run))
