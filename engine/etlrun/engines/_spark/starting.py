@@ -173,11 +173,7 @@ def _start_classic(
     where = master or ("" if given else "local[*]")
     if where:
         builder = builder.master(where)
-    local = (
-        {"spark.driver.memory": memory, "spark.sql.shuffle.partitions": str(2 * _cores(where)), **LOOPBACK}
-        if where.startswith("local")
-        else {}
-    )
+    local = {"spark.driver.memory": memory, **_local(where)} if where.startswith("local") else {}
     log = workspace.folder / LOG
     quiet = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()}"}
     shown = {name: value for name, value in {**local, **quiet, **settings}.items() if name not in secrets}
@@ -190,6 +186,12 @@ def _start_classic(
         raise RunFailure(
             "engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}"
         ) from error
+
+
+def _local(master: str) -> dict[str, str]:
+    """Settings for a driver that runs all tasks itself: it also lists the files itself, because a job with a task for each takes longer."""
+    listed = {"spark.sql.sources.parallelPartitionDiscovery.threshold": "10000"}
+    return {"spark.sql.shuffle.partitions": str(2 * _cores(master)), **listed, **LOOPBACK}
 
 
 @contextmanager
