@@ -265,7 +265,8 @@ def pipeline_page() -> str:
             "The parts: [sources](sources.md), [steps](steps.md), [checks](checks.md), [sinks](sinks.md).",
             "## params",
             "A param is a value that a run can set: `--set month=2022-05`. Write `$month` in values and expressions to use it, or `${month}` if a letter "
-            "follows. The names under `vars:` of [the project file](project.md) are used in the same way. A param without a default must be set.",
+            "follows; outside expressions, `$$month` is the text `$month`. The names under `vars:` of [the project file](project.md) are used in the "
+            "same way. A param without a default must be set.",
             *_keys(Param, "NAME"),
             "## Types",
             "Columns are declared with the types of Spark: `shop: string`. With `shop: string not null`, a record without a value is a broken record.",

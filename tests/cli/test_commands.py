@@ -445,6 +445,13 @@ def test_new_from_a_compressed_array_runs_as_it_stands(project: Project) -> None
         ('{"nodes": [{"n": "A", "k": [1]}, {"n": "B"}], "w": [1]}\n', "select: {n: nodes.n}", [("A",), ("B",)]),
         ('{"w": [7, 8], "v": []}\n', "explode: {column: w, empty: drop}", [(7,), (8,)]),
         ('{"w": [[7]]}\n', "w: {path: w, type: string, raw: true}", [("[[7]]",)]),
+        (
+            '{"_id": {"$oid": "65a1"}, "n": {"$numberLong": "5"}}\n',
+            """_id: {path: "_id['$$oid']", type: string}""",
+            [("65a1", "5")],
+        ),
+        ('{"a b": [{"c d": 1, "$r": 2}]}\n', 'a b: "array<struct<`c d` bigint, `$$r` bigint>>"', [(1, 2)]),
+        ('{"\\u0086": 1, "\\uffff": [1]}\n', '"\\u0086": bigint', [(1,)]),
     ],
 )
 def test_new_from_nested_json_runs_as_it_stands(

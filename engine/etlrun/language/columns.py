@@ -39,7 +39,7 @@ class Type:
         if self.name == "array":
             return f"array<{self.element}>"
         if self.name == "struct":
-            return "struct<" + ", ".join(f"{_field_text(name)}: {kind}" for name, kind in self.fields) + ">"
+            return "struct<" + ", ".join(f"{written_name(name)}: {kind}" for name, kind in self.fields) + ">"
         if self.entry is not None:
             return f"map<{self.entry[0]}, {self.entry[1]}>"
         return self.name
@@ -102,8 +102,8 @@ def mapping(key: Type, value: Type) -> Type:
     return Type("map", entry=(key, value))
 
 
-def _field_text(name: str) -> str:
-    """The name of a field as it is written in a type: in backticks if it is not a plain word."""
+def written_name(name: str) -> str:
+    """A name as it is written in a type or an expression: in backticks if it is not a plain word."""
     return name if re.fullmatch(r"[^\W\d]\w*", name) else "`" + name.replace("`", "``") + "`"
 
 

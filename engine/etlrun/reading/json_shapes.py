@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from etlrun.language.columns import written_name
 from etlrun.language.type_texts import TypeTextError, parse_type
 from etlrun.reading.record_values import JsonNumber
 
@@ -49,7 +50,7 @@ class JsonShape:
         if len(self.fields) > MOST_FIELDS:
             return ""
         if self.fields:
-            fields = (f"{_field_name(name)} {shape._written()}" for name, shape in self.fields.items())
+            fields = (f"{written_name(name)} {shape._written()}" for name, shape in self.fields.items())
             return f"struct<{', '.join(fields)}>"
         if len(self.scalars) == 1:
             return next(iter(self.scalars))
@@ -60,7 +61,3 @@ def _scalar_type(value: Any) -> str:
     if isinstance(value, JsonNumber):
         return "bigint" if re.fullmatch(r"-?\d{1,18}", value) else "double"
     return "boolean" if isinstance(value, bool) else "string"
-
-
-def _field_name(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"`{name.replace('`', '``')}`"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.failures import RunFailure
+from etlrun.language.columns import written_name
 from etlrun.language.type_texts import parse_type
 from etlrun.reading.compression import without_ending
 from etlrun.reading.footers import open_footer
@@ -45,9 +46,9 @@ class SketchColumn:
         if element is None:
             return {}
         if not element.is_nested:
-            return {self.name: self.name}
+            return {self.name: written_name(self.name)}
         fields = (name for name, kind in element.fields if not kind.is_nested and is_column_name(name))
-        return {name: f"{self.name}.{name}" for name in fields}
+        return {name: f"{written_name(self.name)}.{written_name(name)}" for name in fields}
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def _json(text: SketchedText) -> Sketch:
             shapes.setdefault(path, JsonShape()).see(value)
     record = _common_object(shapes)
     inside = [path for path in shapes if path[: len(record)] == record] if record else list(shapes)
-    columns = [SketchColumn(path[-1], shapes[path].type_text(), _written(path[len(record) :])) for path in inside]
+    columns = [SketchColumn(_named(path), shapes[path].type_text(), _written(path[len(record) :])) for path in inside]
     known = _unlike([column for column in columns if column.path])
     is_flat = any(not column.is_nested or column.element_fields() for column in known)
     columns = known if is_flat else [replace(column, type="") for column in known]
@@ -245,6 +246,11 @@ def _written(path: tuple[str, ...]) -> str:
     if any(not key or "'" in key for key in path):
         return ""
     return "".join(f"['{key}']" if set(key) & set(".[]$") else f".{key}" for key in path).removeprefix(".")
+
+
+def _named(path: tuple[str, ...]) -> str:
+    """The name of a column: the last key. The objects `{"$oid": ...}` that MongoDB exports have the name of what holds them."""
+    return next((key for key in reversed(path) if not key.startswith("$")), path[-1])
 
 
 def _form(text: SketchedText) -> str:

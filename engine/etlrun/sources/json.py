@@ -16,8 +16,8 @@ value of the wrong type makes the line broken. In YAML a type that contains `: `
 without the colon. Write a field with an unusual name in backticks.
 
 A `path` can go through objects and lists: `items[0].sku` is null if the list is too short. `$` is the whole record, and
-`['a.b']` is a key with a dot in it. With `raw: true` the column is the JSON text of the value at its path; without a
-path, of the whole record as it is in the file.
+`['a.b']` is a key with a dot in it. Write a key such as `$oid` with two dollar signs, `_id['$$oid']`: one is a param. With
+`raw: true` the column is the JSON text of the value at its path; without a path, of the whole record as it is in the file.
 
 ```yaml
 sources:

@@ -81,12 +81,15 @@ class Origin:
     aliases: dict[Keys, Keys] = field(default_factory=dict)
 
     def fill(self, value: Any, where: Keys) -> Any:
-        """Replace `$name` in a text; a text that is only `$name` becomes the typed value."""
+        """Replace `$name` in a text; a text that is only `$name` becomes the typed value. `$$name` is the text `$name`."""
         if not isinstance(value, str) or "$" not in value:
             return value
         if re.match(REFERENCE, value):
             return self.value_of(value[1:], where)
-        return _INSIDE.sub(lambda found: str(self.value_of(found.group(1) or found.group(2), where)), value)
+        return _INSIDE.sub(lambda found: str(self._inside(found.group(1) or found.group(2), where)), value)
+
+    def _inside(self, name: str | None, where: Keys) -> Any:
+        return self.value_of(name, where) if name else "$"
 
     def value_of(self, name: str, where: Keys) -> Any:
         return self.values[name] if name in self.values else self.unknown(name, where)
@@ -106,7 +109,7 @@ class Origin:
         return where
 
 
-_INSIDE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
+_INSIDE = re.compile(r"\$(?:\$(?=[A-Za-z_{])|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 
 
 def _build_list(item: Any, value: Any, where: Keys, origin: Origin) -> tuple[Any, ...]:

@@ -267,7 +267,7 @@ class _Builder:
 
     def unknown(self, name: str, where: Keys) -> str:
         known = tuple(self.document.value.get("params") or {}) + tuple(self.project.variables)
-        fix = nearest(name, known) or "declare it under `params:`"
+        fix = nearest(name, known) or f"declare it under `params:`, or write `$${name}` for the text `${name}`"
         if name.isupper():
             fix = f"only etlrun.yaml can use the environment: write `data: ${{{name}}}` there and `$data` here; or declare it under `params:`"
         self.report_unknown(name, where, fix)
