@@ -465,7 +465,7 @@ RUN_CODES: dict[str, Code] = {
     "not-shared": Code(
         "an executor cannot read or write a folder that this machine can",
         "a source, `runs:` or `scratch:` is on a disk of one machine, or belongs to another account",
-        "put it on a disk that all machines of the cluster share, or set `read: driver` in the engine of the profile",
+        "put it on a disk that all machines of the cluster share, and let driver and executors run under the same account",
         1,
     ),
     "engine-unreachable": Code(

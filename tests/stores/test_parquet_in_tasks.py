@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 import random
 import shutil
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from etlrun.contracts.source import InputFile, Inventory, ReadRequest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import DOUBLE, STRING, Column, Columns
 from etlrun.reading import slice_task
+from etlrun.reading.executor_check import hosts_that_can_read
 from etlrun.reading.fetch_job import fetch_in_tasks
 from etlrun.reading.source import DeclaredColumn
 from etlrun.sources.delta import Delta
@@ -160,6 +162,42 @@ def test_a_copy_that_this_machine_does_not_see_is_named(
     monkeypatch.setenv("LAKE_SECRET", "secret")
     failure = failure_of(lake, tmp_path / "fetched", run_tasks)
     assert failure.code == "not-shared" and "does not exist on this machine" in failure.message
+
+
+def test_the_machines_of_a_cluster_write_where_this_one_reads_and_list_the_stores(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def examined(name: str, run_tasks: Callable[[bytes, int], list[str]] = in_any_order) -> list[str]:
+        (tmp_path / name).mkdir()
+        urls = (read_url(f"s3://{lake.bucket}/m"),)
+        return hosts_that_can_read(tmp_path / name, urls, stores(lake), 3, run_tasks)
+
+    def elsewhere(payload: bytes, count: int) -> list[str]:
+        answers = in_any_order(payload, count)
+        shutil.rmtree(tmp_path / "own disk")
+        return answers
+
+    def without_folder(payload: bytes, count: int) -> list[str]:
+        (tmp_path / "no folder").rmdir()
+        return in_any_order(payload, count)
+
+    monkeypatch.setenv("LAKE_SECRET", "secret")
+    assert examined("shared") == [platform.node()]
+    for name, run_tasks, message in (
+        ("own disk", elsewhere, "does not exist on this machine"),
+        ("no folder", without_folder, "cannot be written on"),
+    ):
+        with pytest.raises(RunFailure, match=message) as unshared:
+            examined(name, run_tasks)
+        assert unshared.value.code == "not-shared" and "read: driver" not in unshared.value.fix
+    lake.server.fail({"m": "403"})
+    with pytest.raises(RunFailure, match=f"on {platform.node()}, where a task runs") as refused:
+        examined("refused")
+    assert "executors need it too" in refused.value.fix
+    monkeypatch.delenv("LAKE_SECRET")
+    with pytest.raises(RunFailure, match="`LAKE_SECRET` is not set") as unset:
+        examined("unset")
+    assert unset.value.code == "missing-variable"
 
 
 def test_files_of_different_types_keep_their_values_in_any_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.source import InputFile, Inventory, Source
-from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, not_shared, payload_of
+from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, payload_of, unseen_here
 from etlrun.reading.task_reader import TASK_BYTES, RunTasks, refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url, is_url
@@ -48,6 +48,6 @@ def _copied(file: InputFile, answer: SliceAnswer) -> InputFile:
     try:
         found = os.stat(copy)
     except OSError as error:
-        raise not_shared(f"{copy} was written on {answer.host}, but does not exist on this machine") from error
+        raise unseen_here(copy, answer.host) from error
     digest = answer.digests.get(file.path, "")
     return replace(file, copy=copy, sha256=digest, identity=(found.st_dev, found.st_ino))

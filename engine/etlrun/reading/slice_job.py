@@ -24,6 +24,10 @@ from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 
 Group = tuple[InputFile, ...]
+SHARE_RUNS = (
+    "put `runs:` (`scratch:` if that is a URL) on a disk that driver and executors share, at the same path, and let "
+    "them run under the same account: only its owner can open the folder of a run"
+)
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,9 @@ class SliceAnswer:
         return json.dumps(asdict(self), default=sorted)  # sets are lists in JSON
 
 
-def payload_of(job: Any, source: Source) -> bytes:
+def payload_of(job: Any, source: Source | None) -> bytes:
     """The pickled job. The fingerprint of its reader comes first, and can be read without loading the kind of its source."""
     return pickle.dumps((this_reader(), reader_fingerprint(type(source)), pickle.dumps(job)))
-
-
-def probe() -> bytes:
-    """A payload whose tasks read nothing, and only answer whether their machines could read."""
-    return pickle.dumps((this_reader(), "", b""))
 
 
 def this_reader() -> dict[str, str]:
@@ -146,10 +145,23 @@ def worker_mismatch(host: str, difference: str) -> RunFailure:
     return RunFailure("engine", "worker-mismatch", f"{host} cannot read files like this machine: {difference}", fix)
 
 
-def not_shared(message: str) -> RunFailure:
-    """The failure of a path that exists on one machine but not on another."""
-    fix = "put sources and `runs:` (`scratch:` if that is a URL) on a disk that all machines share; or set `read: driver` in the profile's engine"
-    return RunFailure("engine", "not-shared", message, fix)
+def unseen_there(path: str, host: str) -> RunFailure:
+    """The failure of a file that exists here, but not on another machine."""
+    fix = "put it on a disk that all machines share, at the same path; or set `read: driver` in the profile's engine"
+    return RunFailure("engine", "not-shared", f"{path} does not exist on {host}, where a task reads it", fix)
+
+
+def unseen_here(path: str, host: str) -> RunFailure:
+    """The failure of a file of a run that another machine wrote, and that does not exist here."""
+    return RunFailure(
+        "engine", "not-shared", f"{path} was written on {host}, but does not exist on this machine", SHARE_RUNS
+    )
+
+
+def not_writable(folder: str, host: str, reason: str) -> RunFailure:
+    """The failure of a folder of a run in which another machine cannot write."""
+    message = f"{folder} cannot be written on {host}, where a task runs ({reason})"
+    return RunFailure("engine", "not-shared", message, SHARE_RUNS)
 
 
 def first_failure(answers: Sequence[SliceAnswer]) -> RunFailure | None:

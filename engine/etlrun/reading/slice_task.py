@@ -16,16 +16,19 @@ from etlrun.contracts.engine import ParquetFiles, StatementError
 from etlrun.contracts.row_aggregation import RowAggregation
 from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
+from etlrun.reading.executor_check import FOLDER, ExecutorCheck
 from etlrun.reading.fetch_job import FetchJob
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.inventory import trouble_in
 from etlrun.reading.quarantine import LARGEST_LINE
-from etlrun.reading.slice_job import SliceAnswer, SliceJob, difference, not_shared, this_reader
+from etlrun.reading.slice_job import SliceAnswer, SliceJob, difference, not_writable, this_reader, unseen_there
 from etlrun.spec.urls import is_url
+from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores
 
 BROKEN = "broken.jsonl"
+TOO = "executors need it too: set it where they start, or set `read: driver` in the profile's engine"
 OTHER_KIND = "the package of this source has another version there"
 
 
@@ -37,9 +40,7 @@ def answer(payload: bytes, number: int) -> str:
         wrong = difference(reader, this_reader())
         if wrong:
             return SliceAnswer(host, mismatch=wrong).as_json()
-        if not packed:
-            return SliceAnswer(host).as_json()
-        job: SliceJob | FetchJob = pickle.loads(packed)
+        job: SliceJob | FetchJob | ExecutorCheck = pickle.loads(packed)
         if reader_fingerprint(type(job.source)) != fingerprint:
             return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     except ImportError as error:
@@ -47,6 +48,8 @@ def answer(payload: bytes, number: int) -> str:
     except AttributeError:  # the module of the kind exists, but has no such class
         return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     try:
+        if isinstance(job, ExecutorCheck):
+            return _check(job, number, host).as_json()
         if isinstance(job, FetchJob):
             return _fetch(job, number, host).as_json()
         with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
@@ -55,7 +58,7 @@ def answer(payload: bytes, number: int) -> str:
         if failure.code == "missing-variable":
             failure.add(
                 message=f" (on {host}, where a task runs)",
-                fix="; executors need it too: set it where they start, or set `read: driver` in the profile's engine",
+                fix=f"; {TOO}",
             )
         return SliceAnswer(host, failure=(failure.code, failure.message, failure.fix)).as_json()
 
@@ -63,6 +66,18 @@ def answer(payload: bytes, number: int) -> str:
 def _local_disk() -> str | None:
     """The first of the folders that the cluster gives to an executor; None if it gives none."""
     return os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
+
+
+def _check(job: ExecutorCheck, number: int, host: str) -> SliceAnswer:
+    folder = _new_folder(Path(job.folder), number, host)
+    stores = Stores(job.storages, job.environment)
+    for url in job.urls:
+        try:
+            stores.of(url).names_in(url)
+        except StoreError as error:
+            message = f"{error} (on {host}, where a task runs)"
+            raise RunFailure("source", error.code, message, f"{error.fix}; {TOO}") from error
+    return SliceAnswer(host, copies={FOLDER: str(folder)})
 
 
 def _fetch(job: FetchJob, number: int, host: str) -> SliceAnswer:
@@ -151,7 +166,7 @@ def _refuse_unseen(files: Iterable[InputFile], host: str) -> None:
     """Raises RunFailure for a file that the run found but that does not exist on this machine."""
     for file in files:
         if not is_url(file.path) and not os.path.exists(file.path):
-            raise not_shared(f"{file.path} does not exist on {host}, where a task reads it")
+            raise unseen_there(file.path, host)
 
 
 def _troubles_in(inventory: Inventory, job: SliceJob) -> tuple[Trouble, ...]:
@@ -167,7 +182,7 @@ def _new_folder(folder: Path, number: int, host: str) -> Path:
     try:
         attempt.mkdir(mode=0o700)
     except OSError as error:
-        raise not_shared(f"{folder} cannot be written on {host}, where a task runs ({error.strerror})") from error
+        raise not_writable(str(folder), host, str(error.strerror)) from error
     return attempt
 
 

@@ -28,8 +28,8 @@ from etlrun.reading.slice_job import (
     answer_of,
     first_failure,
     groups_of,
-    not_shared,
     payload_of,
+    unseen_here,
     worker_mismatch,
 )
 from etlrun.reading.source import TextSource
@@ -134,7 +134,7 @@ class TaskReader:
         written = [path for each in (*answer.files, *rows) for path in each.paths]
         unseen = next((path for path in (*written, answer.broken) if path and not os.path.exists(path)), "")
         if unseen:
-            raise not_shared(f"{unseen} was written on {answer.host}, but does not exist on this machine")
+            raise unseen_here(unseen, answer.host)
         self.digests.update(answer.digests)
         if self.request.parts is not None:
             digest = answer.digests.get(files[0].path, "")

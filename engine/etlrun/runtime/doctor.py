@@ -37,7 +37,7 @@ def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     yield HealthFinding("ok", "packages", ", ".join(_packages()))
     yield from _disk(project)
     yield from _asked(f"engine {profile.engine.kind}", profile.engine.value.examine)
-    yield from _asked("executors", lambda: _executors(profile))
+    yield from _asked("executors", lambda: _executors(project, profile))
     yield from _stores(project, profile)
     for name, use in profile.connections.items():
         found = tuple(_connection(project, profile, name))
@@ -73,8 +73,7 @@ def _packages() -> Iterator[str]:
 
 
 def _disk(project: Project) -> Iterator[HealthFinding]:
-    runs = project.runs_path
-    there = next(folder for folder in (runs, *runs.resolve().parents) if folder.exists())
+    runs, there = project.runs_path, _parent_of_runs(project)
     free = shutil.disk_usage(there).free
     if not there.is_dir() or not os.access(there, os.W_OK):
         key = "scratch" if project.runs_url else "runs"
@@ -88,24 +87,31 @@ def _disk(project: Project) -> Iterator[HealthFinding]:
     )
 
 
-def _executors(profile: Profile) -> Iterator[HealthFinding]:
+def _executors(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     """Whether the machines whose tasks read text sources can do so. Raises RunFailure for the first that cannot."""
-    from etlrun.reading.slice_job import answer_of, probe, worker_mismatch
+    from etlrun.reading.executor_check import hosts_that_can_read
 
-    settings = profile.engine.value.tasks(filled)
-    if settings is None:
+    parent = _parent_of_runs(project)
+    if profile.engine.value.tasks(filled) is None or not os.access(parent, os.W_OK):
         return
-    with tempfile.TemporaryDirectory(prefix="etlrun-") as folder:
+    urls = tuple(project.places({}, profile).urls)
+    stores = open_stores(project, profile, filled)
+    with (
+        tempfile.TemporaryDirectory(prefix="etlrun-") as folder,
+        tempfile.TemporaryDirectory(prefix=".etlrun-", dir=parent) as shared,
+    ):
         session = profile.engine.value.start(Workspace(Path(folder)), filled)
         try:
-            answers = [answer_of(text) for text in session.run_tasks(probe(), PROBES)]
+            hosts = hosts_that_can_read(Path(shared).resolve(), urls, stores, PROBES, session.run_tasks)
         finally:
             session.close()
-    wrong = next((answer for answer in answers if answer.mismatch), None)
-    if wrong is not None:
-        raise worker_mismatch(wrong.host, wrong.mismatch)
-    hosts = sorted({answer.host for answer in answers})
     yield HealthFinding("ok", "executors", f"they can read files like this machine: {', '.join(hosts)}")
+
+
+def _parent_of_runs(project: Project) -> Path:
+    """The folder of runs, or the folder in which the first run makes it."""
+    runs = project.runs_path
+    return next(folder for folder in (runs, *runs.resolve().parents) if folder.exists())
 
 
 def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:

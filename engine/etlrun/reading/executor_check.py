@@ -1,0 +1,48 @@
+"""Checks in tasks, for `etlrun doctor`, whether the machines of a cluster can do what tasks of runs do.
+
+They must have the reader of this machine, write to the folder of the runs, where this machine sees what they wrote, and list the stores.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.reading.slice_job import SliceAnswer, answer_of, payload_of, unseen_here
+from etlrun.reading.task_reader import RunTasks, refuse_failed_tasks
+from etlrun.spec.project import Use
+from etlrun.spec.urls import Url
+from etlrun.storage.stores import Stores
+
+FOLDER = "folder"  # what a task names the folder that it made
+
+
+@dataclass(frozen=True)
+class ExecutorCheck:
+    """Everything that a task needs to check its machine: where it makes a folder, and the URLs that it lists."""
+
+    folder: str
+    urls: tuple[Url, ...]
+    storages: Mapping[Url, Use]
+    environment: Callable[[str], str]
+    source: None = None
+
+
+def hosts_that_can_read(
+    folder: Path, urls: tuple[Url, ...], stores: Stores, count: int, run_tasks: RunTasks
+) -> list[str]:
+    """The hosts of so many tasks, each of which makes a folder in `folder` and lists `urls`. Raises RunFailure if one cannot."""
+    job = ExecutorCheck(str(folder), urls, stores.uses, stores.environment)
+    answers = [answer_of(text) for text in run_tasks(payload_of(job, job.source), count)]
+    refuse_failed_tasks(answers)
+    for answer in answers:
+        _refuse_unseen(answer)
+    return sorted({answer.host for answer in answers})
+
+
+def _refuse_unseen(answer: SliceAnswer) -> None:
+    path = answer.copies[FOLDER]
+    if not os.path.exists(path):
+        raise unseen_here(path, answer.host)
