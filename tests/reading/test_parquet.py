@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +23,7 @@ from etlrun.engines._spark.starting import RULES
 from etlrun.failures import RunFailure
 from etlrun.language.columns import DATE, Column, Columns
 from etlrun.language.type_texts import parse_type
-from etlrun.reading.footers import read_footers
+from etlrun.reading.footers import open_footer, read_footers
 from etlrun.reading.inventory import take_inventory
 from etlrun.reading.parquet_columns import WantedColumn
 from etlrun.sources.parquet import ParquetColumn
@@ -219,7 +220,39 @@ def test_a_compression_that_spark_lacks_is_named(tmp_path: Path, start: Any, wri
         StatementError, match="a.parquet: the file is compressed with brotli, which this Spark"
     ) as error:
         session.fetch("SELECT sum(v) AS v FROM rows")
-    assert error.value.condition == "wrong-format"
+    assert error.value.condition == "unknown-compression"
+
+
+def test_a_file_with_a_damaged_dictionary_is_named(tmp_path: Path, start: Any, write: Any) -> None:
+    write("a.parquet", ["x", "y"] * 50, pa.string(), compression="none", write_page_checksum=False)
+    path = tmp_path / "data/a.parquet"
+    path.write_bytes(
+        re.sub(rb"(?s)\x01\x00\x00\x00x\x01\x00\x00\x00y", b"\xff\xff\xff\x7fx\xff\xff\xff\x7fy", path.read_bytes())
+    )
+    read_result, relation = take(tmp_path, {"v": "string"}, "data", tmp_path / "run")
+    session = start()
+    session.read_files("rows", relation, read_result.files)
+    with pytest.raises(StatementError, match="a.parquet: the engine cannot read the file") as error:
+        session.fetch("SELECT sum(length(v)) AS v FROM rows")
+    assert error.value.condition == "damaged-file"
+
+
+def test_an_encrypted_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with duckdb.connect() as connection:
+        connection.execute("SET force_mbedtls_unsafe = 'true'")
+        connection.execute("PRAGMA add_parquet_key('key', '0123456789112345')")
+        config = "{footer_key: 'key'}"
+        connection.execute(f"COPY (SELECT 1 AS v) TO '{tmp_path}/data/a.parquet' (ENCRYPTION_CONFIG {config})")
+    (trouble,) = take_inventory(Wanted(Places(tmp_path), "data", (), Days(False), Days(False), "parquet")).troubles
+    assert trouble.message == "the file is encrypted"
+    with pytest.raises(RunFailure, match="a.parquet: the file is encrypted"):
+        open_footer(str(tmp_path / "data/a.parquet"), "a.parquet")
+
+
+def test_json_is_read_as_text(read: Read, write: Any) -> None:
+    write("a.parquet", pa.table({"v": pa.array(['{"a": 1}', None], pa.json_())}))
+    assert read({"v": "string"}) == [('{"a": 1}',), (None,)]
 
 
 def test_not_null_is_held(read: Read, write: Any, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ class DuckdbSession(EngineSession):
         except duckdb.Error as error:
             detail = _first_line(error)
             found = StatementError(_condition(error, detail), detail)
-            error_text = self._unreadable_link() if type(error) is duckdb.Error else detail
+            error_text = self._unreadable_link() if _is_of_a_file(error, detail) else detail
             raise as_damaged_file(found, error_text, [part.folder for part in self.linked]) from error
 
     def _unreadable_link(self) -> str:
@@ -212,8 +212,15 @@ def _rises(columns: int, at: int = 0) -> str:
     return greater if at == columns - 1 else f"({greater} OR (v{at} = b{at} AND {_rises(columns, at + 1)}))"
 
 
+def _is_of_a_file(error: duckdb.Error, detail: str) -> bool:
+    """Whether DuckDB cannot decode a file, which it does not name."""
+    return type(error) is duckdb.Error or re.search(r"Parquet file|corrupt|File is encrypted", detail) is not None
+
+
 def _condition(error: duckdb.Error, detail: str) -> str:
     """The kind of mistake."""
+    if _is_of_a_file(error, detail):
+        return "engine"
     if "division by zero" in detail.lower():
         return "division-by-zero"
     if "no such element" in detail:

@@ -133,6 +133,8 @@ def type_of_arrow(found: pyarrow.DataType) -> Type | None:
         return decimal(found.precision, found.scale)
     if pa.types.is_dictionary(found):
         return type_of_arrow(found.value_type)
+    if isinstance(found, pa.BaseExtensionType) and found.extension_name == "arrow.json":
+        return type_of_arrow(found.storage_type)
     if pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found):
         element = type_of_arrow(found.value_type)
         return array(element) if element is not None else None

@@ -58,6 +58,7 @@ UNREAD_ENDINGS = {
 }  # compressions that are known by name only
 DAMAGE = (EOFError, zlib.error, OSError)  # what reading a truncated or damaged file raises
 COPY_AGAIN = "copy it again; if it is still being written, wait until it is complete"  # the fix for such a file
+ENCRYPTED = "write the file without encryption"
 
 
 def compression_of(path: str) -> Compression | None:

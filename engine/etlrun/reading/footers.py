@@ -11,8 +11,8 @@ from etlrun.contracts.engine import ABSENT, FileColumn, LinkedFiles
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.reading.absences import absence_notice
-from etlrun.reading.compression import COPY_AGAIN
-from etlrun.reading.links import link_files
+from etlrun.reading.compression import COPY_AGAIN, ENCRYPTED
+from etlrun.reading.links import is_encrypted, link_files
 from etlrun.reading.parquet_columns import FileSchema, WantedColumn
 from etlrun.reading.parquet_types import Misfit
 from etlrun.reading.rows import constant_text
@@ -62,6 +62,8 @@ def open_footer(path: str, shown: str) -> pyarrow.parquet.ParquetFile:
         found.schema_arrow  # noqa: B018 - is read here, so that it fails here
     except (pa.ArrowException, OSError) as error:
         detail = str(error).split("\n", 1)[0]
+        if is_encrypted(detail):
+            raise RunFailure("source", "wrong-format", f"{shown}: the file is encrypted", ENCRYPTED) from error
         message = f"{shown}: not a complete Parquet file ({detail})"
         raise RunFailure("source", "damaged-file", message, COPY_AGAIN) from error
     return found

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from etlrun.contracts.source import InputFile, Inventory, Trouble, Wanted
-from etlrun.reading.compression import COMPRESSIONS, UNREAD_ENDINGS, compression_of, without_ending
+from etlrun.reading.compression import COMPRESSIONS, ENCRYPTED, UNREAD_ENDINGS, compression_of, without_ending
 from etlrun.reading.encodings import shown_encoding
 from etlrun.reading.explaining import UNREAD_FIX, explain_known
 from etlrun.reading.finding import FileFinder, shown_path
@@ -145,7 +145,9 @@ def trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
     found = next((name for magic, name in MAGIC if head.startswith(magic)), "")
     named = compression_of(file.path)
     if form == "parquet":
-        if found != "Parquet":
+        if head.startswith(b"PARE"):
+            yield Trouble("wrong-format", file.path, "the file is encrypted", ENCRYPTED)
+        elif found != "Parquet":
             yield Trouble(
                 "wrong-format",
                 file.path,

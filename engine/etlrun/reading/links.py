@@ -40,6 +40,11 @@ def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...
     return tuple(group for group in groups if group)
 
 
+def is_encrypted(reason: str) -> bool:
+    """Whether a library cannot read a file because it is encrypted."""
+    return re.search(r"(?i)(?:en|de)crypt", reason) is not None
+
+
 def as_damaged_file(error: StatementError, error_text: str, folders: Iterable[str]) -> StatementError:
     """The failure of a damaged file, or one that Spark cannot decompress, if `error_text` names the link to it in one of the `folders`."""
     if error.condition != "engine":
@@ -53,7 +58,11 @@ def as_damaged_file(error: StatementError, error_text: str, folders: Iterable[st
             codec = _MISSING_CODEC.search(reason)
             if codec:
                 message = f"{file}: the file is compressed with {codec[1].lower()}, which this Spark cannot read"
-                return StatementError("wrong-format", message, source=Path(folder).parent.name)
+                return StatementError("unknown-compression", message, source=Path(folder).parent.name)
+            if is_encrypted(reason):
+                return StatementError(
+                    "encrypted-file", f"{file}: the file is encrypted", source=Path(folder).parent.name
+                )
             message = f"{file}: the engine cannot read the file ({reason})"
             return StatementError("damaged-file", message, source=Path(folder).parent.name)
     return error

@@ -15,7 +15,7 @@ from etlrun.contracts.engine import StatementError
 from etlrun.failures import RunFailure
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.spans import written_at
-from etlrun.reading.compression import COPY_AGAIN
+from etlrun.reading.compression import COPY_AGAIN, ENCRYPTED
 from etlrun.runtime.pinpoint import find_expression
 from etlrun.spec.located import Keys
 from etlrun.spec.project import Use
@@ -79,13 +79,20 @@ def _outside_the_steps(checked: Checked, error: StatementError) -> RunFailure | 
     if error.condition == "bad-value":
         fix = "declare a type that fits (`decimal(20,0)`, a column without `not null`), or write the file again"
         return RunFailure("source", "bad-value", error.detail, fix)
-    if error.condition == "damaged-file":
-        failure = RunFailure("source", "damaged-file", error.detail, COPY_AGAIN)
-        return _at_source(checked, error, failure)
-    if error.condition == "wrong-format":
-        fix = "write the file with another compression, such as zstd or snappy; or use the engine `duckdb`, which reads it"
-        return _at_source(checked, error, RunFailure("source", "wrong-format", error.detail, fix))
+    if error.condition in _FILE_FAULTS:
+        code, fix = _FILE_FAULTS[error.condition]
+        return _at_source(checked, error, RunFailure("source", code, error.detail, fix))
     return None
+
+
+_FILE_FAULTS = {  # the code and the fix
+    "damaged-file": ("damaged-file", COPY_AGAIN),
+    "encrypted-file": ("wrong-format", ENCRYPTED),
+    "unknown-compression": (
+        "wrong-format",
+        "write the file with another compression, such as zstd or snappy; or use the engine `duckdb`, which reads it",
+    ),
+}
 
 
 def _at_source(checked: Checked, error: StatementError, failure: RunFailure) -> RunFailure:
