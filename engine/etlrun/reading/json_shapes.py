@@ -21,6 +21,11 @@ class JsonShape:
     fields: dict[str, JsonShape] = field(default_factory=dict)
     element: JsonShape | None = None
 
+    @property
+    def has_values(self) -> bool:
+        """Whether a value other than null was seen."""
+        return bool(self.scalars or self.fields) or self.element is not None
+
     def see(self, value: Any) -> None:
         """Take one more value into account."""
         if isinstance(value, dict):

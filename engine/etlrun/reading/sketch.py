@@ -9,6 +9,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.columns import written_name
 from etlrun.language.type_texts import parse_type
@@ -49,6 +50,12 @@ class SketchColumn:
             return {self.name: written_name(self.name)}
         fields = (name for name, kind in element.fields if not kind.is_nested and is_column_name(name))
         return {name: f"{written_name(self.name)}.{written_name(name)}" for name in fields}
+
+    def members(self) -> dict[str, str]:
+        """A name and an expression for each field of a struct that is not a list or object; empty for other types."""
+        fields = parse_type(self.type).fields if self.is_nested else ()
+        plain = (name for name, kind in fields if not kind.is_nested and is_column_name(f"{self.name}_{name}"))
+        return {f"{self.name}_{name}": f"{written_name(self.name)}.{written_name(name)}" for name in plain}
 
 
 @dataclass(frozen=True)
@@ -219,20 +226,38 @@ def _guess(values: list[str]) -> str:
 def _json(text: SketchedText) -> Sketch:
     form = _form(text)
     shapes: dict[tuple[str, ...], JsonShape] = {}
+    reasons: list[str] = []
     for line in _records(text, form):
         try:
             found = parse_object(line)
-        except BrokenRecordError:
+        except BrokenRecordError as error:
+            reasons.append(str(error))
             continue
         for path, value in _leaves(found, ()):
             shapes.setdefault(path, JsonShape()).see(value)
-    record = _common_object(shapes)
-    inside = [path for path in shapes if path[: len(record)] == record] if record else list(shapes)
-    columns = [SketchColumn(_named(path), shapes[path].type_text(), _written(path[len(record) :])) for path in inside]
+    if reasons and not shapes:
+        message = f"none of {counted(len(reasons), 'record')} can be read ({reasons[0]})"
+        raise RunFailure("source", "wrong-format", message, "write one object in each line, or one array in the file")
+    types = _types(shapes)
+    record = _common_object(types)
+    inside = [path for path in types if path[: len(record)] == record] if record else list(types)
+    columns = [SketchColumn(_named(path), types[path], _written(path[len(record) :])) for path in inside]
     known = _unlike([column for column in columns if column.path])
     is_flat = any(not column.is_nested or column.element_fields() for column in known)
     columns = known if is_flat else [replace(column, type="") for column in known]
     return Sketch("json", tuple(columns), _written(record), form, encoding=text.encoding)
+
+
+def _types(shapes: dict[tuple[str, ...], JsonShape]) -> dict[tuple[str, ...], str]:
+    """The type at each path. A place that holds objects in some records and other values in others is one column without a type."""
+    outer = {path[:length] for path in shapes for length in range(1, len(path))}
+    mixed = {path for path in outer if path in shapes and shapes[path].has_values}
+    return {
+        path: "" if path in mixed else shape.type_text()
+        for path, shape in shapes.items()
+        if path in mixed or path not in outer
+        if not any(path[:length] in mixed for length in range(1, len(path)))
+    }
 
 
 def _records(text: SketchedText, form: str) -> Iterator[str]:

@@ -58,14 +58,18 @@ def _flattening(columns: tuple[SketchColumn, ...]) -> list[str]:
     """
     nested = [column.name for column in columns if column.is_nested]
     if len(nested) < len(columns):
-        dropped = f"drop: [{', '.join(map(_scalar, nested))}]"
+        dropped = f"drop: [{', '.join(map(_value, nested))}]"
         return [f"{dropped}        # a table holds no lists: `explode` them, or make them text"] if nested else []
     found = next(((column.name, fields) for column in columns if (fields := column.element_fields())), None)
     if found is None:
-        return []
+        members = {name: value for column in columns for name, value in column.members().items()}
+        return [_selection(members)] if members else []
     array, fields = found
-    shown = ", ".join(f"{_scalar(name)}: {_scalar(value)}" for name, value in fields.items())
-    return [f"explode: {{column: {_scalar(array)}, empty: drop}}", f"select: {{{shown}}}"]
+    return [f"explode: {{column: {_value(array)}, empty: drop}}", _selection(fields)]
+
+
+def _selection(fields: dict[str, str]) -> str:
+    return f"select: {{{', '.join(f'{_scalar(name)}: {_scalar(value)}' for name, value in fields.items())}}}"
 
 
 def _value(text: str) -> str:

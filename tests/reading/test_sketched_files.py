@@ -1,4 +1,4 @@
-"""`etlrun new` of Parquet files as they occur: legacy times, types that cannot be read, damaged footers, geographic metadata."""
+"""`etlrun new` of files as they occur: legacy times, types that cannot be read, damaged footers, geographic metadata, structs."""
 
 from __future__ import annotations
 
@@ -59,3 +59,18 @@ def test_geographic_metadata_does_not_decide_how_a_column_is_read(project: Proje
     result = project.run("a")
     assert result.code == 0, result.err
     assert project.table("a") == [(1, b"\x01\x02")]
+
+
+def test_structs_alone_become_a_flat_table(project: Project) -> None:
+    table = pa.table({"s": [{"x": 1, "y z": "a", "w": [1]}], "t": [{"x": 2}], "u": [{"v": {"w": 1}}]})
+    pq.write_table(table, project.folder / "a.parquet")
+    assert project.run("new", "a", "--from", "a.parquet").code == 0
+    result = project.run("a")
+    assert result.code == 0, result.err
+    assert project.table("a") == [(1, "a", 2)]
+
+
+def test_a_file_without_any_record_says_why(project: Project) -> None:
+    project.write("a.json", '{"a": 1}{"a": 2}\n{"a": 3} {"a": 4}\n')
+    result = project.run("new", "a", "--from", "a.json")
+    assert "wrong-format: none of 2 records can be read (there is more text after the object" in result.err
