@@ -6,7 +6,7 @@ the codes that the package uses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

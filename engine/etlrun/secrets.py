@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from etlrun.plain_dataclass import dataclass
 
 SHORTEST = 6  # characters; what is shorter would take the middle out of ordinary words
 

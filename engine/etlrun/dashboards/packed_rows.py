@@ -10,8 +10,10 @@ ascends with the rows, as the key does, stays in their order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     import pyarrow as pa

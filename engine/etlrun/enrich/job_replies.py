@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from etlrun.contracts.job_client import JobReply, ServiceJob
 from etlrun.contracts.model import ModelError, ModelReply, Usage
@@ -16,6 +15,7 @@ from etlrun.enrich.questions import Question
 from etlrun.enrich.replies import judge
 from etlrun.enrich.report import Stop
 from etlrun.enrich.store import RequestEntry
+from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from etlrun.plain_dataclass import dataclass
 
 PRINTED = {
     "yyyy": "%Y",

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from etlrun.plain_dataclass import dataclass
 
 LINE_ENDS = r"\n\r\x{85}\x{2028}\x{2029}"
 _BLANKS = r"\t\n\x0B\f\r "

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from etlrun.plain_dataclass import dataclass
 from etlrun.reading.slice_job import SliceAnswer, answer_of, payload_of, unseen_here
 from etlrun.reading.task_reader import RunTasks, refuse_failed_tasks
 from etlrun.spec.project import Use

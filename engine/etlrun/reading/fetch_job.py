@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from etlrun.contracts.source import InputFile, Inventory, Source
+from etlrun.plain_dataclass import dataclass
 from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, payload_of, unseen_here
 from etlrun.reading.task_reader import TASK_BYTES, RunTasks, refuse_failed_tasks
 from etlrun.spec.project import Use

@@ -9,9 +9,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from etlrun.contracts.source import Trouble
+from etlrun.plain_dataclass import dataclass
 from etlrun.reading.compression import COMPRESSIONS
 from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from etlrun.contracts.engine import ParquetFiles
@@ -17,6 +17,7 @@ from etlrun.contracts.row_aggregation import RowAggregation
 from etlrun.contracts.source import FileAccount, InputFile, Source, Trouble
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import library_versions, reader_fingerprint
 from etlrun.reading.source import TextSource

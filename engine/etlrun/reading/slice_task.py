@@ -8,7 +8,7 @@ import platform
 import secrets
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from etlrun.contracts.connection import Database
@@ -16,6 +16,7 @@ from etlrun.contracts.engine import ParquetFiles, StatementError
 from etlrun.contracts.row_aggregation import RowAggregation
 from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
+from etlrun.plain_dataclass import dataclass
 from etlrun.reading.executor_check import FOLDER, ExecutorCheck
 from etlrun.reading.fetch_job import FetchJob
 from etlrun.reading.fetching import COPIES, Fetching

@@ -7,7 +7,7 @@ record; the statement reads a record only if its result is certainly the same. S
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from etlrun.contracts.source import FilePart, InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
+from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import SliceCounts
 from etlrun.reading.accounting import Accounting, sum_up
 from etlrun.reading.file_slices import SLICE_BYTES, cut

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+
+from etlrun.plain_dataclass import dataclass
 
 MAX_CONTRACTS = 8_000_000  # eight area codes of a million numbers each
 

@@ -39,13 +39,14 @@ sources:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import ReadRequest, ReadResult, Source, keyed, row_key
 from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
+from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import DeclaredColumn, tagged_columns
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope

@@ -31,7 +31,6 @@ clicks: {user: string, ts: timestamp}
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -42,6 +41,7 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import BIGINT, MOMENTS, NULL, Column, Columns
 from etlrun.language.expressions import call, cast, column
+from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
 

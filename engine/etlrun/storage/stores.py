@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from etlrun.failures import RunFailure
+from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Profile, Project, Use
 from etlrun.spec.registry import kinds
 from etlrun.spec.urls import Url, kind_of_scheme

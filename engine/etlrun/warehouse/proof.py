@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.stage import StageField
 

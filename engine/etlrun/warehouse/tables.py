@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Protocol, TypeVar
 
 from etlrun.language.columns import DATE, DOUBLE, FLOAT, INTEGERS, TIMESTAMP, Column, Columns, Type
+from etlrun.plain_dataclass import dataclass
 
 
 class StoredColumn(Protocol):
