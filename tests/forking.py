@@ -18,7 +18,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -125,14 +124,7 @@ def main() -> None:
     sys.argv = [etlrun.__file__.replace("__init__", "__main__"), *request["arguments"]]
     from etlrun.cli.main import main as run_etlrun
 
-    try:
-        run_etlrun()
-    except SystemExit as ended:  # what Python would do now, but for taking thousands of loaded modules apart
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ended.code if isinstance(ended.code, int) else 1)
+    run_etlrun()
 
 
 if __name__ == "__main__":

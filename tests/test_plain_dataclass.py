@@ -42,7 +42,7 @@ def _classes(dataclass: Any) -> dict[str, Any]:
         number: int
 
     @dataclass(frozen=True)
-    class Word:
+    class Word:  # noqa: PLW1641 - Python makes its hash
         text: str
 
         def __eq__(self, other: object) -> bool:

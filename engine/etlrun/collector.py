@@ -12,11 +12,6 @@ def collect_seldom() -> None:
     gc.set_threshold(200_000, 10, 10)
 
 
-def leave_all_to_the_system() -> None:
-    """Let the process end without a last look for garbage in all that it holds."""
-    gc.freeze()
-
-
 @contextmanager
 def not_collecting() -> Iterator[None]:
     """Build many values that form no cycles, without a look at them every few hundred."""

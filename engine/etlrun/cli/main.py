@@ -27,9 +27,11 @@ for _number in NAMES:
     if _signal.getsignal(_number) != _signal.SIG_IGN:  # as `nohup` and background jobs of scripts require
         _signal.signal(_number, leave)
 
+import atexit  # noqa: E402
+import threading  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
-from etlrun.collector import collect_seldom, leave_all_to_the_system  # noqa: E402
+from etlrun.collector import collect_seldom  # noqa: E402
 from etlrun.stopping import Stopped, asked_by, run_until_stopped  # noqa: E402
 
 
@@ -40,8 +42,19 @@ def main() -> NoReturn:
     except Stopped:
         sys.stdout.flush()
         leave(asked_by())
-    leave_all_to_the_system()
-    sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """End the process as `sys.exit` does, but leave its memory to the system: to free value after value takes a tenth of a short run."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # its reader has closed it
+        sys.exit(code)
+    os._exit(code)
 
 
 def _run() -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -65,12 +65,8 @@ def check_staged(
     """
     if not plan.checked.pipeline.checks or not staged:
         return
-    from etlrun.engines.duckdb import Duckdb
-
     reporter.say("checking")
-    with closing(Duckdb().start(Workspace(folder.path), filled)) as check_session:
-        for name, rows in staged.items():
-            check_session.read_files(name, plan.relation(name).columns, [rows.as_input()])
+    with _check_session(plan, staged, session, folder) as check_session:
 
         def cancel() -> None:
             check_session.cancel()
@@ -83,6 +79,22 @@ def check_staged(
         for finding in findings
     ]
     _judge(plan, findings, sinks_with_too_few_rows(plan.checked, staged), folder, reporter)
+
+
+@contextmanager
+def _check_session(
+    plan: Plan, staged: dict[str, Staged], session: EngineSession, folder: RunFolder
+) -> Iterator[EngineSession]:
+    """DuckDB with the staged relations, where small statements are fast: the session of the run itself if it has DuckDB's dialect."""
+    if plan.checked.profile.engine.value.dialect == "duckdb":
+        yield session
+        return
+    from etlrun.engines.duckdb import Duckdb
+
+    with closing(Duckdb().start(Workspace(folder.path), filled)) as check_session:
+        for name, rows in staged.items():
+            check_session.read_files(name, plan.relation(name).columns, [rows.as_input()])
+        yield check_session
 
 
 def _ask_all(plan: Plan, fetch: Fetch, session: EngineSession, folder: RunFolder) -> list[CheckResult]:

@@ -98,7 +98,9 @@ class RelationStager:
         self.reporter.say(f"computing {_shown(relation)}")
         with relation_span("compute", relation.name) as found:
             self._write(relation.name, folder)
-            self.staged[relation.name] = take_stock(relation.name, folder, columns)
+            self.staged[relation.name] = take_stock(
+                relation.name, folder, columns, self.session if self.dialect == "duckdb" else None
+            )
             found.attributes["etlrun.rows"] = self.staged[relation.name].rows
         self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
         self.session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])

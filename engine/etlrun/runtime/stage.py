@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_below
@@ -77,11 +77,14 @@ def shown_columns(columns: Columns) -> Columns:
     return columns.keep(item.name for item in columns if not item.name.startswith(HIDDEN))
 
 
-def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
-    """List the files that an engine wrote into `folder`, with their rows; `columns` may include hidden ones. Raises RunFailure if they cannot be read."""
+def take_stock(relation: str, folder: Path, columns: Columns, duckdb: EngineSession | None = None) -> Staged:
+    """List the files that an engine wrote into `folder`, with their rows; `columns` may include hidden ones. Raises RunFailure if they cannot be read.
+
+    `duckdb` is a session that reads them in DuckDB's dialect; without it, DuckDB is started.
+    """
     shown = shown_columns(columns)
     paths = sorted(folder.glob("*.parquet"))
-    counted = _counted(folder, shown) if paths else {}
+    counted = _counted(folder, shown, duckdb) if paths else {}
     files = tuple(StagedFile(str(path), counted.get(path.name, NO_ROWS)[0], digest_of(path)) for path in paths)
     checksum = sum(total for _, total in counted.values())
     return Staged(relation, shown, files, sum(file.rows for file in files), f"{checksum:x}")
@@ -97,7 +100,7 @@ def verify_stage(staged: Staged) -> None:
             )
 
 
-def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
+def _counted(folder: Path, columns: Columns, session: EngineSession | None) -> dict[str, tuple[int, int]]:
     """By name of each file with rows: the number of rows, and the sum of a 64-bit digest of every row's text.
 
     The sum is equal for equal rows in any order, and differs if rows are duplicated. Raises RunFailure for a file that cannot be read.
@@ -105,16 +108,26 @@ def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
     import duckdb
 
     values = ", ".join(f"CAST({name(item.name)} AS VARCHAR)" for item in columns)
-    total = f"sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT))"
+    total = f"CAST(sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT)) AS VARCHAR)"
     files = parquet_below(str(folder), 0, FILE)
-    with _database().cursor() as connection, cancelling(connection.interrupt):
-        try:
-            found = connection.execute(f"SELECT {FILE}, count(*), {total} FROM {files} GROUP BY {FILE}").fetchall()
-        except (duckdb.InvalidInputException, duckdb.IOException) as error:
-            which = next((path.name for path in folder.glob("*.parquet") if path.name in str(error)), "a file")
-            message = f"{which} in {folder} is not a complete Parquet file"
-            raise RunFailure("engine", "stage-damaged", message, "run again") from error
+    try:
+        found = _rows(f"SELECT {FILE}, count(*), {total} FROM {files} GROUP BY {FILE}", session)
+    except (StatementError, duckdb.Error) as error:
+        cause = error.__cause__ if isinstance(error, StatementError) else error
+        if not isinstance(cause, duckdb.InvalidInputException | duckdb.IOException):
+            raise
+        which = next((path.name for path in folder.glob("*.parquet") if path.name in str(cause)), "a file")
+        message = f"{which} in {folder} is not a complete Parquet file"
+        raise RunFailure("engine", "stage-damaged", message, "run again") from error
     return {Path(path).name: (rows, int(digests)) for path, rows, digests in found}
+
+
+def _rows(statement: str, session: EngineSession | None) -> list[tuple[Any, ...]]:
+    if session is not None:
+        with cancelling(session.cancel):
+            return [tuple(row.values()) for row in session.fetch(statement).to_pylist()]
+    with _database().cursor() as connection, cancelling(connection.interrupt):
+        return connection.execute(statement).fetchall()
 
 
 @cache
