@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etlrun.enrich.keys import Key, distinct_keys
-from etlrun.spec.normal_form import is_asked, normal_form, shown_form
+from etlrun.spec.normal_form import normal_form, shown_form
+from etlrun.spec.personal_kinds import is_asked
 
 
 @pytest.mark.parametrize(

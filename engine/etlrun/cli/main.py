@@ -42,6 +42,10 @@ def main() -> NoReturn:
     except Stopped:
         sys.stdout.flush()
         leave(asked_by())
+    except SystemExit as ended:  # raised by a command
+        if not isinstance(ended.code, int):
+            raise
+        code = ended.code
     _end(code)
 
 

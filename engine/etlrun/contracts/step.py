@@ -6,7 +6,7 @@ A step builds SQL trees and runs nothing. Work that SQL cannot do is an `Apply`,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
 
@@ -17,8 +17,10 @@ from etlrun.language.columns import Columns
 from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described
 from etlrun.spec.normal_form import MAX_CHARACTERS
-from etlrun.spec.personal_kinds import Policy
 from etlrun.spec.scope import HIDDEN, At, Scope
+
+if TYPE_CHECKING:
+    from etlrun.spec.personal_kinds import Policy
 
 
 class Step(Described):

@@ -11,8 +11,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from etlrun.spec.personal import is_personal
-
 NORMALISER = "1"  # part of every question's identity: change it when `normal_form` gives other keys
 MAX_CHARACTERS = 120  # of a normal form, and of what a model sees of a key where the step does not say more
 POSSIBLE_CHARACTERS = range(20, 4001)  # what a step may say
@@ -78,11 +76,6 @@ def shown_form(text: str, characters: int = MAX_CHARACTERS) -> str:
 def readable(text: str) -> str:
     """A key for people: a bar between its parts."""
     return text.replace(PART, BAR)
-
-
-def is_asked(normal: str) -> bool:
-    """Whether models are asked about a key: it has some meaning, and nothing personal."""
-    return says_something(normal) and not is_personal(normal)
 
 
 def says_something(normal: str) -> bool:

@@ -29,6 +29,11 @@ _PLACES = (*_STREETS.split("|"), "số nhà", "so nha", "ngõ", "ngo", "hẻm", 
 _NO_DIGIT = re.compile("[^0-9]+")
 
 
+def is_asked(normal: str) -> bool:
+    """Whether models are asked about a key: it has some meaning, and nothing personal."""
+    return says_something(normal) and not is_personal(normal)
+
+
 @dataclass(frozen=True)
 class _Kind:
     """A kind of personal data: its pattern, and a fast first test: the number of digits, or a sign that a text must contain."""

@@ -9,7 +9,7 @@ from etlrun.language.patterns import PatternError
 from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Label
 from etlrun.spec.located import Document, Keys
-from etlrun.spec.normal_form import MAX_CHARACTERS, PART, is_asked, normal_form, readable, shown_form
+from etlrun.spec.normal_form import MAX_CHARACTERS, PART, normal_form, readable, shown_form
 from etlrun.spec.outputs import (
     SEPARATOR,
     LabelOutput,
@@ -23,6 +23,7 @@ from etlrun.spec.outputs import (
     is_all_of,
     refusal,
 )
+from etlrun.spec.personal_kinds import is_asked
 from etlrun.spec.prompt_head import Head, OutputColumn
 from etlrun.spec.scope import NAME
 
