@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from etlrun.compiler.producers import check_file
 from etlrun.contracts.engine import StatementError
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import LABEL, Column, Columns
 from etlrun.language.expressions import TYPE
 from running import Bench, run_on_duckdb, run_on_spark, write_project
 from tables import Example, Outcome, Table
@@ -70,13 +71,14 @@ class _Pipeline:
             columns = self._add_step(steps, columns)
         if len(steps) > 1:
             self.chains[name] = steps
-            self.columns[name] = columns
+            if not columns.awaits_labels:  # its columns cannot be declared, as those of a table are
+                self.columns[name] = columns
 
     def _add_step(self, steps: list[dict[str, Any]], columns: Columns) -> Columns:
         """Add the first of some random steps that the checker takes; gives the columns that the chain then has."""
         for _ in range(8):
             step = (
-                random_step(self.random, Chain(columns, self.columns))
+                random_step(self.random, Chain(_named(columns), self.columns))
                 if steps
                 else random_sources(self.random, self.columns)
             )
@@ -98,6 +100,11 @@ class _Pipeline:
     def _check(self, chains: dict[str, list[dict[str, Any]]], tables: dict[str, Table]) -> Checked:
         steps = json.dumps({"steps": chains}, ensure_ascii=False)[1:-1]
         return check_file(write_project(self.folder, Example(steps, Outcome(verdict="-"), tables, MAPPING)))
+
+
+def _named(columns: Columns) -> Columns:
+    """The columns that a step can name: not those of labels that only a run knows."""
+    return replace(columns, items=tuple(item for item in columns if LABEL not in item.name))
 
 
 def _differences(engines: Engines, plan: Plan, pipeline: _Pipeline, failing: list[str]) -> Iterator[str]:

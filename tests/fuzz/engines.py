@@ -30,6 +30,7 @@ DATA_ERRORS = (
     "text-too-long:",
     "array-too-long:",
     "bad-value:",
+    "unfit-labels:",
 )
 
 

@@ -131,7 +131,7 @@ def _aggregate(random: Random, chain: Chain) -> Any:
         column = random.choice(_plain(chain))
         step["pivot"] = {
             "column": column,
-            "labels": "letters" if random.random() < 0.2 else random.sample(LABELS, 3),
+            "labels": _pivot_labels(random, chain),
             "value": random.choice(_aggregates(random, chain, 2)),
             "name": random.choice(["{label}", "x_{label}", "{label}_é"]),
             "as": "totals",
@@ -141,6 +141,14 @@ def _aggregate(random: Random, chain: Chain) -> Any:
         if random.random() < 0.4:
             step["pivot"]["other"] = _new(random)
     return step
+
+
+def _pivot_labels(random: Random, chain: Chain) -> Any:
+    """A mapping, a list, or a text column of another relation."""
+    texts = [f"{name}.{item.name}" for name, columns in chain.others.items() for item in columns if item.type == STRING]
+    if texts and random.random() < 0.3:
+        return {"from": random.choice(texts)}
+    return "letters" if random.random() < 0.3 else random.sample(LABELS, 3)
 
 
 def _dedupe(random: Random, chain: Chain) -> Any:

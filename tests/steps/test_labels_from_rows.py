@@ -79,6 +79,38 @@ def test_steps_after_it_keep_the_columns_of_labels(case: Case) -> None:
     )
 
 
+def test_a_column_group_has_the_columns_of_the_labels_that_a_run_found(case: Case) -> None:
+    then = (
+        "    - argmax: {over: totals, as: best}\n    - labels: {over: totals, where: '> 0', as: taste}\n"
+        "    - derive: {total: sum(totals), most: max(totals)}\n    - filter: best <> 'GBP'\n"
+    )
+    case.gives(
+        pivot(', name: "in_{label}", as: totals', then=then),
+        SALES
+        + "    ->\n    | shop | in_EUR | in_USD | best | taste | total | most |\n"
+        + "    | A | 5 | 7 | USD | EUR-USD | 12 | 7 |\n    | B | 1 | null | EUR | EUR | 1 | 1 |\n",
+    )
+
+
+def test_a_column_group_of_such_labels_is_turned_into_rows_whose_columns_are_known(case: Case) -> None:
+    then = "    - unpivot: {over: totals, name: currency, value: amount}\n    - filter: amount > 0 and currency <> 'USD'\n"
+    case.gives(
+        pivot(', name: "in_{label}", as: totals', then=then),
+        SALES + "    ->\n    | shop | currency | amount |\n    | A | EUR | 5 |\n    | B | EUR | 1 |\n",
+    )
+
+
+def test_a_label_that_a_run_did_not_find_is_no_mistake_later(case: Case) -> None:
+    then = (
+        "    - argmax: {over: totals, as: best}\n"
+        "    - aggregate: {pivot: {column: best, labels: [EUR, GBP], value: count(*)}}\n"
+    )
+    case.gives(
+        pivot(", as: totals", then=then),
+        SALES + "    ->\n    | EUR | GBP |\n    | 1 | 0 |\n",
+    )
+
+
 def test_relations_with_the_same_labels_are_united(case: Case) -> None:
     steps = pivot().replace("  out:", "  north:") + pivot().removeprefix("steps:\n").replace("  out:", "  south:")
     case.gives(
@@ -184,9 +216,10 @@ def test_a_label_that_the_pivoted_column_never_holds_has_an_empty_column(case: C
 def test_what_needs_to_know_a_label_before_a_run_is_refused_where_it_stands(tmp_path: Path) -> None:
     rows = SALES + "    ->\n    | shop |\n"
     assert refused(tmp_path, pivot(then="    - filter: EUR > 0\n"), rows) == [("unknown-column", "EUR")]
+    unpivot = '    - unpivot: {columns: ["{label}"], name: currency, value: n}\n'
+    assert ("unknown-column", '"{label}"') in refused(tmp_path, pivot(", as: totals", then=unpivot), rows)
     assert refused(tmp_path, pivot(then='    - drop: ["{label}"]\n'), rows) == [("unknown-column", '"{label}"')]
     assert refused(tmp_path, pivot(then='    - filter: "`{label}` > 0"\n'), rows)[0][0] == "unknown-column"
-    assert refused(tmp_path, pivot(", as: totals"), rows) == [("wrong-value", "totals")]
     assert refused(tmp_path, pivot(", name: total"), rows) == [("column-exists", "total")]
     (message,) = messages(tmp_path, pivot(then="    - filter: EUR > 0\n"), rows)
     assert message.endswith("are known only in a run; to use the column of one, list them: `labels: [...]`")

@@ -78,7 +78,7 @@ class Pivot:
                 inside.error("fill", "type-mismatch", f"`fill` is {type_of(fill)}, but the value is {kind}")
         if (len(labels) > 1 or self.awaits_labels) and LABEL not in self.name:
             inside.error("name", "column-exists", "every label would get the same column", "add `{label}` to the name")
-            return result.with_group(Group(self.as_, (), ())) if self.as_ else result
+            return result.with_group(Group(self.as_, (), (), None)) if self.as_ else result
         for name in self._names(labels, result, inside):
             result = result.with_column(Column(name, kind, nullable=self.fill is None))
         if self.other_column:
@@ -86,7 +86,8 @@ class Pivot:
             result = result.with_column(Column(self.other_column, kind, nullable=self.fill is None))
         if not self.as_:
             return result
-        return result.with_group(Group(self.as_, tuple(self.column_of(label) for label in labels), labels))
+        domain = None if isinstance(self.labels, LabelSource) else labels
+        return result.with_group(Group(self.as_, tuple(map(self.column_of, labels)), labels, domain))
 
     def _names(self, labels: tuple[str, ...], before: Columns, scope: Scope) -> Iterator[str]:
         """The names of the columns of labels, sorted, each once."""
@@ -106,9 +107,6 @@ class Pivot:
     def _labels(self, label: Column, scope: Scope) -> tuple[str, ...]:
         if isinstance(self.labels, LabelSource):
             self.labels.verify(scope.below("labels"))
-            if self.as_:
-                message = "a column group needs labels that are known before a run"
-                scope.error("as", "wrong-value", message, "list the labels: `labels: [...]`, or leave `as` out")
             return self.labels.labels
         if isinstance(self.labels, str):
             relation, _, name = self.labels.partition(".")

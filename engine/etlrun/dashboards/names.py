@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from etlrun.compiler.check import NOT_LISTED, Checked
 from etlrun.dashboards.spec import DashboardFile
@@ -22,7 +23,8 @@ class Names:
     def __init__(self, file: DashboardFile, checked: Checked, columns: Columns, key: tuple[str, ...]) -> None:
         self.file = file
         self.checked = checked
-        self.columns = columns
+        # The columns of a group are known before a run only if its labels are.
+        self.columns = replace(columns, groups=tuple(group for group in columns.groups if group.domain is not None))
         self.key = key
         self.measures = file.dashboard.measures
         self.problems: list[Diagnostic] = []

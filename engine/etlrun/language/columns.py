@@ -132,6 +132,7 @@ class Group:
     name: str
     columns: tuple[str, ...]
     labels: tuple[str, ...]
+    domain: tuple[str, ...] | None  # the labels, if they do not depend on the rows
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,16 @@ including new ones.
 `dbt_utils.pivot` does. A run first reads the distinct values of this column, without nulls, and then continues as if
 you had listed them. It stops if there is no label, if there are more than `at_most`, or if two labels give the same
 column name. `etlrun check` and `etlrun plan` show one column in place of all, such as `in_{label}`. Later steps
-keep these columns, but cannot name one: to use the column of a label, list the labels. Such a relation can be published
+keep these columns, and can use them together as a column group (`as`), but cannot name one: to use the column of a
+label, list the labels. After `unpivot` by `over`, all columns are known again. Such a relation can be published
 with `files`, or with `write: replace`, without a contract in `columns`. A table of a database must have the columns of
 the run: if a label is new or gone, the run stops before it publishes, and `etlrun migrate` adds or drops the column. A
 Delta or Iceberg table gets the new columns, with a warning. Another pipeline that reads the table can use the column of a
 label if its source declares all `columns` that it reads. Labels become names of columns, so a column with the tag
 `pii` is refused.
 
-`as` gives the new columns a common name, a column group; it keeps the order of the mapping or list. Rows with null in
+`as` gives the new columns a common name, a column group; it keeps the order of the mapping or list;
+labels from a column are sorted. Rows with null in
 `by` form one group. Without `by` there is exactly one row, even if there are no input rows.
 
 ```yaml

@@ -56,7 +56,7 @@ class Argmax(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         group = scope.group(columns, self.over, "over")
         scope.new_column(columns, self.as_, "as")
-        return columns.with_column(Column(self.as_, STRING, domain=group.labels if group else None))
+        return columns.with_column(Column(self.as_, STRING, domain=group.domain if group else None))
 
     def lower(self, relation: Input) -> exp.Query:
         group = relation.columns.group(self.over)

@@ -57,10 +57,12 @@ class Unpivot(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         if bool(self.columns) == bool(self.over):
             scope.error((), "missing-key", "one of `columns` and `over` is expected here")
-        if self.over:
-            scope.group(columns, self.over, "over")
+        group = scope.group(columns, self.over, "over") if self.over else None
         members = self._members(columns)
-        found = [scope.column(columns, name, self._place(index)) for index, (_, name) in enumerate(members)]
+        found = [
+            (columns.get(name) if group else None) or scope.column(columns, name, self._place(index))
+            for index, (_, name) in enumerate(members)
+        ]
         for index, item in enumerate(found):
             if item.name.lower() in [earlier.name.lower() for earlier in found[:index]]:
                 scope.error(
@@ -71,7 +73,7 @@ class Unpivot(Step):
                 scope.error(self._place(index), "type-mismatch", message, "`cast` them to one type first")
         rest = self._rest(columns)
         result = rest
-        labels = tuple(label for label, _ in members)
+        labels = group.domain if group else tuple(label for label, _ in members)
         nullable = self.nulls == "keep" and any(item.nullable for item in found)
         for at, new in (
             ("name", Column(self.name, STRING, nullable=False, domain=labels or None)),
