@@ -93,7 +93,9 @@ def test_a_column_group_has_the_columns_of_the_labels_that_a_run_found(case: Cas
 
 
 def test_a_column_group_of_such_labels_is_turned_into_rows_whose_columns_are_known(case: Case) -> None:
-    then = "    - unpivot: {over: totals, name: currency, value: amount}\n    - filter: amount > 0 and currency <> 'USD'\n"
+    then = (
+        "    - unpivot: {over: totals, name: currency, value: amount}\n    - filter: amount > 0 and currency <> 'USD'\n"
+    )
     case.gives(
         pivot(', name: "in_{label}", as: totals', then=then),
         SALES + "    ->\n    | shop | currency | amount |\n    | A | EUR | 5 |\n    | B | EUR | 1 |\n",

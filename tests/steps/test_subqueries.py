@@ -44,6 +44,18 @@ QUERIES = [
     ),
     ("select a, count(*) as n from e group by rollup(a) order by a, n limit 5", [(None, 0)]),
     ("select g, a, count(*) as n from u where y > 99 group by g, rollup(a)", []),
+    (
+        "select year(d) as y, upper(G) as u, grouping(Year(d)) as total, count(*) as n from t group by rollup(year(d), Upper(g))",
+        [
+            *[(2023, "A", 0, 1), (2023, None, 0, 1), (2024, "A", 0, 1), (2024, "B", 0, 1), (2024, None, 0, 2)],
+            *[(None, None, 0, 1), (None, None, 0, 1), (None, None, 1, 4)],
+        ],
+    ),
+    (
+        "select k + 1 as next, count(*) as n from t where k < 3 group by cube(k, k + 1)",
+        [(2, 1), (2, 1), (3, 1), (3, 1), (None, 1), (None, 1), (None, 2)],
+    ),
+    ("select k as n from t where k = 1 union all select count(*) from t union all select 1 + 1", [(1,), (4,), (2,)]),
     ("select k from t where x in (select y from u)", [(1,), (4,)]),
     ("select k from t where k in (select a from u)", [(1,), (4,)]),
     ("select k from t where m in (select k from t)", [(2,)]),

@@ -14,6 +14,7 @@ from etlrun.language.expressions import TYPE
 from etlrun.language.frames import FRAMED, check_frame
 from etlrun.language.functions import FUNCTIONS, Function, common_type
 from etlrun.language.functions.left_out import ELSEWHERE, NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
+from etlrun.language.functions.other_arguments import with_other_arguments
 from etlrun.language.grammar import detail
 from etlrun.language.moment_literals import as_moment, has_offset
 from etlrun.language.operators import key_of_map
@@ -126,7 +127,9 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
     distinct = is_distinct(node)
     if distinct and (not function.distinct or checker.in_window):
         place = " over a window" if function.distinct else ""
-        checker.complain(node, "not-allowed-here", f"`{node.name}` has no `distinct`{place}", whole=False)
+        is_count = function.name == "count" and len(arguments) == 1
+        fix = f"write size(collect_set({detail(arguments[0])}) over (...))" if place and is_count else ""
+        checker.complain(node, "not-allowed-here", f"`{node.name}` has no `distinct`{place}", fix, whole=False)
     if function.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
         return BIGINT
     if function.name == "count" and not arguments or len(arguments) > 1 and function.name == "count" and not distinct:
@@ -168,9 +171,9 @@ def _argument_types(
     wanted = function.wants(len(arguments))
     if wanted is None:
         count = f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
-        checker.complain(
-            node, "wrong-arguments", f"`{node.name}` takes {function.signature()}, not {count}", whole=False
-        )
+        message = f"`{node.name}` takes {function.signature()}, not {count}"
+        fix = with_other_arguments(node.name.lower(), [detail(argument) for argument in arguments])
+        checker.complain(node, "wrong-arguments", message, fix, whole=False)
         return None
     before = len(checker.problems)
     same = [argument for argument, kind in zip(arguments, wanted, strict=True) if kind == "same"]
@@ -240,6 +243,8 @@ def _fitting(name: str, argument: str, kind: str, found: Type) -> str:
         return f"write cast({argument} as date)"
     if found == DATE and kind in ("timestamp", "clock", "utc"):
         return f"write cast({argument} as timestamp)"
+    if found == BOOLEAN and kind == "numeric":
+        return f"write count_if({argument})" if name == "sum" else f"write {name}(if({argument}, 1, 0))"
     return f"write cast({argument} as string)" if kind == "string" and found.name in _WRITTEN_ALIKE else ""
 
 

@@ -22,12 +22,13 @@ OUTER = "etlrun.outer"  # the key in a column's `meta` that marks a column of th
 class Inside:
     """How the subqueries of an expression are checked, and whether the expression is a condition, which may contain `in` and `exists`.
 
-    `is_grouped` says that it stands in SELECT or HAVING of a query with groups.
+    `is_grouped` says that it stands in SELECT or HAVING of a query with groups. `given` are the names that the SELECT gives, in lower case.
     """
 
     columns_of: Callable[[exp.Expr], Columns]
     is_condition: bool
     is_grouped: bool = False
+    given: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -210,4 +211,6 @@ def _complain_unknown(checker: Checker, node: exp.Column, parts: list[str]) -> N
     choices = list(dict.fromkeys(item.name for _, columns in checker.names for item in columns))
     shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
     fix = nearest(name, choices) or (f"the columns here are {shown}" if choices else "")
+    if len(parts) == 1 and checker.inside is not None and name.lower() in checker.inside.given:
+        fix = "it is a name that this SELECT gives: write its expression again, or put this SELECT into a WITH part and read that"
     checker.complain(node, "unknown-column", f"there is no column `{name}` here", fix)

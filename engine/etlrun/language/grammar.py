@@ -69,7 +69,7 @@ _NUMBER = _of(exp.Literal, exp.Parameter)
 _BOUND = Slot(frozenset((exp.Literal, exp.Interval)), frozenset(("UNBOUNDED", "CURRENT ROW")))
 _SIDE = _one_of("PRECEDING", "FOLLOWING")
 
-_SETS = _of(exp.Column, exp.Paren, exp.Tuple)
+_SETS = _of(*VALUES, exp.Tuple)
 _SET: dict[str, Slot] = {
     "with_": _of(exp.With),
     "this": QUERY,
@@ -182,7 +182,7 @@ QUERIES: dict[type[exp.Expr], dict[str, Slot]] = {
     },
     exp.Group: {"expressions": _of(*VALUES, exp.Rollup, exp.Cube, exp.GroupingSets)},
     **{kind: {"expressions": _SETS} for kind in (exp.Rollup, exp.Cube, exp.GroupingSets)},
-    exp.Tuple: {"expressions": _of(exp.Column)},
+    exp.Tuple: {"expressions": VALUE},
     exp.Having: {"this": VALUE},
     exp.Alias: {"this": VALUE, "alias": _NAME},
     exp.Limit: {"expression": _NUMBER},

@@ -1,7 +1,7 @@
 """Replaces ROLLUP, CUBE and GROUPING SETS by what they mean: a SELECT for each set of groups, joined with UNION ALL.
 
 Engines disagree about them if there are no rows, and about keys inside expressions. Here a key that a set leaves out is the
-maximum of no values: null, in the type of the column. In HAVING, which cannot name it, it is a plain null. `grouping(a)` is 1 in a set without `a`, else 0.
+maximum of no values: null, in the type of the key. In HAVING, which cannot name it, it is a plain null. `grouping(a)` is 1 in a set without `a`, else 0.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from sqlglot import exp
 
 from etlrun.language.expressions import ExpressionError, Problem, call, literal, span
 from etlrun.language.functions import FUNCTIONS
+from etlrun.language.grammar import detail
 
 SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 MOST = 16
-Key = tuple[exp.Column, ...]
+Key = tuple[exp.Expr, ...]
 
 
 def expand_grouping_sets(query: exp.Query, text: str) -> exp.Query:
@@ -45,7 +46,7 @@ class _Expansion:
         self.found = found
         self.text = text
         self.plain = [item for item in select.args["group"].expressions if not isinstance(item, SETS)]
-        self.keys = [key for item in found for part in item.expressions for key in _columns(part)]
+        self.keys = [key for item in found for part in item.expressions for key in _values(part)]
 
     def problems(self) -> Iterator[Problem]:
         word = self.found[0].key.replace("groupingsets", "grouping sets").upper()
@@ -55,10 +56,10 @@ class _Expansion:
                 "one of ROLLUP, CUBE and GROUPING SETS is allowed",
                 "list the sets: `grouping sets (...)`",
             )
-        for item in (*(part for found in self.found for part in found.expressions), *self.plain):
-            inner = item.this if isinstance(item, exp.Paren) else item
-            if not isinstance(inner, (exp.Column, exp.Tuple)):
-                yield self.problem(inner, f"{word} groups by columns", "compute it first, in a `derive` step")
+        for key in (*self.keys, *self.plain):
+            if key.find(exp.Column) is None:
+                message = f"{word} groups by columns and expressions of columns"
+                yield self.problem(key, message, "write the expression as it is in SELECT")
         if len(self.sets()) > MOST:
             fix = "list the sets that you need: `grouping sets (...)`"
             yield self.problem(
@@ -70,10 +71,11 @@ class _Expansion:
         if self.select.args.get("distinct"):
             yield self.problem(self.found[0], f"DISTINCT is not allowed with {word}", "group again in another SELECT")
         for item in self.select.expressions:
-            key = next((key for key in self.keys if item.alias and item.alias.lower() == key.name.lower()), None)
-            if key is not None and not any(_is_same(found, key) for found in item.this.find_all(exp.Column)):
+            names = [key for key in self.keys if isinstance(key, exp.Column) and item.alias.lower() == key.name.lower()]
+            if names and not any(_is_same(found, names[0]) for found in item.this.find_all(exp.Column)):
                 message = f"`{item.alias}` is a column of the groups and also the name of another expression"
-                yield self.problem(item, message, "compute it first, in a `derive` step, or rename it")
+                fix = f"rename it, or group by the expression: {word.lower()}({detail(item.this)})"
+                yield self.problem(item, message, fix)
             for part in item.find_all(exp.Window, exp.Subquery, exp.Exists):
                 yield self.problem(
                     part, f"this is not allowed together with {word}", "put it into a SELECT around this one"
@@ -90,7 +92,7 @@ class _Expansion:
 
     def is_of_keys(self, call_: exp.Anonymous) -> bool:
         (first, *rest) = call_.expressions or [None]
-        return not rest and isinstance(first, exp.Column) and any(_is_same(first, key) for key in self.keys)
+        return not rest and first is not None and any(_is_same(first, key) for key in self.keys)
 
     def problem(self, node: exp.Expr, message: str, fix: str) -> Problem:
         return Problem("expression-not-allowed", message, *span(node, self.text), fix)
@@ -98,7 +100,7 @@ class _Expansion:
     def sets(self) -> list[Key]:
         """The columns of each set."""
         (found,) = self.found[:1]
-        parts = [_columns(part) for part in found.expressions]
+        parts = [_values(part) for part in found.expressions]
         if isinstance(found, exp.GroupingSets):
             return parts
         if isinstance(found, exp.Rollup):
@@ -125,31 +127,33 @@ class _Expansion:
             branch.set(clause, None)
         group = [*(item.copy() for item in self.plain), *(key.copy() for key in kept)]
         branch.set("group", exp.Group(expressions=group) if group else None)
-        left_out = [key for key in self.keys if not any(_is_same(key, other) for other in (*kept, *self.plain))]
+        keys = (*kept, *self.plain)
+        left_out = [key for key in self.keys if not any(_is_same(key, other) for other in keys)]
         having = branch.args.get("having")
         for item in (*branch.expressions, *([having] if having is not None else ())):
-            _without_keys(item, left_out)
+            _without_keys(item, left_out, keys)
         return branch
 
 
-def _without_keys(item: exp.Expr, left_out: list[exp.Column]) -> None:
-    """Replace, in an output or condition, the columns that the set leaves out, and `grouping`."""
-    for node in list(_outside_aggregates(item)):
-        if isinstance(node, exp.Anonymous):
-            node.replace(literal(int(any(_is_same(node.expressions[0], key) for key in left_out))))
-        elif any(_is_same(node, key) for key in left_out):
+def _without_keys(item: exp.Expr, left_out: Sequence[exp.Expr], kept: Sequence[exp.Expr]) -> None:
+    """Replace, in an output or condition, the keys that the set leaves out, and `grouping`."""
+    for node in list(_keys_in(item, (*left_out, *kept))):
+        if any(_is_same(node, key) for key in left_out):
             node.replace(exp.null() if isinstance(item, exp.Having) else _no_value(node))
+        elif not any(_is_same(node, key) for key in kept):
+            node.replace(literal(int(any(_is_same(node.expressions[0], key) for key in left_out))))
 
 
 def _no_value(node: exp.Expr) -> exp.Expr:
-    """Null in the type of a column, with its name if it is a column of the result."""
+    """Null in the type of a key, with its name if it is a column of the result."""
     empty = call("max", exp.Case(ifs=[exp.If(this=exp.false(), true=node.copy())]))
-    return exp.alias_(empty, node.name, quoted=True) if isinstance(node.parent, exp.Select) else empty
+    is_named = isinstance(node, exp.Column) and isinstance(node.parent, exp.Select)
+    return exp.alias_(empty, node.name, quoted=True) if is_named else empty
 
 
-def _outside_aggregates(node: exp.Expr) -> Iterator[exp.Expr]:
-    """Columns and calls of `grouping` that no aggregate encloses."""
-    if isinstance(node, exp.Column):
+def _keys_in(node: exp.Expr, keys: Sequence[exp.Expr]) -> Iterator[exp.Expr]:
+    """Keys and calls of `grouping` that no aggregate encloses."""
+    if any(_is_same(node, key) for key in keys):
         yield node
         return
     if isinstance(node, exp.Anonymous):
@@ -162,19 +166,25 @@ def _outside_aggregates(node: exp.Expr) -> Iterator[exp.Expr]:
     if isinstance(node, exp.Filter):
         return
     for child in node.iter_expressions():
-        yield from _outside_aggregates(child)
+        yield from _keys_in(child, keys)
 
 
-def _columns(part: exp.Expr) -> Key:
-    """The columns of one element: `a`, `(a)`, `(a, b)`, `()`."""
-    inner = part.this if isinstance(part, exp.Paren) else part
-    listed = inner.expressions if isinstance(inner, exp.Tuple) else [inner]
-    return tuple(item for item in listed if isinstance(item, exp.Column))
+def _values(part: exp.Expr) -> Key:
+    """The keys of one element: `a`, `(a)`, `(a, b)`, `()`."""
+    inner = part.unnest()
+    return tuple(inner.expressions) if isinstance(inner, exp.Tuple) else (inner,)
 
 
-def _is_same(one: exp.Expr, other: exp.Column) -> bool:
-    return (
-        isinstance(one, exp.Column)
-        and one.name.lower() == other.name.lower()
-        and (not one.table or not other.table or one.table.lower() == other.table.lower())
-    )
+def _is_same(one: exp.Expr, other: exp.Expr) -> bool:
+    if isinstance(one, exp.Column) and isinstance(other, exp.Column):
+        is_named_alike = one.name.lower() == other.name.lower()
+        return is_named_alike and (not one.table or not other.table or one.table.lower() == other.table.lower())
+    return type(one) is type(other) and _in_lower_case(one) == _in_lower_case(other)
+
+
+def _in_lower_case(tree: exp.Expr) -> exp.Expr:
+    """An expression with all names in lower case."""
+    lower = tree.copy()
+    for node in lower.find_all(exp.Identifier, exp.Anonymous):
+        node.set("this", node.name.lower())
+    return lower

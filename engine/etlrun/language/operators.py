@@ -154,7 +154,10 @@ def _instant_cast(checker: Checker, node: exp.Cast, target: Type) -> Type:
 
 
 def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
+    before = len(checker.problems)
     left, right = checker.visit(node.this), checker.visit(node.expression)
+    if len(checker.problems) > before:
+        return NULL  # what the operands are is not known
     for child, kind in ((node.this, left), (node.expression, right)):
         if not kind.is_numeric and kind != NULL:
             fix = _moment_fix(node, left, right) if kind in MOMENTS else "cast it to a number"
@@ -180,6 +183,9 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
 
 def _moment_fix(node: exp.Expr, left: Type, right: Type) -> str:
     """What to write for arithmetic with dates and timestamps."""
+    if left == DATE and right.is_integer and isinstance(node, (exp.Add, exp.Sub)):
+        name = "date_add" if isinstance(node, exp.Add) else "date_sub"
+        return f"write {name}({detail(node.this)}, {detail(node.expression)})"
     if not isinstance(node, exp.Sub) or not {left, right} <= set(MOMENTS):
         return "add an interval: `day + interval 3 days`; `date_add(day, n)` takes a number of a column"
     if {left, right} == {DATE}:

@@ -114,7 +114,8 @@ class QueryChecker:
         return self.select(query, known, outer)
 
     def set_operation(self, query: exp.SetOperation, relations: Mapping[str, Columns]) -> Columns:
-        left, right = self.query(query.this, relations), self.query(query.expression, relations)
+        left = self.query(query.this, relations)
+        right = self.query(query.expression, relations, ())  # the left side names the columns
         if not len(left) or not len(right):
             return left
         if len(left) != len(right):
@@ -148,14 +149,15 @@ class QueryChecker:
             return Columns(())  # a missing relation was reported already; its columns are not reported again
         self.expand_stars(query, seen.names)
         where = query.args.get("where")
+        inside = replace(self.inside(relations, seen.names), given=_given(query))
         if where is not None:
-            self.condition(where, seen.names, "WHERE", self.inside(relations, seen.names), outer or ())
-        inside = self.inside(relations, seen.names, is_condition=False, is_grouped=is_grouped)
+            self.condition(where, seen.names, "WHERE", inside, outer or ())
+        inside = replace(inside, is_condition=False, is_grouped=is_grouped)
         outputs = self.projections(query, seen.names, inside, may_be_nameless=outer is not None)
         having = query.args.get("having")
         if having is not None:
             replace_aliases(query, own_nodes(having), seen.names)
-            self.condition(having, seen.names, "HAVING", self.inside(relations, seen.names, is_grouped=True))
+            self.condition(having, seen.names, "HAVING", replace(inside, is_condition=True, is_grouped=True))
         selected = Selected(query, seen.names, seen.key, outputs, grouping(self, query, seen.names))
         selected = replace(selected, outputs=outputs.with_unique(_unique(selected)))
         if query.args.get("distinct"):
@@ -193,11 +195,9 @@ class QueryChecker:
             expanded.extend(columns_of_star(names, wanted))
         query.set("expressions", expanded)
 
-    def inside(
-        self, relations: Mapping[str, Columns], names: Names, *, is_condition: bool = True, is_grouped: bool = False
-    ) -> Inside:
-        """How the subqueries of an expression over `names` are checked."""
-        return Inside(lambda query: self.columns_of(query, relations, names), is_condition, is_grouped)
+    def inside(self, relations: Mapping[str, Columns], names: Names) -> Inside:
+        """How the subqueries of a condition over `names` are checked."""
+        return Inside(lambda query: self.columns_of(query, relations, names), is_condition=True)
 
     def projections(self, query: exp.Select, names: Names, inside: Inside, *, may_be_nameless: bool) -> Columns:
         items: list[Column] = []
@@ -271,6 +271,11 @@ class QueryChecker:
                 Problem("type-mismatch", f"a condition is expected here, but this is {found}", start, end)
             )
         return typed
+
+
+def _given(query: exp.Select) -> frozenset[str]:
+    """The names that a SELECT gives to expressions, in lower case."""
+    return frozenset(item.alias.lower() for item in query.expressions if isinstance(item, exp.Alias))
 
 
 def _how_to_name(tree: exp.Expr, names: Names) -> str:

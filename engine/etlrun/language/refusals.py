@@ -58,7 +58,11 @@ NODES: dict[type, Refusal] = {
         "compare one value at a time: `a = 1 and b = 2`, with a subquery `exists (select 1 from t where t.a = s.a and t.b = s.b)`; "
         "a list of values is `array(a, b)`",
     ),
-    exp.Array: Refusal(_NO_PART, "write `array(a, b)`"),
+    exp.Array: Refusal(_NO_PART, "write `array(a, b)`, or the name of a column without brackets"),
+    exp.Order: Refusal(
+        "an argument has no ORDER BY",
+        "to join texts, write `array_join(sort_array(collect_list(x)), ',')`, which sorts them",
+    ),
     exp.Lambda: Refusal(_NO_PART, "use an `explode` step, and collect the elements again with an `aggregate` step"),
     exp.Slice: Refusal(_NO_PART, "use an `explode` step with `position`, and filter it"),
     exp.Placeholder: Refusal(_NO_PART, "declare a param and write `$name`"),
@@ -141,12 +145,6 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Group, "grouping_sets"): Refusal(
         "GROUPING SETS is not supported here", "write `group by grouping sets ((a, b), (a), ())`", "grouping sets"
     ),
-    **{
-        (kind, "expressions"): Refusal(
-            f"{name} groups by columns", "compute it first, in a `derive` step", comes_first=True
-        )
-        for kind, name in ((exp.Rollup, "ROLLUP"), (exp.Cube, "CUBE"), (exp.GroupingSets, "GROUPING SETS"))
-    },
     (exp.Ordered, "with_fill"): Refusal("WITH FILL is not supported", "join a calendar of the days", "with fill"),
     (exp.With, "recursive"): Refusal(
         "a recursive WITH is not supported", "write each level as a part of its own", "recursive"

@@ -18,8 +18,18 @@ _INSTEAD = {
     "=>": "write `>=`",
     "=<": "write `<=`",
     ":": "write `if(a > 1, b, c)` for a choice; a field of a struct is `a.b`",
+    "~": "write `rlike`",
     "?": "write `case when ... then ... else ... end`",
 }
+# What a text has before the word at which the parser stops, or around it, if it is written as in another language.
+_OTHER_LANGUAGES = (
+    (r"\bselect\s+top\s*\(?\s*\d+", "write `limit 3` at the end, after ORDER BY"),
+    (r"\bif\b.*\bthen\b", "write `case when a > 1 then b else c end`, or `if(a > 1, b, c)`"),
+    (r"\bwhere\s*\([^()]*,|\S\s+if\b.*\belse\b", "write `if(a > 1, b, c)`"),
+    (r"\bseparator\s+'", "write `array_join(sort_array(collect_set(x)), ',')`"),
+    (r"\bsubstring\s*\([^()]*\bfrom\b", "write `substring(x, 1, 2)`"),
+    (r"\btrim\s*\(\s*(?:both|leading|trailing)\b", "write `trim(x)`, or `btrim(x, '0')`"),
+)
 _QUOTES = "in a list or in braces an expression that contains `,` must be quoted"
 
 
@@ -38,10 +48,11 @@ def syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shi
         return Problem("syntax", "the expression is empty", 0, max(1, len(text)), "write one, or leave its key out")
     if not word or start >= len(text):
         return Problem("syntax", "the expression ends too early", 0, len(text), "finish it")
-    return _phrase(detail, word, start, min(end, len(text)))
+    return _phrase(detail, word, start, min(end, len(text)), text)
 
 
-def _phrase(detail: str, word: str, start: int, end: int) -> Problem:
+def _phrase(detail: str, word: str, start: int, end: int, text: str) -> Problem:
+    other = next((fix for form, fix in _OTHER_LANGUAGES if re.search(form, text, re.IGNORECASE | re.DOTALL)), "")
     if "Expected TYPE" in detail:
         fix = type_fix(word) or nearest(word, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
         return Problem("unknown-type", f"`{word}` is not a type", start, end, fix)
@@ -58,10 +69,11 @@ def _phrase(detail: str, word: str, start: int, end: int) -> Problem:
     if "'high' missing" in detail:
         return Problem("syntax", "`between` needs two bounds", start, end, "write `between 1 and 2`")
     if "Required keyword" in detail:
-        return Problem("syntax", f"a value is missing next to `{word}`", start, end, "write a value on both sides")
+        fix = other or "write a value on both sides"
+        return Problem("syntax", f"a value is missing next to `{word}`", start, end, fix)
     if word == ")":
         return Problem("syntax", "there is no `(` for this `)`", start, end, f"remove it; {_QUOTES}")
-    return Problem("syntax", f"`{word}` is not expected here", start, end, _INSTEAD.get(word, ""))
+    return Problem("syntax", f"`{word}` is not expected here", start, end, other or _INSTEAD.get(word, ""))
 
 
 def _place(facts: dict[str, object], word: str, text: str, sql: str, shift: int) -> tuple[int, int]:

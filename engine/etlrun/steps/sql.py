@@ -9,8 +9,8 @@ columns.
 
 GROUP BY and HAVING may use names that the SELECT gives, and GROUP BY and ORDER BY its positions: `group by 1, 2`.
 
-`group by rollup(a, b)`, `cube(a, b)` and `grouping sets ((a, b), ())` give the rows of several groupings. `grouping(a)`
-is 1 for rows of a grouping without `a`, where the null in `a` means "all". Each grouping reads the rows again. The
+`group by rollup(a, b)`, `cube(a, b)` and `grouping sets ((a, b), ())` give the rows of several groupings; they also
+take expressions, such as `rollup(year(day))`. `grouping(a)` is 1 for rows of a grouping without `a`, where the null in `a` means "all". Each grouping reads the rows again. The
 empty grouping `()` gives one row, even if there are no input rows.
 
 `x in (select ...)` and `exists (select ...)` are allowed in WHERE and HAVING. `(select ...)` can be used as a value if

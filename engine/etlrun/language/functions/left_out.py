@@ -132,6 +132,7 @@ ELSEWHERE = {
     **dict.fromkeys(("is_not_null", "notnull"), "write x is not null"),
     **dict.fromkeys(("char_len",), "use `length`"),
     **dict.fromkeys(("getdate", "sysdate", "systimestamp"), _RUN),
+    "top": "write `limit 3` at the end, after ORDER BY",
     **dict.fromkeys(("rownum",), "use row_number() in a `window` step"),
     **dict.fromkeys(("datename", "to_varchar"), "use date_format(day, 'yyyy-MM-dd')"),
     **dict.fromkeys(("generate_series", "range"), "use `sequence`"),
