@@ -261,7 +261,7 @@ def test_where_nulls_go_is_read_as_spark_reads_it(text: str, is_desc: bool, is_n
         "select transform(n) using 'cat' from rows",
         "select n from (select n from rows) x pivot (sum(n) for n in (1))",
         "select /*+ broadcast(rows) */ n from rows",
-        "select n from rows qualify 1 = 1",
+        "select n from rows qualify sum(n) over (order by current_date) = 1",
         "select n, n from rows",
         "select n from values (1) t(n)",
         "select n from range(10)",

@@ -131,6 +131,8 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
         fix = f"write size(collect_set({detail(arguments[0])}) over (...))" if place and is_count else ""
         checker.complain(node, "not-allowed-here", f"`{node.name}` has no `distinct`{place}", fix, whole=False)
     if function.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+        if any(arguments[0].args.values()):
+            checker.complain(node, "wrong-arguments", "`count(*)` counts rows", "leave `except` out", whole=False)
         return BIGINT
     if function.name == "count" and not arguments or len(arguments) > 1 and function.name == "count" and not distinct:
         return checker.complain(

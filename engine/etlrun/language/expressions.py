@@ -24,6 +24,7 @@ from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 from etlrun.language.columns import Type
 from etlrun.language.copies import copied
 from etlrun.language.grammar import QUERY, VALUE, Slot, misfits
+from etlrun.language.named_windows import without_named_windows
 from etlrun.language.places import span, word
 from etlrun.language.problems import ExpressionError, Problem
 from etlrun.language.syntax import syntax_problem
@@ -219,6 +220,7 @@ def _parse_query(sql: str, shift: int, text: str) -> exp.Query:
         for key in ("start", "end"):
             if key in node.meta:
                 node.meta[key] -= shift
+    without_named_windows(trees[0])
     found = _plain(trees[0], text, QUERY)
     assert isinstance(found, exp.Query)
     return found

@@ -128,7 +128,7 @@ EXPRESSIONS: dict[type[exp.Expr], dict[str, Slot]] = {
 PARTS: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.Identifier: {"this": _TEXT, "quoted": _YES},
     exp.Var: {"this": _TEXT},
-    exp.Star: {},
+    exp.Star: {"except_": _of(exp.Identifier, exp.Column)},
     exp.Distinct: {"expressions": VALUE},
     exp.If: {"this": VALUE, "true": VALUE},
     exp.Interval: {"this": _of(exp.Literal), "unit": _of(exp.Var)},
@@ -162,6 +162,7 @@ QUERIES: dict[type[exp.Expr], dict[str, Slot]] = {
         "where": _of(exp.Where),
         "group": _of(exp.Group),
         "having": _of(exp.Having),
+        "qualify": _of(exp.Qualify),
         "order": _of(exp.Order),
         "limit": _of(exp.Limit),
     },
@@ -180,10 +181,11 @@ QUERIES: dict[type[exp.Expr], dict[str, Slot]] = {
         "side": _one_of("LEFT", "RIGHT", "FULL"),
         "kind": _one_of("INNER", "OUTER", "CROSS", "SEMI", "ANTI"),
     },
-    exp.Group: {"expressions": _of(*VALUES, exp.Rollup, exp.Cube, exp.GroupingSets)},
+    exp.Group: {"expressions": _of(*VALUES, exp.Rollup, exp.Cube, exp.GroupingSets), "all": _YES},
     **{kind: {"expressions": _SETS} for kind in (exp.Rollup, exp.Cube, exp.GroupingSets)},
     exp.Tuple: {"expressions": VALUE},
     exp.Having: {"this": VALUE},
+    exp.Qualify: {"this": VALUE},
     exp.Alias: {"this": VALUE, "alias": _NAME},
     exp.Limit: {"expression": _NUMBER},
 }
@@ -221,7 +223,7 @@ def misfits(tree: exp.Expr, text: str, wanted: Slot) -> Iterator[Problem]:
             yield _refused_node(node, text)  # only the expressions of a query have subqueries
             continue
         if _is_star_of_a_table(node):
-            yield from _misfits_of_star(node.this, text)
+            level.append(node.this)
             continue
         row = GRAMMAR[type(node)]
         needed = NOT_EMPTY.get(type(node))
@@ -229,6 +231,7 @@ def misfits(tree: exp.Expr, text: str, wanted: Slot) -> Iterator[Problem]:
             needed
             and not node.args.get(needed[0])
             and not node.args.get("query")
+            and not node.args.get("all")
             and all(key in row for key, value in node.args.items() if value)
         ):
             yield Problem("syntax", needed[1], *clause("", node.parent or node, text), needed[2])
@@ -260,12 +263,6 @@ def _is_star_of_a_table(node: exp.Expr) -> bool:
         and isinstance(node.parent, exp.Select)
         and {key for key, value in node.args.items() if not _is_absent(value)} == _STAR_OF_A_TABLE
     )
-
-
-def _misfits_of_star(star: exp.Expr, text: str) -> Iterator[Problem]:
-    for key, value in star.args.items():
-        if value:
-            yield _refused_argument(star, key, value, text)
 
 
 def _refused_node(node: exp.Expr, text: str) -> Problem:

@@ -26,7 +26,7 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
     before = len(checker.problems)
     keys = tuple(
         checker.expression(key, names, replace=True)
-        for key in (_spelled_out(query, group, names) if group is not None else ())
+        for key in (_spelled_out(checker, query, group, names) if group is not None else ())
     )
     for key in keys:
         if has_aggregate(key) or has_window(key):
@@ -66,8 +66,18 @@ def _without_relation(tree: exp.Expr, names: Names) -> exp.Expr:
     return plain
 
 
-def _spelled_out(query: exp.Select, group: exp.Expr, names: Names) -> list[exp.Expr]:
-    """The items of GROUP BY, with aliases of SELECT, and positions in it, replaced by their expressions."""
+def _spelled_out(checker: QueryChecker, query: exp.Select, group: exp.Expr, names: Names) -> list[exp.Expr]:
+    """The items of GROUP BY, with aliases of SELECT, and positions in it, replaced by their expressions. ALL is those without aggregates."""
+    if group.args.get("all"):
+        inner = [inner_of(item) for item in query.expressions]
+        keys = [item for item in inner if not has_aggregate(item) and not has_window(item) and item.find(exp.Column)]
+        group.set("expressions", [item.copy() for item in keys])
+        group.set("all", None)
+        if not keys and not any(map(has_aggregate, inner)):
+            message = "GROUP BY ALL groups by the columns of SELECT, and there are none"
+            checker.complain(query, "expression-not-allowed", message, "leave it out, or add a column or an aggregate")
+        elif not keys:
+            query.set("group", None)
     for key in list(group.expressions):
         position = whole_of(key) or 0
         if 0 < position <= len(query.expressions):

@@ -70,6 +70,10 @@ class _Expansion:
     def refused_parts(self, word: str) -> Iterator[Problem]:
         if self.select.args.get("distinct"):
             yield self.problem(self.found[0], f"DISTINCT is not allowed with {word}", "group again in another SELECT")
+        if self.select.args.get("qualify"):
+            yield self.problem(
+                self.found[0], f"QUALIFY is not allowed with {word}", "filter in a SELECT around this one"
+            )
         for item in self.select.expressions:
             names = [key for key in self.keys if isinstance(key, exp.Column) and item.alias.lower() == key.name.lower()]
             if names and not any(_is_same(found, names[0]) for found in item.this.find_all(exp.Column)):

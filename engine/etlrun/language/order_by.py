@@ -125,7 +125,7 @@ def check_limit(checker: QueryChecker, query: exp.Query, outputs: Columns, selec
 def _leaves_ties(selected: Selected, trees: list[exp.Expr]) -> bool:
     """Whether different rows may be equal in all of `trees`."""
     if selected.keys is None:
-        return bool(selected.key.missing(places_in(trees)))
+        return bool(selected.key.missing(places_in(trees, selected.names)))
     return any(key not in trees for key in selected.keys)
 
 
@@ -166,7 +166,7 @@ def check_windows(checker: QueryChecker, selected: Selected) -> None:
             continue
         trees = [*window.args.get("partition_by", ()), *_ordered(order)]
         if selected.keys is None:
-            missing = selected.key.missing(places_in(trees))
+            missing = selected.key.missing(places_in(trees, selected.names))
         else:
             rest = [key for key in selected.keys if key not in trees]
             missing = [("", key.name or key.sql(dialect="spark")) for key in rest]

@@ -7,6 +7,7 @@ from dataclasses import field, replace
 
 from sqlglot import exp
 
+from etlrun.diagnostics import nearest
 from etlrun.language.checking import Inside, own_nodes, typed_null
 from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
 from etlrun.language.expressions import TYPE, ExpressionError, Problem, span, type_of, word
@@ -14,9 +15,10 @@ from etlrun.language.functions import common_type
 from etlrun.language.grammar import COUNTS, VALUES, detail
 from etlrun.language.grouping import grouping, inner_of, is_grouped_query, replace_aliases
 from etlrun.language.order_by import check_limit, check_order, check_windows, refuse_shadowed
+from etlrun.language.qualify import without_qualify
 from etlrun.language.relations import columns_of_star, declared, nameless, renamed_by, seen_by
 from etlrun.language.templates import whole_of
-from etlrun.language.totality import UniqueKey
+from etlrun.language.totality import UniqueKey, place_of
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
 from etlrun.language.unions import JUDGED, widen_side
 from etlrun.plain_dataclass import dataclass
@@ -143,6 +145,14 @@ class QueryChecker:
         return columns
 
     def select(self, query: exp.Select, relations: Mapping[str, Columns], outer: Names | None = None) -> Columns:
+        if query.args.get("qualify") is not None:
+            if outer:
+                fix = "put this SELECT into a WITH part"
+                self.complain(query, "not-allowed-here", "QUALIFY is not allowed in a subquery of an expression", fix)
+                return Columns(())
+            names = seen_by(QueryChecker(self.text), query.copy(), relations).names
+            self.expand_stars(query, names)
+            without_qualify(query, names)
         seen = seen_by(self, query, relations)
         is_grouped = is_grouped_query(query)
         if any(not len(columns) for _, columns in seen.names):
@@ -192,8 +202,22 @@ class QueryChecker:
                 self.complain(item, "unknown-relation", f"there is no relation `{wanted}` here", fix)
             elif not names:
                 self.complain(item, "syntax", "`*` has no columns, because there is no FROM", "name a relation in FROM")
-            expanded.extend(columns_of_star(names, wanted))
+            expanded.extend(self.without_excluded(item, list(columns_of_star(names, wanted))))
+        if not expanded and query.expressions and names and not self.problems:
+            self.complain(query, "syntax", "this SELECT has no columns", "name columns, or write `*`")
         query.set("expressions", expanded)
+
+    def without_excluded(self, item: exp.Expr, found: list[exp.Expr]) -> list[exp.Expr]:
+        """The columns of a star without those of its EXCEPT."""
+        star = item.this if isinstance(item, exp.Column) else item
+        names = [part.name.lower() for part in found]
+        excluded = star.args.get("except_") or ()
+        for part in excluded:
+            if part.name.lower() not in names:
+                fix = nearest(part.name, names)
+                self.complain(part, "unknown-column", f"there is no column `{part.name}` in this `*`", fix)
+        gone = {part.name.lower() for part in excluded}
+        return [part for part, name in zip(found, names, strict=True) if name not in gone]
 
     def inside(self, relations: Mapping[str, Columns], names: Names) -> Inside:
         """How the subqueries of a condition over `names` are checked."""
@@ -302,7 +326,7 @@ def _unique_of_rows(selected: Selected) -> Iterable[str] | None:
     if not selected.key.is_declared:
         return None
     columns = {
-        (tree.table.lower(), tree.name.lower()): name
+        place_of(tree, selected.names): name
         for tree, name in zip(trees, selected.outputs.names, strict=False)
         if isinstance(tree, exp.Column)
     }

@@ -84,7 +84,6 @@ NODES: dict[type, Refusal] = {
 """By type of node; the first of a node's types that has an entry is put."""
 
 ARGUMENTS: dict[tuple[type, str], Refusal] = {
-    (exp.Star, "except_"): Refusal("`* except` is not supported", _STAR),
     (exp.Star, "replace"): Refusal("`* replace` is not supported", "name the columns, or use a `derive` step"),
     (exp.Star, "rename"): Refusal("`* rename` is not supported", "name the columns, or use a `rename` step"),
     (exp.Dot, "expression"): Refusal(_NO_PART, "write the name alone"),
@@ -98,7 +97,10 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
         "SYMMETRIC is not supported", "write the lesser bound first", words="symmetric"
     ),
     (exp.Anonymous, "this"): Refusal("write the name of a function without quotes"),
-    (exp.Window, "alias"): Refusal("named windows are not supported", "write the window inside `over (...)`"),
+    (exp.Window, "alias"): Refusal(
+        "a named window is defined once, in the WINDOW clause of this SELECT, and its use repeats no part of it",
+        "write the window inside `over (...)`",
+    ),
     (exp.WindowSpec, "kind"): Refusal("a frame must be `rows` or `range`", "use `rows`"),
     (exp.WindowSpec, "exclude"): Refusal("EXCLUDE is not supported", "leave it out", words="exclude"),
     (exp.WindowSpec, "start"): Refusal(
@@ -122,9 +124,6 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Select, "offset"): Refusal(
         "OFFSET is not supported", "number the rows with row_number() and filter", "offset"
     ),
-    (exp.Select, "qualify"): Refusal(
-        "QUALIFY is not supported", "put the window into a subquery, and filter it", "qualify"
-    ),
     (exp.Select, "laterals"): Refusal("LATERAL VIEW is not supported", "use an `explode` step", "lateral"),
     (exp.Select, "pivots"): Refusal(
         "PIVOT and UNPIVOT are not supported", "use `pivot` of an `aggregate` step, or an `unpivot` step", "pivot"
@@ -135,11 +134,12 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Select, "hint"): Refusal("a hint is not supported", "leave it out"),
     (exp.Select, "into"): Refusal("INTO is not supported", "publish the relation with a sink", "into"),
     (exp.Select, "locks"): Refusal("FOR UPDATE is not supported", "leave it out", "for"),
-    (exp.Select, "windows"): Refusal("WINDOW is not supported", "write the window inside `over (...)`", "window"),
+    (exp.Select, "windows"): Refusal(
+        "a window of this clause cannot be used as it is", "write the window inside `over (...)`", "window"
+    ),
     (exp.Select, "kind"): Refusal("SELECT AS is not supported", "name the columns"),
     (exp.Select, "operation_modifiers"): Refusal("this word after SELECT is not supported", "leave it out"),
     (exp.Distinct, "on"): Refusal("DISTINCT ON is not supported", "use a `dedupe` step", "distinct"),
-    (exp.Group, "all"): Refusal("GROUP BY ALL is not supported", "name the columns", "group by"),
     (exp.Group, "rollup"): Refusal("WITH ROLLUP is not supported", "write `group by rollup(a, b)`", "rollup"),
     (exp.Group, "cube"): Refusal("WITH CUBE is not supported", "write `group by cube(a, b)`", "cube"),
     (exp.Group, "grouping_sets"): Refusal(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
+from etlrun.language.checking import Names
 from etlrun.language.columns import Columns
 from etlrun.language.functions import FUNCTIONS
 from etlrun.plain_dataclass import dataclass
@@ -55,9 +56,16 @@ def joined(left: UniqueKey, right: UniqueKey, *, is_matched_once: bool) -> Uniqu
     return UniqueKey(left.places | right.places, left.is_declared and right.is_declared, left.same)
 
 
-def places_in(trees: Iterable[exp.Expr]) -> set[Place]:
+def places_in(trees: Iterable[exp.Expr], names: Names) -> set[Place]:
     """The columns among `trees`, without parts of larger expressions."""
-    return {(tree.table.lower(), tree.name.lower()) for tree in trees if isinstance(tree, exp.Column)}
+    return {place_of(tree, names) for tree in trees if isinstance(tree, exp.Column)}
+
+
+def place_of(tree: exp.Column, names: Names) -> Place:
+    """A column of the relations `names`. The name of the only relation may be written or not."""
+    table = tree.table.lower()
+    is_only = len(names) == 1 and table == names[0][0].lower()
+    return "" if is_only else table, tree.name.lower()
 
 
 def equated(condition: exp.Expr, alias: str) -> set[str]:

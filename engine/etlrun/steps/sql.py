@@ -7,11 +7,15 @@ everything else in SQL is an error. LIMIT, `lag`, `row_number` and frames of row
 PARTITION BY, the order must contain a key (declared by a source, or made by GROUP BY or an earlier step) or all
 columns.
 
-GROUP BY and HAVING may use names that the SELECT gives, and GROUP BY and ORDER BY its positions: `group by 1, 2`.
+GROUP BY, HAVING and QUALIFY may use names that the SELECT gives, and GROUP BY and ORDER BY its positions: `group by 1,
+2`. `group by all` groups by everything in the SELECT that has no aggregate. `qualify` filters by window functions:
+`qualify row_number() over (partition by user order by day desc, id) = 1` keeps the last row of each user. `select *
+except (a, b)` leaves columns out. Windows can be named: `sum(x) over w` with `window w as (partition by user)`.
 
 `group by rollup(a, b)`, `cube(a, b)` and `grouping sets ((a, b), ())` give the rows of several groupings; they also
-take expressions, such as `rollup(year(day))`. `grouping(a)` is 1 for rows of a grouping without `a`, where the null in `a` means "all". Each grouping reads the rows again. The
-empty grouping `()` gives one row, even if there are no input rows.
+take expressions, such as `rollup(year(day))`. `grouping(a)` is 1 for rows of a grouping without `a`, where the null in
+`a` means "all". Each grouping reads the rows again. The empty grouping `()` gives one row, even if there are no input
+rows.
 
 `x in (select ...)` and `exists (select ...)` are allowed in WHERE and HAVING. `(select ...)` can be used as a value if
 it gives at most one row: an aggregate without GROUP BY, or LIMIT 1. It is null if it gives no row. The WHERE of a
