@@ -26,8 +26,8 @@ from etlrun.spec.urls import Url
 
 Group = tuple[InputFile, ...]
 SHARE_RUNS = (
-    "put `runs:` (`scratch:` if that is a URL) on a disk that driver and executors share, at the same path, and let "
-    "them run under the same account: only its owner can open the folder of a run"
+    "put `runs:` (`scratch:` if that is a URL) and local source files on a disk that driver and executors share, at the "
+    "same path, and let them run under the same account: only its owner can open the folder of a run"
 )
 
 

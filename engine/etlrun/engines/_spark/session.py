@@ -25,6 +25,7 @@ from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.executor_calls import applied, crashes_of
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
+from etlrun.engines._spark.shared_files import refuse_unseen, write_shared
 from etlrun.engines._spark.tasks import executor_lack, task_frame
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BIGINT, NULL, Column, Columns, Type, array, mapping, struct
@@ -43,9 +44,17 @@ class SparkSessionAtWork(EngineSession):
 
     has_executors = True
 
-    def __init__(self, spark: SparkSession, *, is_classic: bool, end: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        *,
+        is_classic: bool,
+        end: Callable[[], None] | None = None,
+        is_on_cluster: bool = False,
+    ) -> None:
         self.spark = spark
         self.is_classic = is_classic
+        self.is_on_cluster = is_on_cluster
         self.end = end
         self.group = f"etlrun-{uuid.uuid4().hex[:8]}"
         self.done = (0, 0)
@@ -96,7 +105,7 @@ class SparkSessionAtWork(EngineSession):
 
     def write(self, statement: str, folder: Path) -> None:
         with self._working():
-            self.spark.sql(statement).write.parquet(_address(folder))
+            self._write(self.spark.sql(statement), folder)
 
     def fetch(self, statement: str) -> pyarrow.Table:
         with self._working():
@@ -117,6 +126,12 @@ class SparkSessionAtWork(EngineSession):
         kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in function.columns]
         with crashes_of(function.reference), self._working():
             frame = applied(self.spark.sql(statement), function, ", ".join([*kinds, f"{FAILED} string"]))
+            self._write(frame, folder)
+
+    def _write(self, frame: DataFrame, folder: Path) -> None:
+        if self.is_on_cluster:
+            write_shared(frame, folder, _address(folder))
+        else:
             frame.write.parquet(_address(folder))
 
     def progress(self) -> tuple[int, int]:
@@ -169,6 +184,7 @@ class SparkSessionAtWork(EngineSession):
             except (PySparkException, Py4JError) as error:
                 if is_lost(error):
                     raise
+                refuse_unseen(str(error))
                 found = translated(error) if isinstance(error, PySparkException) else translated_java(error)
                 raise as_damaged_file(found, str(error), self.linked) from error
 

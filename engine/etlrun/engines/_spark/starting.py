@@ -85,14 +85,14 @@ def start_session(
         spark = _connect(remote, {**settings, **secrets})
         if packages:
             send_packages(spark, packages)
-        return SparkSessionAtWork(spark, is_classic=False)
+        return SparkSessionAtWork(spark, is_classic=False, is_on_cluster=True)
     os.environ.update(provide_java(java))
     silence()
     if packages and not is_local(master, remote):
         settings = with_packages(packages, settings)
     start = partial(_start_classic, workspace, master, memory, settings, secrets)
     spark = new_session(start, workspace.folder / LOG)
-    return SparkSessionAtWork(spark, is_classic=True, end=end_session)
+    return SparkSessionAtWork(spark, is_classic=True, end=end_session, is_on_cluster=not is_local(master, remote))
 
 
 def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
