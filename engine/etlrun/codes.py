@@ -463,9 +463,11 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "not-shared": Code(
-        "an executor cannot read or write a folder that this machine can",
-        "a source, `runs:` or `scratch:` is on a disk of one machine, or belongs to another account",
-        "put it on a disk that all machines of the cluster share, and let driver and executors run under the same account",
+        "an executor cannot read or write a folder that this machine can, or not read a snapshot of a table",
+        "a source, `runs:` or `scratch:` is on a disk of one machine, or belongs to another account; or the server of "
+        "a table has no snapshots for several machines",
+        "put it on a disk that all machines of the cluster share, and let driver and executors run under the same "
+        "account; or remove `read: tasks` from the `table` source",
         1,
     ),
     "engine-unreachable": Code(

@@ -142,7 +142,5 @@ def test_a_plan_says_that_the_driver_reads_a_table_where_executors_read_files(pr
     assert "by the driver" not in project.run("plan", path, "--profile", "local").out
     project.write("etlrun.yaml", settings.replace("memory: 1g", "memory: 1g, read: tasks"))
     planned = project.run("plan", path, "--profile", "local").out
-    line = (
-        "table sales of warehouse; read by the driver, because executors cannot share one snapshot; unread: id, note\n"
-    )
+    line = "table sales of warehouse; read by the driver; unread: id, note\n"
     assert f"  sales: {line}" in planned

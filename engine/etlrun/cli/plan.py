@@ -166,7 +166,7 @@ def _table(checked: Checked, name: str) -> dict[str, Any]:
     place = {"connection": connection, "table": getattr(use.value, "table", table)}
     found = {"kind": use.kind, **(place if connection else {"path": use.value.path})}
     if connection and reads_in_tasks(checked):
-        found["read_by"] = "driver"
+        found["read_by"] = use.value.reader
     try:
         look_at_tables(checked, [name])
     except RunFailure as failure:
@@ -288,8 +288,9 @@ def _models_text(models: dict[str, Any]) -> list[str]:
 def _source_text(source: dict[str, Any]) -> str:
     unread = f"; unread: {', '.join(source['unread'])}" if "unread" in source else ""
     if "table" in source:
-        by = "; read by the driver, because executors cannot share one snapshot" if "read_by" in source else ""
-        return f"table {source['table']} of {source['connection']}{by}{unread}"
+        by = {"driver": "; read by the driver", "tasks": "; read by the executors, if it is large"}
+        read_by = by.get(source.get("read_by", ""), "")
+        return f"table {source['table']} of {source['connection']}{read_by}{unread}"
     if "path" in source:
         return f"the {source['kind']} table {source['path']}{unread}"
     if "rows" in source:

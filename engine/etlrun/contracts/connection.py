@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -17,6 +18,7 @@ from etlrun.spec.fields import Described
 
 Write = Literal["replace", "replace_where", "append", "merge", "scd2", "view"]
 Publish = Literal["transaction", "pointer"]
+Moment = Literal["one", "each"]
 TABLES = "tables of a database"  # what most connections hold
 LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
 
@@ -101,6 +103,18 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class SharedRanges:
+    """Conditions that divide the rows of a table between sessions on other machines.
+
+    If there is a `snapshot`, all of them read it, and `count` returns the number of its rows.
+    """
+
+    conditions: tuple[str, ...]
+    snapshot: str
+    count: Callable[[], int]
+
+
+@dataclass(frozen=True)
 class LedgerEntry:
     """A row of the ledger: what a run published. Times are UTC, `2022-04-30T20:15:00Z`."""
 
@@ -134,6 +148,22 @@ class Version:
     is_current: bool
 
 
+class Opener(Protocol):
+    """Opens a database for reading, also on another machine that gets this object pickled."""
+
+    @property
+    def kind(self) -> type:
+        """The class of the connection."""
+
+    def __call__(self) -> Database:
+        """The open database. Raises RunFailure."""
+
+
+def not_shared_table(table: str, fix: str) -> RunFailure:
+    """The failure of a table that executors cannot read."""
+    return RunFailure("source", "not-shared", f"executors cannot read one snapshot of the table `{table}`", fix)
+
+
 class Database(ABC):
     """An open connection. `notices` are lines for the user about unusual events that are not failures."""
 
@@ -154,6 +184,19 @@ class Database(ABC):
     @abstractmethod
     def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
         """Write the declared columns of a table, in the declared types, as Parquet files into `folder`. Raises RunFailure."""
+
+    @contextmanager
+    def shared(self, table: str, moment: Moment) -> Iterator[SharedRanges]:
+        """Context in which sessions on other machines can read a table by `copy_range`; a small table has one range.
+
+        With the moment `one` they read one snapshot. Raises RunFailure if the server cannot do this.
+        """
+        raise not_shared_table(table, "remove `read: tasks` from the source")
+        yield
+
+    def copy_range(self, table: str, columns: Columns, condition: str, snapshot: str, path: Path) -> int:
+        """Write the rows of one shared range as a Parquet file, like `copy`; returns their number. Raises RunFailure."""
+        raise NotImplementedError
 
     @abstractmethod
     def interrupt(self) -> None:

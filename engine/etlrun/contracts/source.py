@@ -11,7 +11,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from etlrun.contracts.connection import TABLES, Database
+from etlrun.contracts.connection import TABLES, Database, Opener
 from etlrun.contracts.engine import InputFiles, ParquetFiles
 from etlrun.language.columns import Column, Columns
 from etlrun.plain_dataclass import dataclass
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 Progress = Callable[[str, int, int], None]
+RunTasks = Callable[[bytes, int], list[str]]  # the answers of all tasks of a payload, in order
 LIMIT = 100_000_000  # bytes of broken records that a quarantine keeps, where the source does not say
 
 
@@ -251,6 +252,16 @@ class PartStore(Protocol):
         """Store a part; its files are not moved. A part that cannot be stored is read again by the next run. Returns what to use instead of it."""
 
 
+class SourceTasks(Protocol):
+    """The tasks of the engine that may read for a source."""
+
+    def attempt(self, read: Callable[[RunTasks], Answer | None]) -> Answer | None:
+        """The result of `read`, which gets the function that runs tasks. None if tasks cannot read and are not required. Raises RunFailure."""
+
+    def opener(self, connection: str) -> Opener:
+        """What opens a connection of the profile for reading, on other machines; it contains no secret."""
+
+
 class Control:
     """How another thread watches and stops a running reader; the reader registers the connections that it uses."""
 
@@ -338,7 +349,7 @@ class ReadRequest:
     `open_database` opens a connection of the profile for reading, `stores` the store of a URL. `parts` has what earlier runs read of text files.
     The source has `files` files in all, where the inventory has only some of them. `limits` says what reading may take of the machine.
     Nothing in the run reads the columns `unread`: they may be missing in the files that are written. `fetch` downloads the objects
-    of an inventory, and returns it with the paths of their copies.
+    of an inventory, and returns it with the paths of their copies. `tasks` are those of the engine, if it lets them read.
     """
 
     name: str
@@ -355,3 +366,4 @@ class ReadRequest:
     limits: ReadLimits = ReadLimits()
     unread: frozenset[str] = frozenset()
     fetch: Callable[[Inventory], Inventory] = lambda inventory: inventory
+    tasks: SourceTasks | None = None

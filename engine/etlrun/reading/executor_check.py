@@ -9,11 +9,15 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from etlrun.contracts.source import RunTasks
+from etlrun.failures import RunFailure
 from etlrun.plain_dataclass import dataclass
-from etlrun.reading.slice_job import SliceAnswer, answer_of, payload_of, unseen_here
-from etlrun.reading.task_reader import RunTasks, refuse_failed_tasks
+from etlrun.reading.fingerprint import reader_fingerprint
+from etlrun.reading.slice_job import TOO, SliceAnswer, answer_of, attempt_folder, payload_of, unseen_here
+from etlrun.reading.task_reader import refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
+from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores
 
 FOLDER = "folder"  # what a task names the folder that it made
@@ -27,7 +31,19 @@ class ExecutorCheck:
     urls: tuple[Url, ...]
     storages: Mapping[Url, Use]
     environment: Callable[[str], str]
-    source: None = None
+
+    def fingerprint(self) -> str:
+        return reader_fingerprint(type(self))
+
+    def run(self, number: int, host: str) -> SliceAnswer:
+        folder, stores = attempt_folder(Path(self.folder), number, host), Stores(self.storages, self.environment)
+        for url in self.urls:
+            try:
+                stores.of(url).names_in(url)
+            except StoreError as error:
+                message = f"{error} (on {host}, where a task runs)"
+                raise RunFailure("source", error.code, message, f"{error.fix}; {TOO}") from error
+        return SliceAnswer(host, copies={FOLDER: str(folder)})
 
 
 def hosts_that_can_read(
@@ -35,7 +51,7 @@ def hosts_that_can_read(
 ) -> list[str]:
     """The hosts of so many tasks, each of which makes a folder in `folder` and lists `urls`. Raises RunFailure if one cannot."""
     job = ExecutorCheck(str(folder), urls, stores.uses, stores.environment)
-    answers = [answer_of(text) for text in run_tasks(payload_of(job, job.source), count)]
+    answers = [answer_of(text) for text in run_tasks(payload_of(job), count)]
     refuse_failed_tasks(answers)
     for answer in answers:
         _refuse_unseen(answer)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from etlrun.contracts.source import InputFile, Inventory, Source
+from etlrun.contracts.source import InputFile, Inventory, RunTasks, Source
 from etlrun.plain_dataclass import dataclass
-from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, payload_of, unseen_here
-from etlrun.reading.task_reader import TASK_BYTES, RunTasks, refuse_failed_tasks
+from etlrun.reading.fetching import COPIES, Fetching
+from etlrun.reading.fingerprint import reader_fingerprint
+from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, attempt_folder, groups_of, payload_of, unseen_here
+from etlrun.reading.task_reader import TASK_BYTES, refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url, is_url
 from etlrun.storage.stores import Stores
@@ -29,6 +31,15 @@ class FetchJob:
     storages: Mapping[Url, Use]
     environment: Callable[[str], str]
 
+    def fingerprint(self) -> str:
+        return reader_fingerprint(type(self.source))
+
+    def run(self, number: int, host: str) -> SliceAnswer:
+        folder, stores = attempt_folder(Path(self.folder), number, host), Stores(self.storages, self.environment)
+        fetched = Fetching(Inventory(self.groups[number]), folder / COPIES, stores).fetch()
+        digests = {file.path: file.sha256 for file in fetched.files}
+        return SliceAnswer(host, digests=digests, copies={file.path: file.at for file in fetched.files})
+
 
 def fetch_in_tasks(
     inventory: Inventory, source: Source, folder: Path, stores: Stores, run_tasks: RunTasks
@@ -37,7 +48,7 @@ def fetch_in_tasks(
     folder.mkdir(parents=True)
     groups = groups_of((file for file in inventory.files if is_url(file.at)), TASK_BYTES)
     job = FetchJob(source, groups, str(folder), stores.uses, stores.environment)
-    answers = [answer_of(text) for text in run_tasks(payload_of(job, source), len(groups))]
+    answers = [answer_of(text) for text in run_tasks(payload_of(job), len(groups))]
     refuse_failed_tasks(answers)
     copies = {file.path: _copied(file, answer) for group, answer in zip(groups, answers, strict=True) for file in group}
     return replace(inventory, files=tuple(copies.get(file.path, file) for file in inventory.files))

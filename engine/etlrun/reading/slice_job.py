@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import pickle
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.row_aggregation import RowAggregation
-from etlrun.contracts.source import FileAccount, InputFile, Source, Trouble
+from etlrun.contracts.source import FileAccount, InputFile, Trouble
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.plain_dataclass import dataclass
@@ -25,6 +27,7 @@ from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 
 Group = tuple[InputFile, ...]
+TOO = "executors need it too: set it where they start, or set `read: driver` in the profile's engine"
 SHARE_RUNS = (
     "put `runs:` (`scratch:` if that is a URL) and local source files on a disk that driver and executors share, at the "
     "same path, and let them run under the same account: only its owner can open the folder of a run"
@@ -51,6 +54,9 @@ class SliceJob:
     memory: str
     storages: Mapping[Url, Use]
     environment: Callable[[str], str]
+
+    def fingerprint(self) -> str:
+        return reader_fingerprint(type(self.source))
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,19 @@ class SliceAnswer:
         return json.dumps(asdict(self), default=sorted)  # sets are lists in JSON
 
 
-def payload_of(job: Any, source: Source | None) -> bytes:
+class TaskJob(Protocol):
+    """What tasks do on other machines, apart from reading slices of files."""
+
+    def fingerprint(self) -> str:
+        """The digest of the code that affects the rows."""
+
+    def run(self, number: int, host: str) -> SliceAnswer:
+        """Run one task on the machine `host`. Raises RunFailure."""
+
+
+def payload_of(job: TaskJob | SliceJob) -> bytes:
     """The pickled job. The fingerprint of its reader comes first, and can be read without loading the kind of its source."""
-    return pickle.dumps((this_reader(), reader_fingerprint(type(source)), pickle.dumps(job)))
+    return pickle.dumps((this_reader(), job.fingerprint(), pickle.dumps(job)))
 
 
 def this_reader() -> dict[str, str]:
@@ -135,6 +151,16 @@ def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
             group.append(piece)
     if group:
         yield tuple(group)
+
+
+def attempt_folder(folder: Path, number: int, host: str) -> Path:
+    """A new folder for an attempt of a task. Raises RunFailure if the job's folder cannot be written, or no longer exists."""
+    attempt = folder / f"task-{number:06}-{secrets.token_hex(4)}"
+    try:
+        attempt.mkdir(mode=0o700)
+    except OSError as error:
+        raise not_writable(str(folder), host, str(error.strerror)) from error
+    return attempt
 
 
 def worker_mismatch(host: str, difference: str) -> RunFailure:

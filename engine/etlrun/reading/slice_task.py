@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import platform
-import secrets
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,19 +16,23 @@ from etlrun.contracts.row_aggregation import RowAggregation
 from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
 from etlrun.plain_dataclass import dataclass
-from etlrun.reading.executor_check import FOLDER, ExecutorCheck
-from etlrun.reading.fetch_job import FetchJob
 from etlrun.reading.fetching import COPIES, Fetching
-from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.inventory import trouble_in
 from etlrun.reading.quarantine import LARGEST_LINE
-from etlrun.reading.slice_job import SliceAnswer, SliceJob, difference, not_writable, this_reader, unseen_there
+from etlrun.reading.slice_job import (
+    TOO,
+    SliceAnswer,
+    SliceJob,
+    TaskJob,
+    attempt_folder,
+    difference,
+    this_reader,
+    unseen_there,
+)
 from etlrun.spec.urls import is_url
-from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores
 
 BROKEN = "broken.jsonl"
-TOO = "executors need it too: set it where they start, or set `read: driver` in the profile's engine"
 OTHER_KIND = "the package of this source has another version there"
 
 
@@ -41,20 +44,16 @@ def answer(payload: bytes, number: int) -> str:
         wrong = difference(reader, this_reader())
         if wrong:
             return SliceAnswer(host, mismatch=wrong).as_json()
-        job: SliceJob | FetchJob | ExecutorCheck = pickle.loads(packed)
-        if reader_fingerprint(type(job.source)) != fingerprint:
+        job: TaskJob | SliceJob = pickle.loads(packed)
+        if job.fingerprint() != fingerprint:
             return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     except ImportError as error:
         return SliceAnswer(host, mismatch=f"the package {error.name} is missing there").as_json()
     except AttributeError:  # the module of the kind exists, but has no such class
         return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     try:
-        if isinstance(job, ExecutorCheck):
-            return _check(job, number, host).as_json()
-        if isinstance(job, FetchJob):
-            return _fetch(job, number, host).as_json()
-        with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
-            return _read(job, number, host, Path(scratch)).as_json()
+        found = _read_slice(job, number, host) if isinstance(job, SliceJob) else job.run(number, host)
+        return found.as_json()
     except RunFailure as failure:
         if failure.code == "missing-variable":
             failure.add(
@@ -64,28 +63,15 @@ def answer(payload: bytes, number: int) -> str:
         return SliceAnswer(host, failure=(failure.code, failure.message, failure.fix)).as_json()
 
 
+def _read_slice(job: SliceJob, number: int, host: str) -> SliceAnswer:
+    """Read the files of one task. Raises RunFailure."""
+    with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
+        return _read(job, number, host, Path(scratch))
+
+
 def _local_disk() -> str | None:
     """The first of the folders that the cluster gives to an executor; None if it gives none."""
     return os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
-
-
-def _check(job: ExecutorCheck, number: int, host: str) -> SliceAnswer:
-    folder = _new_folder(Path(job.folder), number, host)
-    stores = Stores(job.storages, job.environment)
-    for url in job.urls:
-        try:
-            stores.of(url).names_in(url)
-        except StoreError as error:
-            message = f"{error} (on {host}, where a task runs)"
-            raise RunFailure("source", error.code, message, f"{error.fix}; {TOO}") from error
-    return SliceAnswer(host, copies={FOLDER: str(folder)})
-
-
-def _fetch(job: FetchJob, number: int, host: str) -> SliceAnswer:
-    folder = _new_folder(Path(job.folder), number, host)
-    fetched = Fetching(Inventory(job.groups[number]), folder / COPIES, Stores(job.storages, job.environment)).fetch()
-    digests = {file.path: file.sha256 for file in fetched.files}
-    return SliceAnswer(host, digests=digests, copies={file.path: file.at for file in fetched.files})
 
 
 def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
@@ -95,7 +81,7 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
     troubles = _troubles_in(fetched, job)
     if troubles:
         return SliceAnswer(host, troubles=troubles)
-    folder = _new_folder(Path(job.folder), number, host)
+    folder = attempt_folder(Path(job.folder), number, host)
     parts = _OnlyPart() if job.keeps_parts else None
     is_staged = job.aggregation is None or job.keeps_parts
     request = ReadRequest(
@@ -175,16 +161,6 @@ def _troubles_in(inventory: Inventory, job: SliceJob) -> tuple[Trouble, ...]:
     return tuple(
         trouble for file in inventory.files if is_url(file.path) for trouble in trouble_in(file, job.source.form)
     )
-
-
-def _new_folder(folder: Path, number: int, host: str) -> Path:
-    """A new folder for this attempt. Raises RunFailure if the job's folder cannot be written, or no longer exists."""
-    attempt = folder / f"task-{number:06}-{secrets.token_hex(4)}"
-    try:
-        attempt.mkdir(mode=0o700)
-    except OSError as error:
-        raise not_writable(str(folder), host, str(error.strerror)) from error
-    return attempt
 
 
 def _no_database(connection: str) -> Database:

@@ -7,13 +7,13 @@ new folder, and only files that an answer names are used.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.row_aggregation import FileAggregationFailure, RowAggregation
-from etlrun.contracts.source import FileAccount, FilePart, Inventory, ReadRequest, ReadResult, Trouble
+from etlrun.contracts.source import FileAccount, FilePart, Inventory, ReadRequest, ReadResult, RunTasks, Trouble
 from etlrun.language.columns import Columns
 from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import merge
@@ -37,7 +37,6 @@ from etlrun.reading.source import TextSource
 from etlrun.spec.urls import is_url
 
 TASK_BYTES = 1 << 27  # of files that one task reads
-RunTasks = Callable[[bytes, int], list[str]]  # the answers of all tasks of a payload, in order
 
 
 class TroublesInTasks(Exception):
@@ -77,7 +76,7 @@ class TaskReader:
         self.request.folder.mkdir(parents=True)
         taken = list(self._taken_over())
         groups = self._groups({piece.files[0].path for piece in taken})
-        texts = run_tasks(payload_of(self._job(groups), self.source), len(groups)) if groups else []
+        texts = run_tasks(payload_of(self._job(groups)), len(groups)) if groups else []
         answers = [answer_of(text) for text in texts]
         refuse_failed_tasks(answers)
         return self._sum([*taken, *map(self._piece, groups, answers)])

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from etlrun.compiler.check import Checked
 from etlrun.contracts.engine import EngineSession, StatementError, TaskSettings
-from etlrun.contracts.source import Control, Inventory, Source
+from etlrun.contracts.source import Control, Inventory, RunTasks, Source
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.plain_dataclass import dataclass
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.runtime.blame import blame_source
 from etlrun.storage.stores import Stores
+from etlrun.warehouse.opening import ConnectionOpener
 from etlrun.working import Reporter
 
 Result = TypeVar("Result")
@@ -34,7 +35,7 @@ class EngineTasks:
     control: Control
     reporter: Reporter
 
-    def attempt(self, read: Callable[[Callable[[bytes, int], list[str]]], Result]) -> Result | None:
+    def attempt(self, read: Callable[[RunTasks], Result | None]) -> Result | None:
         """The result of `read`, which gets the function that runs tasks.
 
         None if tasks cannot read and are not required. Raises RunFailure, also if the engine does not start.
@@ -51,6 +52,12 @@ class EngineTasks:
             self.reporter.warn(f"`{self.name}` is read on this machine: {failure.message}")
             shutil.rmtree(self.folder, ignore_errors=True)  # a task may still write there
             return None
+
+    def opener(self, connection: str) -> ConnectionOpener:
+        """What opens a connection on another machine. The check of the project allows no secret in its settings, only `${NAME}`."""
+        return ConnectionOpener(
+            connection, self.checked.profile.connections[connection], self.checked.project.data_folder
+        )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from etlrun.compiler.file_aggregation import FileAggregation
 from etlrun.compiler.plan import Plan
 from etlrun.contracts.engine import EngineSession, ParquetFiles
 from etlrun.contracts.row_aggregation import FileAggregationFailure
-from etlrun.contracts.source import Control, Inventory, PartStore, ReadRequest, ReadResult
+from etlrun.contracts.source import Control, Inventory, PartStore, ReadRequest, ReadResult, RunTasks
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
@@ -91,7 +91,7 @@ class SourceReader:
         tasks = self._tasks(name, control)
         if tasks is None or not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
             return None
-        from etlrun.reading.task_reader import RunTasks, TaskReader, TroublesInTasks  # most runs read on this machine
+        from etlrun.reading.task_reader import TaskReader, TroublesInTasks  # most runs read on this machine
 
         source, memory = use.value, tasks.settings.memory
 
@@ -210,6 +210,7 @@ class SourceReader:
             unread=self.plan.unread.get(name, frozenset()),
             control=control,
             fetch=ObjectFetcher(name, folder, use.value, stores, control, self.reporter, tasks).fetch,
+            tasks=tasks,
         )
 
     def _parts(self, name: str, use: Use) -> SourceParts | None:

@@ -24,6 +24,17 @@ contracts: 2 rows, 0 broken, 0 blank
 | C2       | null       |
 ```
 
+With `read: tasks`, and an engine that reads in tasks, the executors of Spark read a table of 100,000 rows or more.
+They open as many connections as `readers` of the connection says (default: 4). They need the client library of the
+database, such as psycopg, and the environment variables of the connection. PostgreSQL lets them read one snapshot.
+MySQL cannot: write `moment: each` there, if no key changes while a run reads.
+
+```yaml
+sources:
+  visits:
+    table: {connection: warehouse, table: visits, columns: {id: bigint, contract: string}, read: tasks, moment: each}
+```
+
 To read a table that another pipeline of the project publishes, name that pipeline and its sink. Connection, table and
 columns are then known; `columns` may select some of them. A pipeline can also read a table that it publishes itself: it
 gets the rows from before the run, and no rows at the first run. So it can compute new rows from the old ones, and add
@@ -40,11 +51,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from etlrun.contracts.connection import Database
+from etlrun.contracts.connection import Copy, Database, Moment
 from etlrun.contracts.engine import ParquetFiles
-from etlrun.contracts.source import ReadRequest, ReadResult, Source, keyed, row_key
+from etlrun.contracts.source import ReadRequest, ReadResult, RunTasks, Source, keyed, row_key
 from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
 from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import DeclaredColumn, tagged_columns
@@ -71,6 +82,17 @@ class Table(Source):
     pipeline: str = key("the pipeline that publishes the table; replaces `connection` and `table`", default="")
     sink: str = key("with `pipeline`: the sink that publishes the table; default: its only sink", default="")
     key_: tuple[str, ...] = row_key()
+    reader: Literal["driver", "tasks"] = key(
+        "who reads a large table: `driver` this process; `tasks` also the executors of Spark, if the engine has "
+        "`read: tasks` or `auto`",
+        yaml="read",
+        default="driver",
+    )
+    moment: Moment = key(
+        "with `read: tasks`: `one` reads one snapshot of the table; `each` reads every range of its key at another "
+        "moment, so that rows whose key changes meanwhile may be read twice or not at all",
+        default="one",
+    )
     published: Columns | None = None
     published_at: str = ""
 
@@ -107,6 +129,7 @@ class Table(Source):
         return tagged_columns(self.columns)
 
     def output(self, scope: Scope) -> Columns:
+        self._require_tasks(scope)
         if self.published is not None and not self.columns:
             return keyed(self.published.with_unique(None), self.key_, scope)
         if not self.pipeline:
@@ -117,6 +140,11 @@ class Table(Source):
             kind = scope.type(declared.type_text, ("columns", name))
             found = found.with_column(Column(name, kind, not declared.is_required, declared.description))
         return keyed(found, self.key_, scope)
+
+    def _require_tasks(self, scope: Scope) -> None:
+        if self.moment == "each" and self.reader == "driver":
+            fix = "add `read: tasks`, or remove `moment`"
+            scope.error("moment", "wrong-value", "`moment: each` is for tasks: the driver reads one snapshot", fix)
 
     def _require_all(self, scope: Scope) -> None:
         missing = [f"`{name}`" for name in ("connection", "table", "columns") if not getattr(self, name)]
@@ -148,14 +176,32 @@ class Table(Source):
                 raise without_zone(stored.name, self.table, str(stored.type))
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
-        request.folder.mkdir(parents=True, exist_ok=True)
         database = request.open_database(self.connection)
         wanted = columns.keep(name for name in columns.names if name not in request.unread)
         try:
-            with request.control.following(database.interrupt):
-                copied = database.copy(self.table, wanted, request.folder)
+            copied = self._copy_in_tasks(request, database, wanted) or self._copy(request, database, wanted)
         finally:
             database.close()
         paths = tuple(str(path) for path in copied.files)
         files = ParquetFiles(paths, lacking=request.unread)
         return ReadResult((files,), copied.rows, notices=tuple(database.notices))
+
+    def _copy(self, request: ReadRequest, database: Database, wanted: Columns) -> Copy:
+        request.folder.mkdir(parents=True, exist_ok=True)
+        with request.control.following(database.interrupt):
+            return database.copy(self.table, wanted, request.folder)
+
+    def _copy_in_tasks(self, request: ReadRequest, database: Database, wanted: Columns) -> Copy | None:
+        """The rows that tasks of the engine read; None if this process should read them. Raises RunFailure."""
+        tasks = request.tasks
+        if tasks is None or self.reader == "driver":
+            return None
+        from etlrun.sources._table_ranges import copy_in_tasks  # most runs read on this machine
+
+        opener = tasks.opener(self.connection)
+
+        def read(run_tasks: RunTasks) -> Copy | None:
+            request.folder.mkdir(parents=True, exist_ok=True)
+            return copy_in_tasks(database, self.table, wanted, self.moment, request.folder, opener, run_tasks)
+
+        return tasks.attempt(read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -39,6 +40,11 @@ class Parallel:
     @property
     def count(self) -> int:
         return max(1, self.readers) if self.readers is not None else min(MOST_READERS, len(os.sched_getaffinity(0)))
+
+    @property
+    def on_executors(self) -> Parallel:
+        """The same for connections of other machines, whatever the number of cores here."""
+        return self if self.readers is not None else replace(self, readers=MOST_READERS)
 
 
 @dataclass(frozen=True)

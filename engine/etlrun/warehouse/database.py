@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etlrun.contracts.check import of_rows
-from etlrun.contracts.connection import Copy, Database, LedgerEntry, Load, Published, Version
+from etlrun.contracts.connection import (
+    Copy,
+    Database,
+    LedgerEntry,
+    Load,
+    Moment,
+    Published,
+    SharedRanges,
+    Version,
+    not_shared_table,
+)
 from etlrun.contracts.health import HealthFinding
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
@@ -55,6 +65,25 @@ class Warehouse(Database):
 
     def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
         return self._reader.copy(self._select(table, columns), folder)
+
+    @contextmanager
+    def shared(self, table: str, moment: Moment) -> Iterator[SharedRanges]:
+        if moment not in self.server.shared_moments:
+            either = "write `moment: each` in the source, or " if self.server.shared_moments else ""
+            raise not_shared_table(table, f"{either}remove `read: tasks` from it")
+        there = self._select(table, Columns(())).there
+        session = self._session_of_its_own()
+        count = f"SELECT COUNT(*) FROM {self.server.table(table)}"
+        try:
+            snapshot, conditions = self.server.share(session, there)
+            yield SharedRanges(conditions, snapshot, lambda: int(session.one(count)[0]))
+        except ServerError as error:
+            raise self._failure(error) from error
+        finally:
+            session.abort()
+
+    def copy_range(self, table: str, columns: Columns, condition: str, snapshot: str, path: Path) -> int:
+        return self._reader.copy_range(self._select(table, columns), condition, snapshot, path)
 
     def _select(self, table: str, columns: Columns) -> Selection:
         with self._asking() as session:

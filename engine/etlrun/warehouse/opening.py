@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
+from etlrun.plain_dataclass import dataclass
 from etlrun.spec.environment import MissingVariable, from_environment
 from etlrun.spec.packages import needing_packages
-from etlrun.spec.project import Profile, Project
+from etlrun.spec.project import Profile, Project, Use
+
+
+@dataclass(frozen=True)
+class ConnectionOpener:
+    """Opens the connection `name` of a profile for reading, also on another machine, whose environment then has its values."""
+
+    name: str
+    use: Use
+    folder: Path
+
+    @property
+    def kind(self) -> type:
+        return type(self.use.value)
+
+    def __call__(self) -> Database:
+        with needing_packages(self.use.kind, f"connection `{self.name}`"):
+            database: Database = self.use.value.open(self.name, self.folder, filled, writing=False)
+        return database
 
 
 def open_connection(project: Project, profile: Profile, name: str, *, writing: bool) -> Database:

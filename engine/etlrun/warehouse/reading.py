@@ -86,6 +86,19 @@ class Reader:
         finally:
             self.sessions.abort()
 
+    def copy_range(self, selection: Selection, condition: str, snapshot: str, path: Path) -> int:
+        """Write the rows of a range that another machine shares; returns their number. Raises RunFailure."""
+        _verify_instants(selection)
+        session = self.sessions.open()
+        try:
+            if snapshot:
+                self.server.join(session, snapshot)
+            return write_parquet(path, selection.columns, selection.batches(session, condition))
+        except ServerError as error:
+            raise self.failure(error) from error
+        finally:
+            self.sessions.abort()
+
 
 class _Ranges:
     """Reads the ranges of a table into files."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from sqlglot import exp
 
-from etlrun.contracts.connection import Load
+from etlrun.contracts.connection import Load, Moment
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
@@ -128,6 +128,7 @@ class Server(ABC, Generic[S, D]):
     row_locks = " FOR UPDATE"  # what makes a SELECT lock its rows
     is_embedded = False  # a file that one process uses at a time: it needs no locks, and rows stay in the order in which they came
     dirty_reads = ""  # the statement with which a session sees what others have not committed yet
+    shared_moments: tuple[Moment, ...] = ()  # at which sessions on other machines can read one table
     keeps_versions = False  # whether `publish: pointer` is more than a transaction here
     loads_in_transaction = (
         False  # whether rows that nobody sees yet come in one transaction: none grows with what it adds
@@ -332,6 +333,17 @@ class Server(ABC, Generic[S, D]):
     @abstractmethod
     def readers(self, sessions: OpenSessions[S], there: D, notices: list[str]) -> tuple[list[S], tuple[str, ...]]:
         """Sessions that see the same snapshot of a table, and conditions that divide its rows; at least one of each."""
+
+    def share(self, session: S, there: D) -> tuple[str, tuple[str, ...]]:
+        """A snapshot that sessions on other machines can `join` while `session` is open, and conditions that divide the rows of a table.
+
+        Without a snapshot, each of them reads at its own moment. A small table has one condition.
+        """
+        raise NotImplementedError
+
+    def join(self, session: S, snapshot: str) -> None:
+        """Let a new session read a snapshot of `share`."""
+        raise NotImplementedError
 
     @abstractmethod
     def batches(self, session: S, there: D, columns: Columns, condition: str) -> Iterator[pa.RecordBatch]:

@@ -37,7 +37,7 @@ def share_out(
     The text is the reason why not, if the user can change it.
     """
     first = sessions.open()
-    if parallel.count == 1 or not _may_be_cut(there) or Cutter(first, there).estimate(KeyRange()) < parallel.least:
+    if not _is_worth(parallel, first, there):
         return [first], ("",), ""
     why = ""
     try:
@@ -49,6 +49,20 @@ def share_out(
         why = _without_right(there.table) if error.kind == "denied" else ""
     sessions.abort(but=first)  # a new one may be refused until the server has noticed that the others are closed
     return [first], ("",), why
+
+
+def ranges_of(parallel: Parallel, session: MysqlSession, there: MysqlTable) -> tuple[str, ...]:
+    """Conditions that divide all keys, now and later, between sessions on other machines; a single one for a small table."""
+    if not _is_worth(parallel, session, there):
+        return ("",)
+    found, count = Cutter(session, there).cut(parallel.count), parallel.count
+    groups = (found[len(found) * number // count : len(found) * (number + 1) // count] for number in range(count))
+    return tuple(" OR ".join(f"({condition})" for condition in group) for group in groups if group)
+
+
+def _is_worth(parallel: Parallel, session: MysqlSession, there: MysqlTable) -> bool:
+    """Whether several connections should read a table."""
+    return parallel.count > 1 and _may_be_cut(there) and Cutter(session, there).estimate(KeyRange()) >= parallel.least
 
 
 def read_batches(

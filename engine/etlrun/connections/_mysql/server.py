@@ -14,7 +14,7 @@ from etlrun.connections._mysql.errors import LOCK_WAIT, MysqlError, explain, mas
 from etlrun.connections._mysql.health import examine
 from etlrun.connections._mysql.inspect import rules
 from etlrun.connections._mysql.loaders import Insert, LoadData
-from etlrun.connections._mysql.reading import read_batches, share_out
+from etlrun.connections._mysql.reading import ranges_of, read_batches, share_out
 from etlrun.connections._mysql.references import references_to, triggers_of
 from etlrun.connections._mysql.refusals import refusal
 from etlrun.connections._mysql.rights import require_rights
@@ -58,6 +58,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     dirty_reads = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"
     schema = "DATABASE()"
     clock_of_instants = "datetime(6)"
+    shared_moments = ("each",)
     keeps_versions = True
 
     @property
@@ -213,6 +214,9 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
         if why:
             notices.append(f"connection `{self.label}`: {why}")
         return readers, conditions
+
+    def share(self, session: MysqlSession, there: MysqlTable) -> tuple[str, tuple[str, ...]]:
+        return "", ranges_of(self.parallel.on_executors, session, there)
 
     def batches(
         self, session: MysqlSession, there: MysqlTable, columns: Columns, condition: str

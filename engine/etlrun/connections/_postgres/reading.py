@@ -31,27 +31,41 @@ def share_out(
 ) -> tuple[list[PostgresSession], tuple[str, ...]]:
     """Sessions with the same snapshot, and conditions that divide the rows between them; one of each for a small table."""
     first = sessions.open()
-    if parallel.count == 1 or there.kind != "r" or first.line.info.server_version < WITH_RANGES:
-        return [first], ("",)
+    snapshot, conditions = share(parallel, RANGES, first, there)
+    others = [sessions.open() for _ in range(parallel.count - 1)] if snapshot else []
+    for session in others:
+        join(session, snapshot)
+    return [first, *others], conditions
+
+
+def share(
+    parallel: Parallel, ranges: int, session: PostgresSession, there: PostgresTable
+) -> tuple[str, tuple[str, ...]]:
+    """A snapshot that others can join while `session` is open, and conditions that divide the rows into `ranges` for each.
+
+    No snapshot, and one condition, for a small table.
+    """
+    if parallel.count == 1 or there.kind != "r" or session.line.info.server_version < WITH_RANGES:
+        return "", ("",)
     of = text(table_name(there.table))
-    rows, pages = first.one(
+    rows, pages = session.one(
         f"SELECT reltuples::bigint, pg_relation_size(oid) / current_setting('block_size')::int FROM pg_class WHERE oid = {of}::regclass"
     )
     if rows < parallel.least:
-        return [first], ("",)
-    first.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    (snapshot,) = first.one("SELECT pg_export_snapshot()")
-    others = [sessions.open() for _ in range(parallel.count - 1)]
-    for session in others:
-        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        session.run(f"SET TRANSACTION SNAPSHOT {text(snapshot)}")
-    step = max(1, -(-int(pages) // (RANGES * parallel.count)))
+        return "", ("",)
+    session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    (snapshot,) = session.one("SELECT pg_export_snapshot()")
+    step = max(1, -(-int(pages) // (ranges * parallel.count)))
     starts = range(0, max(1, int(pages)), step)
     ends = (f" AND ctid < '({start + step},0)'::tid" for start in starts[:-1])
     bounds = [*ends, ""]  # the last one is open: pages may have been added since
-    return [first, *others], tuple(
-        f"ctid >= '({start},0)'::tid{end}" for start, end in zip(starts, bounds, strict=True)
-    )
+    return snapshot, tuple(f"ctid >= '({start},0)'::tid{end}" for start, end in zip(starts, bounds, strict=True))
+
+
+def join(session: PostgresSession, snapshot: str) -> None:
+    """Let a new session read a snapshot that another one has exported, from any machine."""
+    session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    session.run(f"SET TRANSACTION SNAPSHOT {text(snapshot)}")
 
 
 def read_batches(

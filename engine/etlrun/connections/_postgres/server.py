@@ -14,7 +14,7 @@ from etlrun.connections._postgres.conditions import CONDITIONS
 from etlrun.connections._postgres.encode import encoding, fingerprint, literal
 from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked, meaning
 from etlrun.connections._postgres.health import examine
-from etlrun.connections._postgres.reading import read_batches, share_out
+from etlrun.connections._postgres.reading import join, read_batches, share, share_out
 from etlrun.connections._postgres.references import changed_tables, references_to
 from etlrun.connections._postgres.rights import require_rights
 from etlrun.connections._postgres.session import PostgresSession
@@ -76,6 +76,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
     now = "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
     ends_session = "SELECT pg_terminate_backend({})"
     row_locks = ""  # they need the right to UPDATE; the lock is held by the session that publishes, and ends with it
+    shared_moments = ("one", "each")
     keeps_versions = True
     loads_in_transaction = True
     views_hold_columns = True
@@ -261,6 +262,12 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
         self, sessions: OpenSessions[PostgresSession], there: PostgresTable, notices: list[str]
     ) -> tuple[list[PostgresSession], tuple[str, ...]]:
         return share_out(self.parallel, sessions, there)
+
+    def share(self, session: PostgresSession, there: PostgresTable) -> tuple[str, tuple[str, ...]]:
+        return share(self.parallel.on_executors, 1, session, there)
+
+    def join(self, session: PostgresSession, snapshot: str) -> None:
+        join(session, snapshot)
 
     def batches(
         self, session: PostgresSession, there: PostgresTable, columns: Columns, condition: str
