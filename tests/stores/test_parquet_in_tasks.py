@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import os
 import platform
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
+from pyiceberg.catalog import load_catalog
 from store_projects import Lake
 
 from etlrun.contracts.connection import Database
@@ -47,8 +49,17 @@ sources:
 sinks:
   out: {files: {from: rows, path: table.csv}}
 """
-SPARK = """  local: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
+DIVIDED = """
+sources:
+  rows: {KIND: {TABLE, columns: {day: date, v: double, c: string}}}
+sinks:
+  out: {files: {from: rows, path: KIND.csv}}
 """
+SPARK = """  local: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks}}, connections: {CATALOG}}
+"""
+
+
+DIVIDED_ROWS = [",3.5,", ",4.5,x y", "2022-04-01,1.5,x y", "2022-04-01,2.5,é"]
 
 
 def bytes_of(table: pa.Table) -> bytes:
@@ -202,8 +213,11 @@ def test_the_machines_of_a_cluster_write_where_this_one_reads_and_list_the_store
 
 def test_files_of_different_types_keep_their_values_in_any_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKE_SECRET", "secret")
+    catalog = f"catalog: {{iceberg: {{uri: 'sqlite:///catalog.db', warehouse: 's3://{lake.bucket}/ice'}}}}"
     settings = (lake.project.folder / "etlrun.yaml").read_text()
-    lake.project.write("etlrun.yaml", settings.replace("profiles: {", "profiles: {" + SPARK.strip() + ", "))
+    spark = SPARK.strip().replace("CATALOG", catalog)
+    lake.project.write("etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{spark}, "))
+    divide_tables(lake)
     lake.project.pipeline(TABLE.replace("BUCKET", lake.bucket), "table")
     url = f"s3://{lake.bucket}/table"
     write_deltalake(url, PARTS, storage_options=dict(stores(lake).delta_options(read_url(url))))
@@ -220,3 +234,29 @@ def test_files_of_different_types_keep_their_values_in_any_order(lake: Lake, mon
         assert f"s3://{lake.bucket}/bad-{order}/{order[1]}.parquet: `v` is string" in result.err, result.err
         assert not (lake.project.folder / f"bad-{order}.csv").exists()
     assert (lake.project.folder / "table.csv").read_text().split() == ["v", "1.5", "2.25"], result.err
+    for kind in ("delta", "iceberg"):
+        assert (lake.project.folder / f"{kind}.csv").exists(), result.err
+        header, *rows = (lake.project.folder / f"{kind}.csv").read_text().splitlines()
+        assert (header, sorted(rows)) == ("day,v,c", DIVIDED_ROWS), result.err
+
+
+def divide_tables(lake: Lake) -> None:
+    """A Delta table and an Iceberg table with two partition columns, and pipelines that read them."""
+    days = [datetime.date(2022, 4, 1), None]
+    columns = {"c": ["x y", "é", None, "x y"], "v": [1.5, 2.5, 3.5, 4.5], "day": [days[0], days[0], days[1], days[1]]}
+    table = pa.table(columns, pa.schema({"c": pa.string(), "v": pa.float64(), "day": pa.date32()}))
+    url, given = f"s3://{lake.bucket}/divided", stores(lake)
+    options = dict(given.delta_options(read_url(url)))
+    write_deltalake(url, table, storage_options=options, partition_by=["day", "c"])
+    storage = {"s3.endpoint": lake.server.url, "s3.access-key-id": "key", "s3.secret-access-key": "secret"}
+    place = {"uri": f"sqlite:///{lake.project.folder}/catalog.db", "warehouse": f"s3://{lake.bucket}/ice"}
+    catalog = load_catalog("default", type="sql", **place, **storage, **{"s3.region": "us-east-1"})
+    catalog.create_namespace("t")
+    made = catalog.create_table("t.divided", table.schema)
+    with made.update_spec() as spec:
+        spec.add_identity("day")
+        spec.add_identity("c")
+    made.append(table)
+    catalog.close()
+    for kind, named in (("delta", f"path: '{url}'"), ("iceberg", "connection: catalog, table: t.divided")):
+        lake.project.pipeline(DIVIDED.replace("KIND", kind).replace("TABLE", named), f"divided-{kind}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import without_personal
-from etlrun.language.columns import NULL, Columns, Type
+from etlrun.language.columns import NULL, Column, Columns, Type
 from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described
 
@@ -57,12 +57,21 @@ class LinkedFiles:
     """Parquet files of a source with the same layout, linked into `folder`; `columns` are in the order of the relation.
 
     The relation has further columns, each of one value in all rows of a file, where there are `groups`: the values of those columns as text, or
-    None for null. The links to the files with the values `groups[12]` are in the folder `__etlrun_group=12`.
+    None for null. The links to the files with the values `groups[12]` are in the folder `__etlrun_group=12`. `constants` are the names of
+    these columns; default: the last columns of the relation.
     """
 
     folder: str
     columns: tuple[FileColumn, ...]
     groups: tuple[tuple[str | None, ...], ...] = ()
+    constants: frozenset[str] = frozenset()
+
+    def divided(self, columns: Columns) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+        """The columns of the relation that the files store, and those whose values are in `groups`."""
+        count = len(self.columns)
+        names = self.constants or frozenset(item.name for item in columns.items[count:])
+        stored = tuple(item for item in columns if item.name not in names)
+        return stored, tuple(item for item in columns if item.name in names)
 
 
 InputFiles = ParquetFiles | LinkedFiles

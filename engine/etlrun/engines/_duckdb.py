@@ -170,11 +170,12 @@ _GROUP = f"CAST(regexp_extract({FILE}, '{GROUP}=([0-9]+)/[^/]*$', 1) AS BIGINT)"
 
 
 def _select_linked(columns: Columns, part: LinkedFiles) -> str:
-    values = [_linked_value(item, column) for item, column in zip(columns, part.columns, strict=False)]
-    for item, texts in zip(columns.items[len(part.columns) :], zip(*part.groups, strict=True), strict=True):
+    stored, constant = part.divided(columns)
+    values = {item.name: _linked_value(item, column) for item, column in zip(stored, part.columns, strict=True)}
+    for item, texts in zip(constant, zip(*part.groups, strict=True), strict=True):
         listed = ", ".join("NULL" if value is None else text(value) for value in texts)
-        values.append(f"CAST([{listed}] AS {type_name(item.type)}[])[{_GROUP} + 1] AS {name(item.name)}")
-    return f"SELECT {', '.join(values)} FROM {parquet_below(part.folder, int(bool(part.groups)), FILE)}"
+        values[item.name] = f"CAST([{listed}] AS {type_name(item.type)}[])[{_GROUP} + 1] AS {name(item.name)}"
+    return f"SELECT {', '.join(values[item.name] for item in columns)} FROM {parquet_below(part.folder, int(bool(part.groups)), FILE)}"
 
 
 def _linked_value(item: Column, column: FileColumn) -> str:

@@ -143,10 +143,13 @@ def _refuse_nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, col
     nulls = connection.execute(f"SELECT {counts} FROM {parquet([target])}").fetchall()[0]
     for column, count in zip(required, nulls, strict=False):
         if count:
-            message = (
-                f"{snapshot.folder.uri}: `{column}` is null in {counted(count, 'row')}, but `not null` is declared"
-            )
-            raise RunFailure("source", "wrong-columns", message, f"declare `{column}` without `not null`")
+            raise null_found(snapshot, column, count)
+
+
+def null_found(snapshot: Snapshot, column: str, rows: int) -> RunFailure:
+    """The failure of nulls in a column that is declared `not null`."""
+    message = f"{snapshot.folder.uri}: `{column}` is null in {counted(rows, 'row')}, but `not null` is declared"
+    return RunFailure("source", "wrong-columns", message, f"declare `{column}` without `not null`")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, paths: Sequence[str], columns: Columns) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from etlrun.contracts.connection import Database
-from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.engine import LinkedFiles, ParquetFiles
+from etlrun.contracts.partitions import PARTITIONS
 from etlrun.contracts.sink import canonical_place
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, keyed, row_key
 from etlrun.failures import RunFailure
@@ -65,7 +66,8 @@ class VersionedTable(Source):
 
         snapshot = self._fitting(columns, request.open_database, request.stores)
         inventory = request.fetch(Inventory(snapshot.input_files()))
-        if snapshot.files and not snapshot.partition_by:
+        divided = [item for item in snapshot.columns if item.name in snapshot.partition_by]
+        if snapshot.files and all(item.type.name in PARTITIONS for item in divided):
             try:
                 return _read_files(request, columns, snapshot, inventory)
             except RunFailure as failure:
@@ -124,14 +126,28 @@ class FolderTable(VersionedTable):
 
 
 def _read_files(request: ReadRequest, columns: Columns, snapshot: Snapshot, inventory: Inventory) -> ReadResult:
-    """Read files without partitions in place: they contain all columns."""
+    """Read files in place. The values of partition columns come from the log of the table."""
+    from etlrun.lake.snapshot import null_found
     from etlrun.reading.footers import read_footers
     from etlrun.reading.parquet_columns import WantedColumn
 
+    keys = {key.lower(): key for key in snapshot.partition_by}
+    divided = [item for item in columns if item.name.lower() in keys]
     wanted = [
-        WantedColumn(item, (item.name,), item.name.lower() in snapshot.instants, item.nullable) for item in columns
+        WantedColumn(item, (item.name,), item.name.lower() in snapshot.instants, item.nullable)
+        for item in columns
+        if item not in divided
     ]
-    return replace(read_footers(replace(request, inventory=inventory), wanted), notices=())
+    values = [tuple(file.partition.get(keys[item.name.lower()]) for item in divided) for file in snapshot.files]
+    files = [replace(file, partition=each) for file, each in zip(inventory.files, values, strict=True)]
+    found = read_footers(replace(request, inventory=replace(inventory, files=tuple(files))), wanted)
+    for at, item in enumerate(divided):
+        nulls = sum(found.rows_of[file.path] for file in files if file.partition[at] is None)
+        if nulls and not item.nullable:
+            raise null_found(snapshot, item.name, nulls)
+    constants = frozenset(item.name for item in divided)
+    linked = (replace(part, constants=constants) if isinstance(part, LinkedFiles) else part for part in found.files)
+    return replace(found, files=tuple(linked), notices=())
 
 
 def _misfits(columns: Columns, there: Columns) -> Iterator[str]:

@@ -92,10 +92,11 @@ class SparkSessionAtWork(EngineSession):
         reader = self.spark.read.options(**READING, basePath=_address(part.folder)).schema(
             schema or "`__etlrun_none` string"
         )
-        values = [_linked_value(item, column, read) for item, column in zip(columns, part.columns, strict=False)]
-        further = zip(columns.items[len(part.columns) :], zip(*part.groups, strict=True), strict=True)
-        values += [_constant(item, texts) for item, texts in further]
-        return reader.parquet(_pattern(part.folder)).selectExpr(*values)
+        stored, constant = part.divided(columns)
+        values = {item.name: _linked_value(item, at, read) for item, at in zip(stored, part.columns, strict=True)}
+        further = zip(constant, zip(*part.groups, strict=True), strict=True)
+        values |= {item.name: _constant(item, texts) for item, texts in further}
+        return reader.parquet(_pattern(part.folder)).selectExpr(*(values[item.name] for item in columns))
 
     @in_touch()
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
