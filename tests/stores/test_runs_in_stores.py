@@ -119,6 +119,26 @@ def test_the_store_copies_the_staged_rows_into_the_table_and_they_are_uploaded_o
     assert rows_of_table(lake) == ["A,1", "B,2"]
 
 
+@pytest.mark.parametrize(("account", "copies"), [("LAKE_KEY", 1), ("OTHER_KEY", 0)])
+def test_the_store_copies_between_buckets_of_one_account(
+    lake: Lake, account: str, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHER_KEY", "other")
+    other = f"{lake.bucket}-{copies}"
+    lake.server.make_bucket(other)
+    path = pipeline(lake, PIPELINE.replace("BUCKET/out", f"{other}/out"))
+    settings = (lake.project.folder / "etlrun.yaml").read_text()
+    (storage,) = re.findall("storage: {s3://[^:]+: (.*)}\n", settings)
+    second = f"storage: {{s3://{other}: {storage.replace('LAKE_KEY', account)}, "
+    lake.project.write("etlrun.yaml", settings.replace("storage: {", second))
+    lake.put("raw/a.json", lines(("A", 1)))
+    lake.server.log()
+    done = lake.run(path, "-q")
+    assert done.code == 0, done.err
+    written = [one for one in lake.server.log() if one.startswith(("PUT", "POST")) and f"/{other}/out/t/etlrun-" in one]
+    assert [one.endswith(" (copy)") for one in written] == [bool(copies)]
+
+
 def test_a_run_of_another_machine_is_left_alone_for_ten_minutes(lake: Lake) -> None:
     run = failed_publish(lake)
     running = {**record(lake, run), "status": "running", "host": "another-machine", "pid": 1}

@@ -169,11 +169,13 @@ class StoreFolder:
         return status.st_size, int(status.st_mtime * 1000)
 
     def _copied(self, source: Url, name: str, size: int) -> bool:
-        """Let the store copy an object of the same bucket; returns whether it is there in full."""
-        if (source.scheme, source.authority) != (self.url.scheme, self.url.authority):
-            return False
+        """Let the store copy an object of the same bucket or server; returns whether it is there in full."""
+        is_near = (source.scheme, source.authority) == (self.url.scheme, self.url.authority)
         try:
-            self.store.copy(source, self.url / name)
+            origin = self.store if is_near else self.stores.of(source)
+            if not origin.is_alike(self.store):
+                return False
+            self.store.copy(source, self.url / name, origin)
             return self.store.size(self.url / name) == size
         except StoreError:  # such as a missing right, or an object that is too large to be copied
             return False

@@ -146,10 +146,17 @@ class ObjectStore:
             raise
         return content
 
-    def copy(self, source: Url, target: Url) -> None:
-        """Let the store copy an object atomically: a reader of `target` sees the old object, or the complete new one. Raises StoreError."""
+    def is_alike(self, other: ObjectStore) -> bool:
+        """Whether another bucket is on the same server, with the same account and region: then the server copies between them."""
+        return bool(self.files == other.files)
+
+    def copy(self, source: Url, target: Url, origin: ObjectStore | None = None) -> None:
+        """Let the store copy an object atomically: a reader of `target` sees the old object, or the complete new one.
+
+        `origin` is the store of `source` if that is another bucket. Raises StoreError.
+        """
         with _translated(target):
-            self.files.copy_file(self._place(source), self._place(target))
+            self.files.copy_file((origin or self)._place(source), self._place(target))
 
     def delete_below(self, folder: Url) -> None:
         """Delete the objects below a folder. Raises StoreError."""
