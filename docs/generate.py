@@ -311,7 +311,7 @@ messages. `etlrun plan` and the summary of a run show how many files come from t
   If a step or a mapping changes, the results are computed again from the saved rows. With the engine `spark`, DuckDB aggregates each file, and
   Spark computes the rest.
 * With `read: tasks` of the engine `spark`, the executors aggregate what they read, under the same conditions, in every run. Without `parts:`,
-  they write only one row per group and task, and no rows.
+  they write only one row per group and task, and no rows; if a task has almost as many groups as rows, all tasks write rows.
 * A file is read again if its path, size, modification time, inode or day has changed; if the name of the source, its columns, `record`,
   `bad_rows`, `quarantine_limit` or another key of its kind has changed; or if etlrun's reader, Python, DuckDB, Arrow or a plugin has another
   version. Changes to steps, mappings, `max_bad_rows`, `max_age` and descriptions of columns do not matter.

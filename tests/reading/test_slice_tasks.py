@@ -16,7 +16,6 @@ from unittest.mock import patch
 import pytest
 from texts import counted, no_database
 
-from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.engines._sql_aggregation import SqlAggregation
 from etlrun.failures import RunFailure
@@ -117,12 +116,14 @@ class Folder:
         reader = TaskReader(request, replace(source, quarantine_limit=limit), COLUMNS, "200MB")
         return self.found(request, reader.read(run_tasks))
 
-    def aggregated_in_tasks(self, statement: str) -> tuple[ReadResult, bytes, object]:
-        """The distinct partial rows that tasks write."""
+    def aggregated_in_tasks(
+        self, statement: str, columns: str = "DISTINCT id, name"
+    ) -> tuple[ReadResult, bytes, object]:
+        """The rows, or distinct partial rows, that tasks write for an aggregation."""
         request = self.request(1 << 30)
         request.folder.parent.mkdir()
         reader = TaskReader(request, JSON, COLUMNS, "200MB", SqlAggregation("texts", COLUMNS, statement))
-        return self.found(request, reader.read(here_twice), "DISTINCT id, name")
+        return self.found(request, reader.read(here_twice), columns)
 
     def found(
         self, request: ReadRequest, read_result: ReadResult, columns: str = "id, name"
@@ -162,9 +163,15 @@ def test_partial_aggregates_of_tasks_are_those_of_all_rows_and_only_they_are_sta
     assert staged == {"partial"}
 
 
-def test_an_aggregate_that_tasks_cannot_compute_is_left_to_the_engine(tmp_path: Path) -> None:
-    with pytest.raises(FileAggregationFailure):
-        Folder(tmp_path, {"a.json": LOG}).aggregated_in_tasks("SELECT id // (id - 7) FROM texts")
+@pytest.mark.parametrize("size", [5_000, 1 << 27])
+@pytest.mark.parametrize("statement", ["SELECT id // (id - 7) FROM texts", "SELECT *, row_number() OVER () FROM texts"])
+def test_rows_are_staged_if_an_aggregate_cannot_be_computed_or_shrinks_nothing(
+    statement: str, size: int, tmp_path: Path
+) -> None:
+    folder = Folder(tmp_path, SAMPLES["json"][1])
+    sizes = patch("etlrun.reading.task_reader.TASK_BYTES", size)
+    with sizes, patch("etlrun.contracts.row_aggregation.MANY", 100):
+        assert folder.aggregated_in_tasks(statement, "id, name") == folder.read(JSON)
 
 
 def test_attempts_that_die_or_work_at_the_same_time_read_nothing_twice(tmp_path: Path) -> None:

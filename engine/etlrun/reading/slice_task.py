@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import platform
+import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles, StatementError
-from etlrun.contracts.row_aggregation import RowAggregation
+from etlrun.contracts.row_aggregation import RowAggregation, shrinks
 from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
 from etlrun.plain_dataclass import dataclass
@@ -106,7 +107,9 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
         part = parts.part
         read = _Read(part.files, (part.account,), part.quarantine, part.header)
     partial = _aggregated(job.aggregation, read.files, folder / "partial", request.limits)
-    return _answer(host, read if is_staged else replace(read, files=()), partial, fetched)
+    if not is_staged:
+        read, partial = _shorter(read, partial, scratch / "rows", folder)
+    return _answer(host, read, partial, fetched)
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,31 @@ def _aggregated(
         return None if aggregation is None else aggregation.write(rows, folder, limits)
     except StatementError:
         return None
+
+
+def _shorter(
+    read: _Read, partial: tuple[ParquetFiles, ...] | None, scratch: Path, folder: Path
+) -> tuple[_Read, tuple[ParquetFiles, ...] | None]:
+    """The partial aggregates without the rows if they are clearly fewer; otherwise the rows, which are moved from `scratch`. Raises RunFailure."""
+    if partial is not None and shrinks(sum(account.rows for account in read.accounts), partial):
+        return replace(read, files=()), partial
+    shutil.rmtree(folder / "partial", ignore_errors=True)
+    return replace(read, files=_staged(read.files, scratch, folder / "rows")), None
+
+
+def _staged(files: tuple[ParquetFiles, ...], scratch: Path, folder: Path) -> tuple[ParquetFiles, ...]:
+    """The files after they were moved from the scratch folder into the folder of the run. Raises RunFailure."""
+    if not files:
+        return ()
+    try:
+        shutil.move(scratch, folder)
+    except OSError as error:
+        message = f"rows cannot be written to {folder}: {error.strerror}"
+        raise RunFailure("source", "disk", message, "free space on the disk of `runs:`, then run again") from error
+    return tuple(
+        replace(each, paths=tuple(str(folder / Path(path).relative_to(scratch)) for path in each.paths))
+        for each in files
+    )
 
 
 def _answer(host: str, read: _Read, partial: tuple[ParquetFiles, ...] | None, fetched: Inventory) -> SliceAnswer:

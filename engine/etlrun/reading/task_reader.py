@@ -61,7 +61,8 @@ class _Piece:
 class TaskReader:
     """Reads the files of one request in tasks; `memory` is the memory of each task.
 
-    With an `aggregation`, the result has the partial aggregates of the rows, not the rows.
+    With an `aggregation`, the result has the partial aggregates of the rows. If some tasks cannot compute them, or they are hardly fewer than
+    the rows, the result has the rows, and `aggregation` is None then.
     """
 
     request: ReadRequest
@@ -76,10 +77,29 @@ class TaskReader:
         self.request.folder.mkdir(parents=True)
         taken = list(self._taken_over())
         groups = self._groups({piece.files[0].path for piece in taken})
-        texts = run_tasks(payload_of(self._job(groups)), len(groups)) if groups else []
+        answers = self._answers(groups, run_tasks)
+        if self.aggregation is not None and self.request.parts is None:
+            answers = self._of_one_form(groups, answers, run_tasks)
+        return self._sum([*taken, *map(self._piece, groups, answers)])
+
+    def _answers(self, groups: Sequence[Group], run_tasks: RunTasks) -> list[SliceAnswer]:
+        texts = run_tasks(payload_of(self._job(tuple(groups))), len(groups)) if groups else []
         answers = [answer_of(text) for text in texts]
         refuse_failed_tasks(answers)
-        return self._sum([*taken, *map(self._piece, groups, answers)])
+        return answers
+
+    def _of_one_form(
+        self, groups: Sequence[Group], answers: list[SliceAnswer], run_tasks: RunTasks
+    ) -> list[SliceAnswer]:
+        """The answers, all with partial aggregates, or all with rows: if one has rows, the others are read again."""
+        if all(answer.partial is not None for answer in answers):
+            return answers
+        self.aggregation = None
+        again = [number for number, answer in enumerate(answers) if answer.partial is not None]
+        read = self._answers([groups[number] for number in again], run_tasks)
+        for number, answer in zip(again, read, strict=True):
+            answers[number] = answer
+        return answers
 
     def inventory(self) -> Inventory:
         """The inventory of the request, with the digests of downloaded objects."""

@@ -18,7 +18,7 @@ from etlrun.compiler.file_aggregation import FileAggregation, find_file_aggregat
 from etlrun.compiler.partial_aggregates import NotByFile
 from etlrun.compiler.plan import Plan
 from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Workspace
-from etlrun.contracts.row_aggregation import FileAggregationFailure
+from etlrun.contracts.row_aggregation import FileAggregationFailure, shrinks
 from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.engines._sql_aggregation import SqlAggregation, parquet_below
 from etlrun.engines.duckdb import Duckdb
@@ -26,9 +26,6 @@ from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.parts import SourceParts
 from etlrun.runtime.sources import reads_in_tasks
 from etlrun.warehouse.opening import filled
-
-MANY = 10_000  # rows of a file that show how much aggregation saves
-SHRUNK = 0.75  # at most so many groups for each row
 
 
 def aggregations_of(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> dict[str, FileAggregation | NotByFile]:
@@ -122,7 +119,7 @@ class PartialParts:
             except StatementError as error:
                 raise FileAggregationFailure from error
         found = parquet_below(folder)
-        if part.account.rows > MANY and _count(found) > SHRUNK * part.account.rows:
+        if not shrinks(part.account.rows, found):
             raise FileAggregationFailure
         return found
 
@@ -138,9 +135,3 @@ class PartialParts:
     def close(self) -> None:
         if self.session is not None:
             self.session.close()
-
-
-def _count(files: Sequence[ParquetFiles]) -> int:
-    import pyarrow.parquet as pq
-
-    return sum(pq.read_metadata(path).num_rows for each in files for path in each.paths)

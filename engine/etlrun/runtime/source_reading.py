@@ -100,7 +100,9 @@ class SourceReader:
             aggregation = statement_of(by_file) if by_file else None
             reader = TaskReader(request, source, self.checked.columns[name], memory, aggregation)
             found = self._watched(name, lambda: reader.read(run), control)
-            return self._with_parts(replace(found, is_partial=by_file is not None), name, parts), reader.inventory()
+            return self._with_parts(
+                replace(found, is_partial=reader.aggregation is not None), name, parts
+            ), reader.inventory()
 
         def read_all(run: RunTasks) -> Found:
             given = self._parts(name, use), self.aggregations.get(name)
