@@ -29,11 +29,11 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
     form = Form(
         framer,
         lambda text: read_text(text, fields),
-        lambda target: strict_statement(columns, fields, target),
+        strict_statement(columns, fields),
         Screen(unsure),
         None
         if any(holds(item.type, "struct") for item in fields)
-        else lambda left, target: patient_statement(left, columns, fields, target),
+        else lambda left: patient_statement(left, columns, fields),
         rules=LineRules(patterns=unsure) if framer is frame_lines else None,
     )
     with text_reader(order, columns) as reader:

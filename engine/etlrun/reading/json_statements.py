@@ -11,28 +11,28 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in, text
 from etlrun.reading.lookalikes import look_of
 from etlrun.reading.records import MAX_NESTING, Field
-from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, constant_name, copy_statement
+from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, constant_name, typed_rows
 from etlrun.reading.screening import TAME
 from etlrun.reading.spellings import doubtful, leaf_shape, unsure_json, value_of
 
 
-def strict_statement(columns: Columns, fields: Sequence[Field], target: Path) -> str:
+def strict_statement(columns: Columns, fields: Sequence[Field]) -> str:
     """One pass over all records. A record in which a declared key is missing or repeated is left to the second pass."""
     parsed = f"TRY(json_transform_strict(l, {_shape_text(fields)}))"
-    return _copy(f"SELECT * FROM {INCOMING}", parsed, "false", columns, fields, target)
+    return _rows(f"SELECT * FROM {INCOMING}", parsed, "false", columns, fields)
 
 
-def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], target: Path) -> str:
+def patient_statement(left: Path, columns: Columns, fields: Sequence[Field]) -> str:
     """One pass over the records in `left`, which the strict statement did not read. It reads those whose only flaw is a missing key."""
     constants = (f"{name(item.name)} AS {constant_name(item)}" for item in columns.items[len(fields) :])
     of_record = (f"{name(RAW)} AS l", f"{name(LINE)} AS line", f"{name(FILE)} AS file", f"false AS {TAME}")
     records = f"SELECT {', '.join((*of_record, *constants))} FROM {parquet_in(left)} WHERE {name(RAW)} IS NOT NULL"
     parsed = f"TRY(json_transform(l, {_shape_text(fields)}))"
-    return _copy(records, parsed, " OR ".join(_more_than_absent(fields)), columns, fields, target)
+    return _rows(records, parsed, " OR ".join(_more_than_absent(fields)), columns, fields)
 
 
-def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Sequence[Field], target: Path) -> str:
-    """The COPY statement. The UNNEST keeps DuckDB from parsing a record again for every use of it."""
+def _rows(records: str, parsed: str, open_: str, columns: Columns, fields: Sequence[Field]) -> str:
+    """The typed rows. The UNNEST keeps DuckDB from parsing a record again for every use of it."""
     leaves = ", ".join(f"{_member(item.keys)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
     typed = ", ".join(
         f"{value_of(name(f'v{index}'), item.type)} AS {name(f't{index}')}" for index, item in enumerate(fields)
@@ -42,9 +42,7 @@ def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Seque
     doubt = f"(u IS NULL OR {unsure} OR {_NESTS} OR {doubts} OR {open_})"
     found = f"SELECT {leaves}, * FROM (SELECT *, unnest([{parsed}]) AS u FROM ({records}))"
     values = {item.name: name(f"t{index}") for index, item in enumerate(fields)}
-    return copy_statement(
-        values, columns, f"SELECT *, {doubt} AS doubt FROM (SELECT *, {typed} FROM ({found}))", target
-    )
+    return typed_rows(values, columns, f"SELECT *, {doubt} AS doubt FROM (SELECT *, {typed} FROM ({found}))")
 
 
 # Whether a record may nest too deeply; a short one cannot.

@@ -8,7 +8,7 @@ from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import type_name
 from etlrun.reading.framing import Framer, Records, frame_lines
-from etlrun.reading.rows import INCOMING, copy_statement
+from etlrun.reading.rows import INCOMING, typed_rows
 from etlrun.reading.text_files import Form, Judge
 from etlrun.reading.text_reader import text_reader
 
@@ -35,7 +35,7 @@ def read_lines(request: ReadRequest, columns: Columns, judge: Judge, framer: Fra
     count = len(columns) - len(request.inventory.files[0].constants) if request.inventory.files else len(columns)
     nulls = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns.items[:count]}
     every = f"SELECT *, true AS doubt FROM {INCOMING}"
-    form = Form(framer, judge, lambda target: copy_statement(nulls, columns, every, target), _NoColumns())
+    form = Form(framer, judge, typed_rows(nulls, columns, every), _NoColumns())
     with text_reader(request, columns) as reader:
         reader.read(request.inventory.files, form)
         return reader.read_result()

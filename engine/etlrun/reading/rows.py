@@ -53,8 +53,8 @@ def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
     return tuple(part for part in parts if part.paths)
 
 
-def copy_statement(values: Mapping[str, str], columns: Columns, records: str, target: Path) -> str:
-    """Write `records` into the folder `target`: the typed `values` of each column; if `doubt` is true, the record itself in their place.
+def typed_rows(values: Mapping[str, str], columns: Columns, records: str) -> str:
+    """The rows of `records`: the typed `values` of each column; if `doubt` is true, also the record itself.
 
     `records` has the columns of INCOMING and `doubt`. A column not in `values` has the value of the file.
     """
@@ -63,10 +63,12 @@ def copy_statement(values: Mapping[str, str], columns: Columns, records: str, ta
         f"CASE WHEN doubt THEN {value} END AS {name(column)}"
         for value, column in (("l", RAW), ("file", FILE), ("line", LINE))
     ]
-    return (
-        f"COPY (SELECT {', '.join((*typed, *kept))} FROM ({records})) TO {text(str(target))} "
-        f"(FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
-    )
+    return f"SELECT {', '.join((*typed, *kept))} FROM ({records})"
+
+
+def copy_statement(rows: str, target: Path) -> str:
+    """Write `rows` into the folder `target`."""
+    return f"COPY ({rows}) TO {text(str(target))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
 
 
 def constant_name(column: Column) -> str:

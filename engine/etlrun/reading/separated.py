@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
@@ -21,7 +20,7 @@ from etlrun.reading.opened import records_in
 from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, read_texts
-from etlrun.reading.rows import INCOMING, copy_statement
+from etlrun.reading.rows import INCOMING, typed_rows
 from etlrun.reading.spellings import doubtful_text, value_of_text
 from etlrun.reading.splitting import Splitter
 from etlrun.reading.tame_files import LineRules
@@ -83,7 +82,7 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
     return Form(
         how.framer(),
         judge,
-        lambda target: _statement(columns, present, lacking, target),
+        _statement(columns, present, lacking),
         Splitter(how.separator, width, positions),
         rules=LineRules(meaningful=b'"'),
         skip=how.skip,
@@ -93,7 +92,7 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
     )
 
 
-def _statement(columns: Columns, fields: Sequence[Field], lacking: Collection[str], target: Path) -> str:
+def _statement(columns: Columns, fields: Sequence[Field], lacking: Collection[str]) -> str:
     """The statement with which DuckDB reads the values: typed where they are certain, the record for the exact reader where not.
 
     It is one pass over all records, whose columns `v0`, `v1`, ... are the values of the fields where `is_split` is true.
@@ -106,7 +105,7 @@ def _statement(columns: Columns, fields: Sequence[Field], lacking: Collection[st
     absent = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns if item.name in lacking}
     values = {**absent, **{item.name: result for _, result, item in found}}
     records = f"SELECT {', '.join(('*', *typed))} FROM {INCOMING}"
-    return copy_statement(values, columns, f"SELECT *, ({doubts}) AS doubt FROM ({records})", target)
+    return typed_rows(values, columns, f"SELECT *, ({doubts}) AS doubt FROM ({records})")
 
 
 def _shown(separator: str) -> str:

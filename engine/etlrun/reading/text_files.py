@@ -24,7 +24,17 @@ from etlrun.reading.framing import Framer, MoreColumns, frame_lines
 from etlrun.reading.opened import refuse_changed
 from etlrun.reading.quarantine import BrokenRecord
 from etlrun.reading.record_values import BrokenRecordError
-from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, with_constants, written_parts
+from etlrun.reading.rows import (
+    FILE,
+    INCOMING,
+    LINE,
+    RAW,
+    SETTLED,
+    RowWriter,
+    copy_statement,
+    with_constants,
+    written_parts,
+)
 from etlrun.reading.tame_files import NUMBERED, LineRules, TameFile, as_lines, find_tame, number_lines, numbered_schema
 
 if TYPE_CHECKING:
@@ -34,25 +44,23 @@ if TYPE_CHECKING:
 
 Judge = Callable[[str], tuple[Any, ...] | None]  # the values of a record, None if it is blank; raises BrokenRecordError
 FRAMED = "__etlrun_framed"  # the relation of the records that are split here
-Statement = Callable[
-    [Path], str
-]  # reads from INCOMING, or from the records that another statement left open, into a new folder
 
 
 @dataclass(frozen=True)
 class Form:
     """How a kind of text is read: the framer, the exact reader (`judge`), and the DuckDB statement for the records that are certain.
 
-    `more` adds columns to INCOMING. `again` reads the records that the first statement left open, if they are many. `rules` find the files in
+    The statement reads INCOMING; see `typed_rows`. `more` adds columns to INCOMING. `again` reads the records that the first statement left
+    open in a folder, if they are many. `rules` find the files in
     which every line is a record. The framer leaves out the first `skip` lines of a file. With `has_header`, the first record after them is a
     header; `header` are the names in it, and `lacking` the declared columns that are not in it.
     """
 
     framer: Framer
     judge: Judge
-    statement: Statement
+    statement: str
     more: MoreColumns
-    again: Callable[[Path, Path], str] | None = None
+    again: Callable[[Path], str] | None = None
     rules: LineRules | None = None
     skip: int = 0
     has_header: bool = False
@@ -147,13 +155,13 @@ class TextReader:
     def _take(self, form: Form, files: Sequence[InputFile]) -> tuple[Path, int]:
         """Write the records of which DuckDB is certain; returns the folder in which the others are left open, and their number."""
         target = self._new_folder()
-        self._execute(form.statement(target), files)
+        self._execute(copy_statement(form.statement, target), files)
         refuse_changed(files)
         open_ = self._count(target)
         if form.again is None or open_ <= self.many:
             return target, open_
         left, target = target, self._new_folder()
-        self.connection.execute(form.again(left, target))
+        self.connection.execute(copy_statement(form.again(left), target))
         return target, self._count(target)
 
     def _execute(self, statement: str, files: Sequence[InputFile]) -> None:
