@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from etlrun.contracts.connection import TABLES, Database, Opener
+from etlrun.contracts.direct_aggregation import DirectAggregation
 from etlrun.contracts.engine import InputFiles, ParquetFiles
 from etlrun.language.columns import Column, Columns
 from etlrun.plain_dataclass import dataclass
@@ -349,7 +350,8 @@ class ReadRequest:
     `open_database` opens a connection of the profile for reading, `stores` the store of a URL. `parts` has what earlier runs read of text files.
     The source has `files` files in all, where the inventory has only some of them. `limits` says what reading may take of the machine.
     Nothing in the run reads the columns `unread`: they may be missing in the files that are written. `fetch` downloads the objects
-    of an inventory, and returns it with the paths of their copies. `tasks` are those of the engine, if it lets them read.
+    of an inventory, and returns it with the paths of their copies. `tasks` are those of the engine, if it lets them read. With an
+    `aggregation`, a reader of text may return the partial aggregates of the rows, not the rows.
     """
 
     name: str
@@ -367,3 +369,4 @@ class ReadRequest:
     unread: frozenset[str] = frozenset()
     fetch: Callable[[Inventory], Inventory] = lambda inventory: inventory
     tasks: SourceTasks | None = None
+    aggregation: DirectAggregation | None = None

@@ -10,11 +10,14 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from etlrun.contracts.engine import Engine, EngineSession, Workspace
+from etlrun.contracts.engine import Engine, Workspace
 from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
+
+if TYPE_CHECKING:
+    from etlrun.engines._duckdb import DuckdbSession
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Duckdb(Engine):
         example="4GB",
     )
 
-    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
+    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> DuckdbSession:
         from etlrun.engines._duckdb import start_session
 
         return start_session(workspace, self.threads, environment(self.memory))

@@ -7,10 +7,13 @@ record; the statement reads a record only if its result is certainly the same. S
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
+from contextlib import closing
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etlrun.contracts.engine import ParquetFiles, StatementError
+from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import FilePart, InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
@@ -84,13 +87,33 @@ class TextReader:
     rows: int = 0
     folders: list[Path] = field(default_factory=list)
     failure: Exception | None = None
+    partial: list[Path] = field(default_factory=list)  # folders of the rows that were aggregated while they were read
+    direct_rows: int = 0  # that were
 
     many = 1_000  # from so many open records on, a second statement is faster
 
     def read_result(self) -> ReadResult:
-        """The rows and the account."""
+        """The rows, or their partial aggregates, and the account."""
         accounts = self.accounting.accounts(self.rows)
-        return sum_up(self.order, written_parts(self.folders), accounts, self.accounting.broken())
+        files = self._partial_files() if self.partial else written_parts(self.folders)
+        found = sum_up(self.order, files, accounts, self.accounting.broken())
+        return replace(found, is_partial=bool(self.partial))
+
+    def _partial_files(self) -> tuple[ParquetFiles, ...]:
+        """The partial aggregates of all rows. Raises FileAggregationFailure."""
+        aggregation = self.order.aggregation
+        assert aggregation is not None
+        folders = list(self.partial)
+        if self.rows > self.direct_rows:
+            folders.append(self.order.folder / "partial-of-others")
+            try:
+                with closing(aggregation.start()) as session:
+                    session.read_files(aggregation.name, self.columns, written_parts(self.folders))
+                    session.write(aggregation.statement, folders[-1])
+            except StatementError as error:
+                raise FileAggregationFailure from error
+        paths = tuple(str(path) for folder in folders for path in sorted(folder.glob("*.parquet")))
+        return (ParquetFiles(paths),) if paths else ()
 
     def part(self, quarantine: Path, header: tuple[str, ...]) -> FilePart:
         """The rows and the account of the only file that was read, with its broken records in `quarantine`."""
@@ -119,12 +142,12 @@ class TextReader:
         lines = as_lines(tame, form.leading_lines)
         relation = form.more.of_lines(f"SELECT *, NULL::BIGINT AS line FROM ({lines})")
         files = [found.file for found in tame]
-        self._define(f"({relation})", files)
+        incoming = self._define(f"({relation})", files)
         slice_counts = self.accounting.open(files, form.lacking)
         for counts, found in zip(slice_counts, tame, strict=True):
             counts.records = found.lines - form.leading_lines
         try:
-            target, open_ = self._take(form, files)
+            target, open_ = self._aggregated(form, files, incoming, slice_counts) or self._take(form, files)
         finally:
             self.connection.execute(f"DROP VIEW {INCOMING}")
         if open_:
@@ -147,17 +170,45 @@ class TextReader:
         if open_:
             self._settle(_open_in(target), target, slice_counts, form.judge)
 
-    def _define(self, records: str, files: Sequence[InputFile]) -> None:
-        """Define INCOMING as these records of `files`."""
+    def _define(self, records: str, files: Sequence[InputFile]) -> str:
+        """Define INCOMING as these records of `files`; returns its SQL."""
         constants = self.columns.items[len(self.columns) - len(files[0].constants) :]
-        self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {with_constants(records, constants, files)}")
+        incoming = with_constants(records, constants, files)
+        self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {incoming}")
+        return incoming
+
+    def _aggregated(
+        self, form: Form, files: Sequence[InputFile], incoming: str, slice_counts: Sequence[SliceCounts]
+    ) -> tuple[Path, int] | None:
+        """Like `_take`, but aggregate the records of tame files instead of writing them; None if the request does not say how, or it does not pay.
+
+        Raises FileAggregationFailure.
+        """
+        aggregation, records = self.order.aggregation, sum(counts.records for counts in slice_counts)
+        if aggregation is None or not records:
+            return None
+        from etlrun.reading.direct_reading import DirectReading  # few runs aggregate directly
+
+        target, folder = self._new_folder(), self.order.folder / f"partial-{len(self.partial)}"
+        reading = DirectReading(aggregation, self.columns, files, incoming, form.statement, records, target, folder)
+        open_ = reading.read(self.order.control)
+        refuse_changed(files)
+        if open_ is None:
+            return None
+        self.partial.append(folder)
+        self.rows += records - open_
+        self.direct_rows += records - open_
+        return self._again(form, target, open_)
 
     def _take(self, form: Form, files: Sequence[InputFile]) -> tuple[Path, int]:
         """Write the records of which DuckDB is certain; returns the folder in which the others are left open, and their number."""
         target = self._new_folder()
         self._execute(copy_statement(form.statement, target), files)
         refuse_changed(files)
-        open_ = self._count(target)
+        return self._again(form, target, self._count(target))
+
+    def _again(self, form: Form, target: Path, open_: int) -> tuple[Path, int]:
+        """Let DuckDB read many open records with more patience; returns like `_take`."""
         if form.again is None or open_ <= self.many:
             return target, open_
         left, target = target, self._new_folder()

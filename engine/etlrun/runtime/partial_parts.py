@@ -9,14 +9,16 @@ mapping has changed, it is computed again, from the rows that are kept; the file
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 from etlrun.compiler.file_aggregation import FileAggregation, find_file_aggregations
 from etlrun.compiler.partial_aggregates import NotByFile
 from etlrun.compiler.plan import Plan
+from etlrun.contracts.direct_aggregation import DirectAggregation
 from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Workspace
 from etlrun.contracts.row_aggregation import FileAggregationFailure, shrinks
 from etlrun.contracts.source import FilePart, InputFile, Inventory
@@ -27,12 +29,33 @@ from etlrun.runtime.parts import SourceParts
 from etlrun.runtime.sources import reads_in_tasks
 from etlrun.warehouse.opening import filled
 
+DIRECT_BYTES = 1 << 26  # of files that are worth an aggregation while they are read
+
+
+def aggregations_while_reading(
+    plan: Plan, staged: Sequence[str], inventories: Mapping[str, Inventory], *, is_checked: bool
+) -> dict[str, FileAggregation | NotByFile]:
+    """Like `aggregations_of`, with those that DuckDB computes while it reads large files."""
+    profile = plan.checked.profile
+    large = {name for name, inventory in inventories.items() if inventory.bytes >= DIRECT_BYTES}
+    if profile.parts is not None or not isinstance(profile.engine.value, Duckdb) or not large:
+        return aggregations_of(plan, staged, is_checked=is_checked)
+    found = find_file_aggregations(plan, staged, is_checked=is_checked)
+    return {name: each for name, each in found.items() if name in large}
+
 
 def aggregations_of(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> dict[str, FileAggregation | NotByFile]:
     """The aggregations that a run of `plan` computes, or why it does not, by source; nothing where no parts are kept, and no tasks read."""
     if plan.checked.profile.parts is None and not reads_in_tasks(plan.checked):
         return {}
     return find_file_aggregations(plan, staged, is_checked=is_checked)
+
+
+def directly(aggregation: FileAggregation, plan: Plan, folder: Path) -> DirectAggregation:
+    """The aggregation as the reader of this process computes it."""
+    engine = plan.checked.profile.engine.value
+    assert isinstance(engine, Duckdb)
+    return DirectAggregation(aggregation.source.name, aggregation.sql, partial(engine.start, Workspace(folder), filled))
 
 
 def statement_of(aggregation: FileAggregation) -> SqlAggregation:

@@ -31,7 +31,7 @@ from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.liveness import process_name, showing_life
-from etlrun.runtime.partial_parts import aggregations_of
+from etlrun.runtime.partial_parts import aggregations_while_reading
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
@@ -169,7 +169,7 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
         record.parts = spec_parts(checked)
         with suppress(RunFailure):  # without a basis the next run is not skipped
             record.basis = find_basis(checked, inventories, Ledgers())
-    aggregations = aggregations_of(plan, targets, is_checked=is_checked)
+    aggregations = aggregations_while_reading(plan, targets, inventories, is_checked=is_checked)
     with Inputs(checked, inventories, folder, reporter) as inputs:
         with (
             _session(plan, inputs, folder, record, aggregations) as (session, plan),

@@ -16,6 +16,7 @@ from etlrun.compiler.plan import Plan
 from etlrun.contracts.engine import EngineSession, ParquetFiles
 from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import Control, Inventory, PartStore, ReadRequest, ReadResult, RunTasks
+from etlrun.engines.duckdb import Duckdb
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
@@ -28,7 +29,7 @@ from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
 from etlrun.runtime.blame import located
 from etlrun.runtime.engine_tasks import EngineTasks, ObjectFetcher
 from etlrun.runtime.inputs import Inputs
-from etlrun.runtime.partial_parts import PartialParts, partials_of, pays, start_duckdb, statement_of
+from etlrun.runtime.partial_parts import PartialParts, directly, partials_of, pays, start_duckdb, statement_of
 from etlrun.runtime.parts import SourceParts, parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
@@ -127,6 +128,8 @@ class SourceReader:
     def _here(self, name: str, use: Use) -> Found:
         """Read a source in this process; returns the result and the inventory."""
         parts, aggregation = self._parts(name, use), self.aggregations.get(name)
+        if parts is None and aggregation and isinstance(self.checked.profile.engine.value, Duckdb):
+            return self._aggregated(name, None, aggregation, lambda _, found: self._read_here(name, use, None, found))
         if parts is None or not (aggregation and pays(parts, aggregation, self.inputs.inventories[name].files)):
             return self._read_here(name, use, parts)
         return self._aggregated(name, parts, aggregation, lambda given, _: self._read_here(name, use, given))
@@ -158,8 +161,16 @@ class SourceReader:
             self.folder.quarantine(name).unlink(missing_ok=True)
             return read(parts and replace(parts, used=0), None)
 
-    def _read_here(self, name: str, use: Use, parts: SourceParts | PartialParts | None) -> Found:
+    def _read_here(
+        self,
+        name: str,
+        use: Use,
+        parts: SourceParts | PartialParts | None,
+        aggregation: FileAggregation | None = None,
+    ) -> Found:
         request = self._fetched(use, self._request(name, use, self.inputs.inventories[name], parts, Control()))
+        direct = directly(aggregation, self.plan, self.folder.path) if aggregation else None
+        request = replace(request, aggregation=direct)
         self.inputs.keep_digests(request.inventory)
         columns, control = self.checked.columns[name], request.control
 
@@ -176,9 +187,8 @@ class SourceReader:
             if parts is not None:
                 stopping.enter_context(control.following(parts.cancel))
             found = self._watched(name, read, control)
-        return self._with_parts(
-            replace(found, is_partial=isinstance(parts, PartialParts)), name, parts
-        ), request.inventory
+        found = replace(found, is_partial=found.is_partial or isinstance(parts, PartialParts))
+        return self._with_parts(found, name, parts), request.inventory
 
     def _fetched(self, use: Use, request: ReadRequest) -> ReadRequest:
         """The request with kept parts or downloaded copies of its objects. Raises RunFailure."""
