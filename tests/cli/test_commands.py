@@ -442,6 +442,8 @@ def test_new_from_a_compressed_array_runs_as_it_stands(project: Project) -> None
             [(1, '[1,{"b":2}]'), (2, '"x"')],
         ),
         ('{\n  "id": 1,\n  "a": {"b": [1]}\n}\n', "format: document", [(1,)]),
+        ('{\n  "id": 1\n}\n{\n  "id": 2\n}\n', "format: objects", [(1,), (2,)]),
+        ('{"id": 1}{"id": 2}', "format: objects", [(1,), (2,)]),
         ('{"nodes": [{"n": "A", "k": [1]}, {"n": "B"}], "w": [1]}\n', "select: {n: nodes.n}", [("A",), ("B",)]),
         ('{"w": [7, 8], "v": []}\n', "explode: {column: w, empty: drop}", [(7,), (8,)]),
         ('{"w": [[7]]}\n', "w: {path: w, type: string, raw: true}", [("[[7]]",)]),

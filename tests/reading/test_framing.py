@@ -14,7 +14,7 @@ import pytest
 from texts import fields, read_csv_files, read_json_files
 
 from etlrun.failures import RunFailure
-from etlrun.reading.elements import frame_elements
+from etlrun.reading.elements import frame_elements, frame_objects
 from etlrun.reading.quarantine import Quarantine, Spools, Way
 from etlrun.reading.separated import Separated
 
@@ -144,6 +144,26 @@ def test_the_elements_of_an_array_are_records(tmp_path: Path, monkeypatch: pytes
     found = read_json_files(tmp_path, PAIR, text, framer=frame_elements)
     assert sorted(found.rows) == [(1, 'a]}, ["'), (2, None)]
     assert [(item["line"], item["raw"]) for item in found.broken] == [(4, '{"id": "x"}'), (5, "7")]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 10, 1 << 20])
+def test_objects_that_follow_each_other_are_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("etlrun.reading.elements.CHUNK", chunk)
+    text = b"""\xef\xbb\xbf {"id": 1,
+ "name": "a]}, [\\""}{"id": "x"}
+ [4] 5, {"id": 2, "more": [{"a": [1, 2]}]}
+}{"id": 3} {"id": """
+    found = read_json_files(tmp_path, PAIR, text, framer=frame_objects)
+    assert sorted(found.rows) == [(1, 'a]}, ["'), (2, None), (3, None)]
+    broken = [(2, '{"id": "x"}'), (3, "[4]"), (3, "5,"), (4, "}"), (4, '{"id":')]
+    assert [(item["line"], item["raw"]) for item in found.broken] == broken
+
+
+@pytest.mark.parametrize("text", [b"", b" \n ", b"{}", b'{}{"id":null}\n\n{}\r\n'])
+def test_files_of_objects_have_no_blank_records(tmp_path: Path, text: bytes) -> None:
+    assert read_json_files(tmp_path, PAIR, text, framer=frame_objects).account == (text.count(b"{"), 0, 0)
 
 
 @pytest.mark.parametrize("text", [b"[]", b" [\n] ", b"[{}]", b'[{"id": null},{}]'])

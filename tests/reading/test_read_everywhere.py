@@ -209,6 +209,9 @@ CASES: dict[str, Case] = {
     "an_array": Case(
         "json", {"id": "bigint"}, {"a.json": b'[{"id":1},\n{"id":2}]'}, ((1,), (2,)), keys={"format": "array"}
     ),
+    "objects": Case(
+        "json", {"id": "bigint"}, {"a.json": b'{"id":1}{"id":\n2}'}, ((1,), (2,)), keys={"format": "objects"}
+    ),
     "compressed": Case(
         "json",
         TWO,
@@ -263,6 +266,10 @@ REFUSED: dict[str, tuple[Case, str]] = {
     "an_array_in_lines": (
         Case("json", {"id": "bigint"}, CASES["an_array"].files, (), keys={"max_bad_rows": 0}),
         "add `format: array`",
+    ),
+    "objects_in_a_line": (
+        Case("json", {"id": "bigint"}, {"a.json": b'{"id":1}{"id":2}'}, (), keys={"max_bad_rows": 0}),
+        "add `format: objects`",
     ),
     "lz4": (Case("json", TWO, {"a.json": b"\x04\x22\x4d\x18" + LINE}, ()), "compressed with lz4"),
     "a_file_that_is_cut_off": (Case("json", TWO, {"a.json.gz": gzip.compress(LINE * 50)[:-9]}, ()), "damaged-file"),

@@ -1,4 +1,4 @@
-"""Splits a file that is one JSON array into its elements, without loading all of it; or takes a whole file as one record.
+"""Splits a file that is one JSON array into its elements, or a file of objects into these, without loading all of it; or takes it as one record.
 
 Only brackets, commas and quotes matter here. Each element is then parsed like a line of JSON.
 """
@@ -24,6 +24,14 @@ def frame_elements(stream: ByteStream) -> Iterator[Records | LongLine]:
     array.finish()
 
 
+def frame_objects(stream: ByteStream) -> Iterator[Records | LongLine]:
+    """Objects that follow each other, with or without white space between them, in groups. Text between them is a record, too."""
+    objects = _Objects()
+    while chunk := stream.read(CHUNK):
+        yield from_raws(objects.feed(chunk))
+    yield from_raws(objects.finish())
+
+
 def frame_document(stream: ByteStream) -> Iterator[Records | LongLine]:
     """The whole text as one record. Raises FramingError for one that is too long."""
     data = b""
@@ -36,14 +44,80 @@ def frame_document(stream: ByteStream) -> Iterator[Records | LongLine]:
         yield from_raws([Raw(data.removeprefix(BOM), 1)])
 
 
-class _Array:
-    """Follows the brackets of a text. `rest` is the text after the last complete element."""
+class _Brackets:
+    """Follows the brackets of a text. `rest` is the text after the last complete record."""
 
     def __init__(self) -> None:
         self.rest = b""
         self.line = 1  # where `rest` starts
         self.seen = 0  # bytes of `rest` that were scanned
-        self.depth = -1  # of brackets inside the array; -1 in front of it
+        self.depth = 0  # of brackets
+
+    def _refuse_long(self, what: str) -> None:
+        if len(self.rest) > MAX_LINE:
+            raise self._failure(f"{what} is longer than {MAX_LINE // 1_000_000} MB", "split it")
+
+    def _drop(self, size: int) -> None:
+        self.line += self.rest.count(b"\n", 0, size)
+        self.rest = self.rest[size:]
+        self.seen = 0
+
+    def _failure(self, message: str, fix: str) -> FramingError:
+        return FramingError(self.line, message, fix)
+
+
+class _Objects(_Brackets):
+    """Follows the brackets of objects, one after the other."""
+
+    has_begun = False
+
+    def feed(self, chunk: bytes) -> Iterator[Raw]:
+        """The objects that end in this chunk."""
+        self.rest += chunk
+        start = 0
+        for found in _TOKEN.finditer(self.rest, self.seen):
+            token = found[0]
+            if token == b'"':  # a string that is not closed yet
+                self.seen = found.start()
+                break
+            self.seen = found.end()
+            if token in (b"[", b"{"):
+                if not self.depth:
+                    yield from self._record(start, found.start())
+                    start = found.start()
+                self.depth += 1
+            elif self.depth and token in (b"]", b"}"):
+                self.depth -= 1
+                if not self.depth:
+                    yield from self._record(start, found.end())
+                    start = found.end()
+        else:
+            self.seen = len(self.rest)
+        self.rest = self.rest[start:]
+        self.seen -= start
+        self._refuse_long("an object")
+
+    def finish(self) -> Iterator[Raw]:
+        """What follows the last complete object."""
+        yield from self._record(0, len(self.rest))
+
+    def _record(self, start: int, end: int) -> Iterator[Raw]:
+        """The text of `rest` from `start` to `end` without the white space around it, if there is any."""
+        whole = self.rest[start:end].removeprefix(b"" if self.has_begun else BOM)
+        self.has_begun = True
+        text = whole.lstrip(_SPACE)
+        if text:
+            lead = whole.count(b"\n", 0, len(whole) - len(text))
+            yield Raw(text.rstrip(_SPACE), self.line + lead)
+        self.line += whole.count(b"\n")
+
+
+class _Array(_Brackets):
+    """Follows the brackets of one array."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = -1  # in front of the array
         self.is_over = False
 
     def feed(self, chunk: bytes) -> Iterator[Raw]:
@@ -55,8 +129,7 @@ class _Array:
             yield from self._elements()
         if self.is_over:
             self._refuse_more()
-        if len(self.rest) > MAX_LINE:
-            raise self._failure(f"an element is longer than {MAX_LINE // 1_000_000} MB", "split it")
+        self._refuse_long("an element")
 
     def finish(self) -> None:
         """Raises FramingError if the array is not complete."""
@@ -111,11 +184,3 @@ class _Array:
             self._drop(lead)
             raise self._failure("there is more text after the array", "write one array in each file, and nothing else")
         self._drop(len(self.rest))
-
-    def _drop(self, size: int) -> None:
-        self.line += self.rest.count(b"\n", 0, size)
-        self.rest = self.rest[size:]
-        self.seen = 0
-
-    def _failure(self, message: str, fix: str) -> FramingError:
-        return FramingError(self.line, message, fix)

@@ -56,12 +56,12 @@ def explain_json(head: bytes) -> tuple[str, str] | None:
     line = text.splitlines()[0] if text else ""
     if re.match(r"\[\s*[{\]]", text):
         return "the file is one JSON array", "add `format: array` to the source"
-    if text.startswith("{") and not _is_json(line) and _starts_object(text):
-        fix = (
-            "if each file is one object, add `format: document` to the source; "
-            "if not, write each object in one line, for example with `jq -c . FILE`"
-        )
-        return "the file is pretty-printed JSON: its objects have several lines", fix
+    if text.startswith("{") and not _is_json(line):
+        if _starts_object(text):
+            fix = "add `format: objects` to the source; or `format: document` if each file is one object"
+            return "the file is pretty-printed JSON: its objects have several lines", fix
+        if _starts_two_objects(line):
+            return "several objects follow each other in one line", "add `format: objects` to the source"
     return None
 
 
@@ -82,3 +82,12 @@ def _starts_object(text: str) -> bool:
     except json.JSONDecodeError as error:
         return "\n" in text and len(text) >= LOOKED_AT - 4 and error.pos > len(text) - 1000
     return "\n" in text[:end]
+
+
+def _starts_two_objects(line: str) -> bool:
+    """Whether a line, which may be cut off, starts with an object and the beginning of another one."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return line[end:].lstrip().startswith("{")

@@ -15,6 +15,7 @@ from etlrun.language.columns import written_name
 from etlrun.language.type_texts import parse_type
 from etlrun.plain_dataclass import dataclass
 from etlrun.reading.compression import without_ending
+from etlrun.reading.elements import frame_elements, frame_objects
 from etlrun.reading.footers import open_footer
 from etlrun.reading.json_shapes import JsonShape
 from etlrun.reading.partition_folders import partition_folders
@@ -264,7 +265,9 @@ def _types(shapes: dict[tuple[str, ...], JsonShape]) -> dict[tuple[str, ...], st
 def _records(text: SketchedText, form: str) -> Iterator[str]:
     if form == "document":
         return iter([text.whole()])
-    return islice(text.elements() if form == "array" else text.lines(), LINES)
+    if form == "lines":
+        return islice(text.lines(), LINES)
+    return islice(text.elements(frame_objects if form == "objects" else frame_elements), LINES)
 
 
 def _written(path: tuple[str, ...]) -> str:
@@ -281,11 +284,15 @@ def _named(path: tuple[str, ...]) -> str:
 
 def _form(text: SketchedText) -> str:
     """The `format` of a JSON file: an array starts with `[`, as no line of an object does; the first line of a document is no object."""
-    first = next((line.strip() for line in text.lines() if line.strip()), "")
+    lines = [line for line in islice(text.lines(), LINES) if line.strip()]
+    first = lines[0].strip() if lines else ""
     if first.startswith("["):
         return "array"
-    is_split = first.startswith("{") and not _is_object(first)
-    return "document" if is_split and _is_object(text.whole()) else "lines"
+    if not first.startswith("{") or any(map(_is_object, lines)):
+        return "lines"
+    if _is_object(text.whole()):
+        return "document"
+    return "objects" if _is_object(next(text.elements(frame_objects), "")) else "lines"
 
 
 def _is_object(text: str) -> bool:

@@ -9,7 +9,7 @@ from etlrun.failures import RunFailure
 from etlrun.plain_dataclass import dataclass
 from etlrun.reading.elements import frame_elements
 from etlrun.reading.encodings import guess_encoding, open_text
-from etlrun.reading.framing import FramingError, Records
+from etlrun.reading.framing import Framer, FramingError, Records
 from etlrun.reading.lines import raw_lines
 from etlrun.reading.quoting import RecordFramer
 
@@ -44,11 +44,11 @@ class SketchedText:
                 "\ufeff"
             )
 
-    def elements(self) -> Iterator[str]:
-        """The objects of the JSON array that it is. Raises RunFailure if it is none."""
+    def elements(self, framer: Framer = frame_elements) -> Iterator[str]:
+        """The objects of the JSON array that it is, or those of another framer. Raises RunFailure if it has another form."""
         try:
             with self.path.open("rb") as stream:
-                for found in frame_elements(open_text(stream, str(self.path), self.encoding)):
+                for found in framer(open_text(stream, str(self.path), self.encoding)):
                     if isinstance(found, Records):
                         yield from found.texts.to_pylist()
         except FramingError as error:

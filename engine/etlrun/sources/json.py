@@ -1,4 +1,5 @@
-"""`json` - JSON files: one object in each line, one array of objects (`format: array`), or one object in each file (`format: document`).
+"""`json` - JSON files: one object in each line, objects that follow each other (`format: objects`), one array of objects (`format: array`),
+or one object in each file (`format: document`).
 
 Every line is a row, a broken record or blank. A line is broken if it is not one JSON object, if a declared value has
 the wrong type (`"12"` and `1.5` are not a bigint), if a `not null` column has no value, or if a declared key occurs
@@ -6,9 +7,10 @@ twice, with different letter case, or with other Unicode characters that look th
 such a key). A number or boolean in a string column becomes text; a missing key is null. Keys that are not declared are
 ignored.
 
-With `format: array` each element of the array is read like a line; line breaks in the file do not matter. If a file is
-not one complete array, the run stops. With `format: document` each file is one record and becomes one row. Files may be
-compressed: their names end in `.gz`, `.zst` or `.bz2`.
+With `format: objects` line breaks do not matter: an object may have several lines, as `jq` and `mongoexport --pretty` write
+them, and the next one may follow without a line break, as in files of Amazon Data Firehose. With `format: array` each element
+of the array is read like a line. If a file is not one complete array, the run stops. With `format: document` each file is one
+record and becomes one row. Files may be compressed: their names end in `.gz`, `.zst` or `.bz2`.
 
 A column may also hold an object or a list: `array<struct<sku string, qty int>>`, `struct<name string>`,
 `map<string, int>`. A struct reads the keys that it names; a map reads all keys, in the order of the file. A nested
@@ -65,11 +67,11 @@ from etlrun.spec.scope import Scope
 
 @dataclass(frozen=True, kw_only=True)
 class Json(TextSource):
-    """Files of JSON: one object a line, or one array of objects."""
+    """Files of JSON: one object a line, or in another form."""
 
-    format: Literal["lines", "array", "document"] = key(
-        "the form of a file: `lines` has one object in each line, `array` is one array of objects, `document` is one "
-        "object, which becomes one row",
+    format: Literal["lines", "objects", "array", "document"] = key(
+        "the form of a file: `lines` has one object in each line, `objects` has objects with any line breaks inside and "
+        "between them, `array` is one array of objects, `document` is one object, which becomes one row",
         default="lines",
     )
     columns: Mapping[str, JsonColumn] = key("column: type. The relation has the columns in this order")
@@ -93,9 +95,14 @@ class Json(TextSource):
         return explain_json(head) if self.format == "lines" else None
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
-        from etlrun.reading.elements import frame_document, frame_elements
+        from etlrun.reading.elements import frame_document, frame_elements, frame_objects
         from etlrun.reading.framing import frame_lines
         from etlrun.reading.json_lines import read_json
 
-        framer = {"lines": frame_lines, "array": frame_elements, "document": frame_document}[self.format]
-        return read_json(request, columns, json_fields(self.columns, columns, self.record), framer)
+        framers = {
+            "lines": frame_lines,
+            "objects": frame_objects,
+            "array": frame_elements,
+            "document": frame_document,
+        }
+        return read_json(request, columns, json_fields(self.columns, columns, self.record), framers[self.format])
