@@ -21,7 +21,6 @@ PACKAGE = Path(etlrun.__file__).parent
 PROJECT = PACKAGE.parent.parent
 KINDS = set(FAMILIES)
 LAYERS: tuple[set[str], ...] = (
-    {"plain_dataclass"},
     {"codes", "collector", "function_calls", "secrets", "sqlglot_source", "stopping"},
     {"diagnostics"},
     {"failures", "working"},

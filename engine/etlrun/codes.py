@@ -6,7 +6,7 @@ the codes that the package uses.
 
 from __future__ import annotations
 
-from etlrun.plain_dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
-
-from etlrun.plain_dataclass import dataclass
+from dataclasses import dataclass, field
 
 SHORTEST = 6  # characters; what is shorter would take the middle out of ordinary words
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 
 Attribute = str | int | float | tuple[str, ...]
 Kind = Literal["internal", "client"]

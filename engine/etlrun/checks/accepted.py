@@ -35,6 +35,7 @@ fails: 2 of 3 rows have a `level` that is not in the list, e.g. `Hihg`; 1 of 3 r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
@@ -44,7 +45,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import call, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.literals import LiteralError, literal_of
 from etlrun.spec.scope import Scope

@@ -42,6 +42,7 @@ fails: `sum(views.seconds)` is 1,234 and `sum(totals)` is 1,000: 234 less
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlglot import exp
@@ -50,7 +51,6 @@ from etlrun.contracts.check import SumCheck, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, call, cast, column, literal, parse, type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, Percent, key
 from etlrun.spec.scope import At, Scope
 

@@ -35,6 +35,7 @@ fails: 2 of 3 rows do not fulfil `seconds <= 86400 * days`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
@@ -43,7 +44,6 @@ from etlrun.contracts.check import Check, Verdict, all_rows, of_rows, severity_k
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

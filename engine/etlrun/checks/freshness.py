@@ -36,6 +36,7 @@ fails: the newest `at` is 2022-04-27 08:00:00, 3 days before 2022-04-30 08:00:00
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -47,7 +48,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import NULL, TIMESTAMPTZ, Columns, Type
 from etlrun.language.expressions import call, column, literal, type_of
 from etlrun.language.instant_text import EXAMPLE
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.ages import HOW, UNITS, allowed_at_most, read_age, shown_age
 from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.scope import Scope

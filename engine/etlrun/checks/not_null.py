@@ -32,6 +32,7 @@ fails: 1 of 3 rows has a null in `name`; 2 of 3 rows have a null in `city`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
@@ -41,7 +42,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

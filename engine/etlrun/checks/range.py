@@ -34,6 +34,7 @@ fails: 2 of 3 rows have `age` out of range: the values go from -1 to 121; 1 of 3
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
@@ -42,7 +43,6 @@ from etlrun.contracts.check import Check, Verdict, all_rows, of_rows, severity_k
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import call, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Expr, Scalar, key
 from etlrun.spec.literals import LiteralError, literal_of
 from etlrun.spec.scope import Scope

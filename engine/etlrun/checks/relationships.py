@@ -41,6 +41,7 @@ fails: 2 of 3 rows have a `customer` that is not in `customers`, such as `9`
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlglot import exp
@@ -52,7 +53,6 @@ from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, STRING, Columns
 from etlrun.language.expressions import call, cast, column
 from etlrun.language.functions import common_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import At, Scope
 

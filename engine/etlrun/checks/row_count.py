@@ -27,6 +27,7 @@ fails: there are 0 rows, but at least 1 is expected
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlglot import exp
@@ -35,7 +36,6 @@ from etlrun.contracts.check import Check, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

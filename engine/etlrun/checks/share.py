@@ -37,6 +37,7 @@ fails: 2 of 3 rows (66.67%) fulfil `category = 'Other'`, but at most 20% may
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlglot import exp
@@ -45,7 +46,6 @@ from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, Percent, key
 from etlrun.spec.scope import Scope
 

@@ -35,6 +35,7 @@ fails: 2 of 3 rows have the same `name`, `city` as another row
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
@@ -45,7 +46,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column, literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import HIDDEN, Scope
 

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from etlrun.cli.reporting import reporting
 from etlrun.cli.where import read_condition
 from etlrun.cli.words import tell
 from etlrun.diagnostics import nearest
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked

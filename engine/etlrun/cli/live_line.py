@@ -8,13 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TextIO
 
 import click
 
 from etlrun.diagnostics import harmless, shown_width
-from etlrun.plain_dataclass import dataclass
 
 FRAMES = "|/-\\"
 EVERY_SECONDS = 0.2  # between two frames

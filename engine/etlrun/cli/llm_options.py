@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from etlrun.diagnostics import nearest
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Profile
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,6 @@ from etlrun.compiler.producers import ProjectPipelines, check_file, name_in
 from etlrun.compiler.project_graph import find_unpublished
 from etlrun.diagnostics import Diagnostic, SpecError, nearest, shortened
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.cases import is_case_file, pipelines_below
 from etlrun.spec.project import Use
 from etlrun.spec.project_file import find_project

@@ -7,6 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -15,7 +16,6 @@ from etlrun.cli.options import Command, checked_pipeline
 from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.diagnostics import nearest
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.params import ParamError, read_value
 
 PERIODS = ("month", "date")

@@ -7,13 +7,13 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from etlrun.diagnostics import counted, harmless
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.values import value_text
 
 if TYPE_CHECKING:

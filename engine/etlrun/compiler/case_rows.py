@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic, nearest
 from etlrun.language.columns import LABEL, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.located import Document, Keys
 from etlrun.spec.scope import HIDDEN
 from etlrun.spec.values import ValueReader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.compiler.case_rows import Expected, Given, RowReader
@@ -11,7 +12,6 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.producers import check_file
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest, shortened
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
 from etlrun.spec.fields import AnswerRow
 from etlrun.spec.located import Keys

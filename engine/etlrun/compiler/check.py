@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from etlrun.compiler.graph import in_order
@@ -12,7 +12,6 @@ from etlrun.compiler.profile_parts import verify_connection, verify_models
 from etlrun.compiler.rerouted_models import rerouted_models
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.paths import Places

@@ -7,6 +7,8 @@ reads that relation directly and aggregates it once, the aggregate carries `sum(
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from etlrun.compiler.check import Checked
@@ -14,7 +16,6 @@ from etlrun.contracts.check import SumCheck
 from etlrun.contracts.relation import named
 from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Use
 from etlrun.spec.scope import HIDDEN
 

@@ -13,7 +13,7 @@ for any division of the rows: see `AGGREGATES`. Otherwise `NotByFile` says why.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlglot import exp
@@ -25,7 +25,6 @@ from etlrun.compiler.read_columns import needed_relations
 from etlrun.language.grouping import is_grouped_query
 from etlrun.language.queries import tables_in
 from etlrun.language.typed import has_window
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import TextSource
 
 NOT_BY_ROW = ("distinct", "limit", "offset", "order", "qualify", "windows", "with_")  # clauses of a SELECT

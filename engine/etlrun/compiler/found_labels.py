@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from etlrun.compiler.check import Checked, check_again
 from etlrun.compiler.step_checks import with_step_checks
 from etlrun.contracts.label_source import LabelSource
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Use
 
 

@@ -6,7 +6,7 @@ An aggregate that is not in `AGGREGATES`, such as a sum of doubles or a percenti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -20,7 +20,6 @@ from etlrun.language.grouping import inner_of
 from etlrun.language.queries import check_query
 from etlrun.language.spans import SPAN
 from etlrun.language.typed import has_aggregate
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.scope import HIDDEN
 
 KEY, CELL = f"{HIDDEN}key_", f"{HIDDEN}cell_"  # names of columns of partial rows

@@ -6,6 +6,7 @@ A step sends them to a model only if `allow_pii` names them. No pivot takes its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.found_labels import open_pivots
@@ -14,7 +15,6 @@ from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.contracts.step import Ask
 from etlrun.diagnostics import Diagnostic, nearest
 from etlrun.language.influence import NOTHING, Lineage, RelationLineage
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.mappings import file_of_mapping
 from etlrun.spec.project import load_mapping
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from sqlglot import exp
@@ -19,7 +19,6 @@ from etlrun.language.copies import copied
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import call, column, literal
 from etlrun.language.queries import check_query, tables_in
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import PART
 from etlrun.spec.project import Use
 

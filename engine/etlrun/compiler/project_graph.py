@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from etlrun.collector import not_collecting
 from etlrun.compiler.check import Checked
@@ -11,7 +12,6 @@ from etlrun.compiler.graph import in_order
 from etlrun.compiler.producers import ProjectPipelines, published_tables
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.language.columns import Column, Type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.located import Keys
 from etlrun.spec.project import Use
 from etlrun.spec.published import CircularPipelinesError, PublishedTable

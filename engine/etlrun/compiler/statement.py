@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from etlrun.compiler.plan import DIALECTS, Piece, Plan, Relation
 from etlrun.contracts.relation import relation_table
 from etlrun.language.expressions import column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.scope import HIDDEN
 
 

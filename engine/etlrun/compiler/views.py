@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlglot import exp
@@ -15,7 +15,6 @@ from etlrun.diagnostics import Diagnostic
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.queries import tables_in
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Use
 from etlrun.spec.scope import HIDDEN
 

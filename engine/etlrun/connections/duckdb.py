@@ -11,11 +11,11 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from etlrun.contracts.connection import Connection, Database, QueryWriter
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 
 

@@ -20,11 +20,11 @@ The sink and the source `iceberg` use the connection. It needs `pip install 'etl
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from etlrun.contracts.connection import Connection, Database
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 
 SQLITE = "sqlite:///"

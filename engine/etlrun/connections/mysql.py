@@ -34,11 +34,11 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.contracts.connection import Database, QueryWriter, ServerAccess
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.warehouse.access import Parallel, ServerConnection, tls_warnings
 from etlrun.warehouse.address import UrlForm

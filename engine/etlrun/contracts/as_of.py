@@ -7,6 +7,7 @@ compared, so a group with a million rows on both sides costs a sort.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from sqlglot import exp
@@ -17,7 +18,6 @@ from etlrun.contracts.relation import named, relation_table
 from etlrun.language.columns import MOMENTS, NULL, Columns, Type
 from etlrun.language.expressions import call, cast, column
 from etlrun.language.functions import common_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, key
 from etlrun.spec.scope import HIDDEN, Scope
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlglot import exp
@@ -11,7 +11,6 @@ from sqlglot import exp
 from etlrun.contracts.engine import EngineSession
 from etlrun.contracts.relation import Input
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.scope import At, Scope
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -13,7 +14,6 @@ from sqlglot import exp
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described
 
 Write = Literal["replace", "replace_where", "append", "merge", "scd2", "view"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from etlrun.contracts.engine import InputFiles
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,13 +6,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, Column, Columns, Type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described
 
 if TYPE_CHECKING:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Literal
-
-from etlrun.plain_dataclass import dataclass
 
 Level = Literal["ok", "warning", "trouble"]
 CLOCK_SECONDS = 5

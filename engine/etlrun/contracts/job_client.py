@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from etlrun.contracts.model import ModelClient, ModelError, ModelReply, Request
-from etlrun.plain_dataclass import dataclass
 
 JobState = Literal["at work", "done", "partial", "expired", "cancelled", "failed", "lost"]
 

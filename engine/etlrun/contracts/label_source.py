@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from etlrun.language.columns import LABEL, NULL, STRING
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, key
 from etlrun.spec.scope import Scope
 

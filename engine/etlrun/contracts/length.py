@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from etlrun.language.columns import DATE, MOMENTS, NULL, Column
 from etlrun.language.frames import MICROSECONDS
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.scope import Scope
 
 MOST = 1_000_000  # what a length counts

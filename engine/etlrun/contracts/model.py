@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.secrets import Secret
 from etlrun.spec.fields import Described, key
 from etlrun.spec.outputs import Output, Value

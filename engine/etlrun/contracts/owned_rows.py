@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from etlrun.language.expressions import ExpressionError, parse
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Expr, key
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlglot import exp
@@ -17,7 +18,6 @@ from etlrun.language.columns import LABEL, NULL, STRING, Column, Columns, Group
 from etlrun.language.defined_by import mark_file
 from etlrun.language.expressions import call, cast, column, literal, type_of
 from etlrun.language.functions import common_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.scope import Scope
 

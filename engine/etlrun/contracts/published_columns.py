@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from etlrun.diagnostics import closest
 from etlrun.language.columns import NULL, Columns, Type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, TypeText, key
 from etlrun.spec.scope import HIDDEN, Scope
 

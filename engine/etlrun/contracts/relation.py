@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlglot import exp
 
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr
 from etlrun.spec.scope import At, Scope
 

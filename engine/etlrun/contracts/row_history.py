@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.connection import RowVersions
 from etlrun.contracts.sink import Publication
 from etlrun.language.columns import BOOLEAN, TIMESTAMP, Column, Columns
 from etlrun.language.expressions import type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.scope import Scope
 

@@ -6,14 +6,13 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from etlrun.contracts.connection import TABLES, Database, Load, may_lose
 from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.language.columns import Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described
 from etlrun.spec.paths import OUTSIDE, fix_of_url, path_inside
 from etlrun.spec.scope import Scope

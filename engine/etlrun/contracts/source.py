@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -15,7 +15,6 @@ from etlrun.contracts.connection import TABLES, Database, Opener
 from etlrun.contracts.direct_aggregation import DirectAggregation
 from etlrun.contracts.engine import InputFiles, ParquetFiles
 from etlrun.language.columns import Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.dates import Days
 from etlrun.spec.fields import Described, key
 from etlrun.spec.paths import Places

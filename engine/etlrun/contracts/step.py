@@ -6,6 +6,7 @@ A step builds SQL trees and runs nothing. Work that SQL cannot do is an `Apply`,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
@@ -14,7 +15,6 @@ from etlrun.contracts.check import Check
 from etlrun.contracts.label_source import LabelSource
 from etlrun.contracts.relation import Input
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described
 from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.scope import HIDDEN, At, Scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlglot import exp
@@ -12,7 +13,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.failures import without_personal
 from etlrun.language.columns import BIGINT
 from etlrun.language.expressions import call, cast, column, literal
-from etlrun.plain_dataclass import dataclass
 
 SHOWN = 5
 LABEL, ROWS, PLACE = "label", "rows", "place"

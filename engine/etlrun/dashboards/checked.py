@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from etlrun.compiler.check import Checked
 from etlrun.dashboards.measures import Distinct, Formula, LargestOfColumn, SumMeasure, quoted
 from etlrun.dashboards.spec import Bar, Dashboard, DashboardFile, Donut, Flow, Measure, RowTable
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.sinks.files import Files
 from etlrun.sinks.table import Table
 from etlrun.spec.located import Keys

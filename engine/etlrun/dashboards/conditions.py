@@ -6,13 +6,14 @@ ordered here, because each engine sorts them differently.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from etlrun.dashboards.names import Names
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.expressions import ExpressionError, bind, parse, type_of
 from etlrun.language.typed import check_expression
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.located import Keys
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)

@@ -6,6 +6,7 @@ Everything is computed by DuckDB over a copy of the published table, so a page i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from etlrun.dashboards.page_limits import check_cells, held_sum, shown_values
 from etlrun.dashboards.spec import Bar, RowTable
 from etlrun.language.columns import TIMESTAMPTZ
 from etlrun.language.duckdb_words import parquet, text, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Use
 
 if TYPE_CHECKING:

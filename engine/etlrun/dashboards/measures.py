@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.dashboards.conditions import Condition
-from etlrun.plain_dataclass import dataclass
 
 ROWS = "n"
 

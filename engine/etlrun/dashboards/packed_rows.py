@@ -10,10 +10,8 @@ ascends with the rows, as the key does, stays in their order.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     import pyarrow as pa

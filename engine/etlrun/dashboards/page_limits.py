@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.dashboards.checked import CheckedDashboard
 from etlrun.dashboards.spec import Donut, Flow
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.located import Keys
 
 MOST_CELLS = 300_000

@@ -36,12 +36,12 @@ Mistakes are shown above the page.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from etlrun.diagnostics import SpecError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Described, Expr, Scalar, Schema, key, schema_of_class

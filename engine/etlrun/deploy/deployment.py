@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
-
-from etlrun.plain_dataclass import dataclass
 
 RETRIED = (1, 4)  # a failure of a source, sink or engine, and an exhausted budget: a retry may succeed
 FINAL = (2, 3)  # a mistake in the specification, and a failed check: a retry would fail again

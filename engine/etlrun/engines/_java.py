@@ -16,10 +16,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 
 OLDEST = 17
 VECTOR = "jdk.incubator.vector"

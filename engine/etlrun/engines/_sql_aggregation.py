@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.contracts.engine import ParquetFiles, Workspace
 from etlrun.contracts.source import ReadLimits
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from etlrun.contracts.engine import Engine, Workspace
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 
 if TYPE_CHECKING:

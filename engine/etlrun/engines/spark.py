@@ -39,11 +39,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from etlrun.contracts.engine import Engine, EngineSession, TaskSettings, Workspace
 from etlrun.contracts.health import HealthFinding
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Scalar, Size, key
 from etlrun.spec.packages import needing_packages
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
-
-from etlrun.plain_dataclass import dataclass
 
 LIFE = 60.0  # seconds without a heartbeat, after which a process counts as dead
 

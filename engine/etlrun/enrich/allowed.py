@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from etlrun.contracts.model import Allowance
-from etlrun.plain_dataclass import dataclass
 
 MOST_WAIT = 60.0  # seconds for one request: if the limit is longer, the service refuses the request and says so
 

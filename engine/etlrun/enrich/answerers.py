@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from etlrun.contracts.model import ModelReply, Request
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import Stop
 from etlrun.models._names import UNNAMED, name_of_answerer, plain_name
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

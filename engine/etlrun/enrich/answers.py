@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
@@ -23,7 +23,6 @@ from etlrun.enrich.store import Status, Store, StoredAnswer
 from etlrun.enrich.terms import Budget, Progress, no_progress
 from etlrun.enrich.tiers import Tier, rounds
 from etlrun.enrich.until_stopped import run_until_stopped
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.outputs import Output, Value
 
 if TYPE_CHECKING:

@@ -5,13 +5,12 @@ Every follow-up has fewer keys or more tries than its batch, and tries are limit
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from etlrun.contracts.model import ModelError
 from etlrun.enrich.keys import Key
 from etlrun.enrich.replies import ReplyVerdict
 from etlrun.enrich.store import Status
-from etlrun.plain_dataclass import dataclass
 
 TRIES = 6  # replies without an answer for a key, or outages, after which the key has failed
 TRIES_BEFORE_HALVING = 2  # unreadable replies after which a batch is halved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from etlrun.compiler.check import Checked
@@ -16,7 +16,6 @@ from etlrun.enrich.store import Cost
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import rounds
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import readable
 from etlrun.spec.outputs import Value
 from etlrun.working import Reporter

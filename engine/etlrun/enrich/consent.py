@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etlrun.diagnostics import counted
 from etlrun.enrich.dollars import dollars
 from etlrun.failures import Reason, RunFailure
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     from etlrun.enrich.enrichment import Enrichment

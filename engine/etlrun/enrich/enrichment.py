@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.model import LanguageModel, LocalModel, Model, ModelError
@@ -19,7 +19,6 @@ from etlrun.enrich.store import Store
 from etlrun.enrich.terms import Budget, Progress
 from etlrun.enrich.tiers import Tier, tiers_of, with_a_pair
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.answer_files import overrides_path, read_overrides
 from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import MAX_CHARACTERS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etlrun.contracts.model import LanguageModel, LocalModel
@@ -16,7 +16,6 @@ from etlrun.enrich.store import SETTLED, Counted, Store
 from etlrun.enrich.tiers import Tier, rounds
 from etlrun.models._known_models import note_on
 from etlrun.models._rerouted_names import rerouted_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.outputs import LabelOutput, LabelsOutput, Value
 from etlrun.spec.personal_kinds import Policy
 

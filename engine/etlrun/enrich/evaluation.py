@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.step import Ask
@@ -14,7 +14,6 @@ from etlrun.enrich.keys import distinct_keys
 from etlrun.enrich.scores import Score, score
 from etlrun.enrich.terms import Budget, Progress
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.answer_files import read_answers
 from etlrun.spec.normal_form import normal_form
 from etlrun.working import Reporter

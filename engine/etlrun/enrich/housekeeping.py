@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from etlrun.contracts.model import ModelError
 from etlrun.enrich.jobs import keys_at_work
@@ -11,7 +12,6 @@ from etlrun.enrich.store import Cost, Status, Store
 from etlrun.enrich.tiers import tiers_of
 from etlrun.enrich.traces import Trace, find_traces
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import normal_form
 from etlrun.spec.project import Profile, Project

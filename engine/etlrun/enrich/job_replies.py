@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from etlrun.contracts.job_client import JobReply, ServiceJob
 from etlrun.contracts.model import ModelError, ModelReply, Usage
@@ -15,7 +16,6 @@ from etlrun.enrich.questions import Question
 from etlrun.enrich.replies import judge
 from etlrun.enrich.report import Stop
 from etlrun.enrich.store import RequestEntry
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

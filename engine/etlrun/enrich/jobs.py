@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from etlrun.contracts.job_client import JobState
 from etlrun.contracts.model import Request
 from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import Sheet
-from etlrun.plain_dataclass import dataclass
 
 State = Literal["intended"] | JobState
 OPEN: tuple[State, ...] = ("intended", "at work")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from etlrun.collector import not_collecting
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import MAX_CHARACTERS, normal_form, readable, shown_form
 from etlrun.spec.personal_kinds import Policy, count_kinds, may_be_asked, sender
 

@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from etlrun.contracts.model import Allowance, Counted
 from etlrun.enrich.allowed import RemainingLimit
-from etlrun.plain_dataclass import dataclass
 
 SLOWER = 0.7  # the remaining share of the rate after `too many requests`
 CREEP = 0.01  # the share of the full rate that each answer restores

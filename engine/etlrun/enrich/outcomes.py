@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 from etlrun.contracts.model import ModelReply, Usage
@@ -17,7 +17,6 @@ from etlrun.enrich.questions import Question, Sheet
 from etlrun.enrich.recorder import Recorder
 from etlrun.enrich.replies import ReplyVerdict
 from etlrun.enrich.store import RequestEntry, Result, Sent, Store
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.outputs import Value
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 
 from etlrun.contracts.model import LanguageModel, Price, Request, Usage
 from etlrun.models._known_models import LongPrice, known_model, table_date, tier_factor
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

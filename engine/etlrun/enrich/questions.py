@@ -6,13 +6,12 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from etlrun.contracts.model import Request
 from etlrun.enrich.keys import Key
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import MAX_CHARACTERS, NORMALISER, PART, POSSIBLE_CHARACTERS, readable
 from etlrun.spec.outputs import LabelOutput, Output
 from etlrun.spec.prompt_reader import Example

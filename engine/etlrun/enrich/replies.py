@@ -11,11 +11,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from etlrun.contracts.model import ModelReply
 from etlrun.enrich.questions import Question, Sheet
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import readable
 from etlrun.spec.outputs import NotAllowed, Output, Value
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-
-from etlrun.plain_dataclass import dataclass
 
 StopReason = Literal[
     "budget", "quota", "job-at-work", "another-model", "access", "model", "setup", "service", "unusable"

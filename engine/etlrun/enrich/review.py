@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -15,7 +16,6 @@ from etlrun.enrich.answers import OVERRIDE, Answer, known_answers
 from etlrun.enrich.bills import asking_relations
 from etlrun.enrich.enrichment import Enrichment, count_rows, open_enrichment, read_keys
 from etlrun.enrich.keys import Key, Keys
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.answer_files import Answered
 from etlrun.spec.normal_form import normal_form, readable
 from etlrun.spec.outputs import Output

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.outputs import LabelOutput, LabelsOutput, NumberOutput, Output, Truth, Value, labels_in
 
 Z = 1.959964  # of a 95% interval

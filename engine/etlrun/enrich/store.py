@@ -21,13 +21,13 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from etlrun.contracts.job_client import JobState
 from etlrun.enrich.jobs import Job, JobSheet
 from etlrun.enrich.questions import Question
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.outputs import NotAllowed, Value
 
 if TYPE_CHECKING:

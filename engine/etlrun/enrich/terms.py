@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from etlrun.enrich.answerers import Answerer, Answerers
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
 from etlrun.enrich.tracing_requests import CalledModel
-from etlrun.plain_dataclass import dataclass
 
 Progress = Callable[[str, int, int], None]  # the current work, the amount done, the total
 

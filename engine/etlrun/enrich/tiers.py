@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,6 @@ from etlrun.enrich.questions import Question
 from etlrun.enrich.terms import Budget, JobTerms, Terms
 from etlrun.enrich.tracing_requests import called
 from etlrun.models._names import UNNAMED
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.prompts import Prompt
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.answer_files import overrides_path, read_overrides
 from etlrun.spec.normal_form import plain_form
 from etlrun.spec.project import Project

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from etlrun.contracts.model import LanguageModel, ModelClient, ModelError, ModelReply, Request, Usage
-from etlrun.plain_dataclass import dataclass
 from etlrun.tracing import Attribute, TraceSpan, span
 
 REASON = re.compile(r"[A-Za-z_]{1,40}")  # a service may send anything there

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelError, ModelReply
@@ -18,7 +18,6 @@ from etlrun.enrich.replies import ReplyVerdict, judge
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.models._rerouted_names import rerouted_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import PART, normal_form, readable
 from etlrun.spec.project import Profile, Project

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,7 +18,6 @@ from etlrun.lake.commits import Write
 from etlrun.lake.table_folder import TableFolder
 from etlrun.language.columns import Column
 from etlrun.language.duckdb_words import has_instants, name, parquet, published_value, text
-from etlrun.plain_dataclass import dataclass
 from etlrun.stopping import cancelling
 
 if TYPE_CHECKING:

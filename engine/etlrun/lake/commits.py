@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
 
 from etlrun.contracts.newer_runs import refuse_newer_runs, started
 from etlrun.contracts.sink import Publication
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from etlrun.contracts.sink import Publication
 from etlrun.failures import RunFailure
 from etlrun.lake.adoption import AT_ONCE, unwritten
 from etlrun.lake.table_folder import TableFolder
-from etlrun.plain_dataclass import dataclass
 from etlrun.stopping import finishing
 
 POINTER = "_etlrun/current.json"

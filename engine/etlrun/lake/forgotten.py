@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
 from etlrun.contracts.newer_runs import started
 from etlrun.lake.adoption import FOLDER
 from etlrun.lake.table_folder import TableFolder
-from etlrun.plain_dataclass import dataclass
 
 WEEK = timedelta(days=7)  # in this time `etlrun resume` may still publish
 NAME = re.compile(rf"{FOLDER}(.+)-([0-9a-f]{{8}})-[0-9a-f]{{8}}")

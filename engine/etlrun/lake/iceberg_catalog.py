@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.lake.table_folder import LocalFolder, TableFolder, table_folder
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.secrets import Secret
 from etlrun.spec.urls import UrlError, is_url, read_url
 from etlrun.storage.stores import Stores

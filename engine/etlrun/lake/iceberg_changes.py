@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.sink import Publication
@@ -10,7 +11,6 @@ from etlrun.failures import RunFailure
 from etlrun.lake.commits import Write
 from etlrun.lake.iceberg_catalog import CatalogTable
 from etlrun.lake.iceberg_types import iceberg_schema, identity_columns, shown_type
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table, Transaction

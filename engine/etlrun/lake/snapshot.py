@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -14,7 +15,6 @@ from etlrun.lake.table_folder import TableFolder
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
 from etlrun.language.duckdb_words import name, parquet, text, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.packages import needing_packages
 from etlrun.stopping import cancelling
 

@@ -7,14 +7,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.urls import Url, is_url, read_url
 from etlrun.storage.object_store import ObjectStore, StoreError, explained
 from etlrun.storage.stores import Stores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -14,7 +14,6 @@ from etlrun.contracts.sink import canonical_place
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, keyed, row_key
 from etlrun.failures import RunFailure
 from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import DeclaredColumn, tagged_columns, verify_url
 from etlrun.spec.fields import key
 from etlrun.spec.paths import OUTSIDE_ROOTS

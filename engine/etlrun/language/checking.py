@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -12,7 +12,6 @@ from etlrun.language.columns import BOOLEAN, NULL, Columns, Type
 from etlrun.language.expressions import TYPE, Problem, column, span, word
 from etlrun.language.functions.left_out import NOT_DETERMINISTIC
 from etlrun.language.grammar import detail
-from etlrun.plain_dataclass import dataclass
 
 Names = tuple[tuple[str, Columns], ...]  # the relations that an expression can read, by alias, nearest first
 OUTER = "etlrun.outer"  # the key in a column's `meta` that marks a column of the outer query of a subquery

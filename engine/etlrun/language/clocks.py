@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-from etlrun.plain_dataclass import dataclass
+from dataclasses import dataclass
 
 PRINTED = {
     "yyyy": "%Y",

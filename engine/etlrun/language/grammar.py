@@ -8,6 +8,7 @@ Every row is checked further by a rule of `typed.RULES` or of `queries`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -16,7 +17,6 @@ from etlrun.language.precedence import loose_operands
 from etlrun.language.problems import Problem
 from etlrun.language.refusals import ARGUMENTS, NODES, Refusal
 from etlrun.language.reserved import plain_names
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import re
-
-from etlrun.plain_dataclass import dataclass
+from dataclasses import dataclass
 
 LINE_ENDS = r"\n\r\x{85}\x{2028}\x{2029}"
 _BLANKS = r"\t\n\x0B\f\r "

@@ -7,10 +7,9 @@ The rules of types are in `operators` and `moments`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlglot import exp
-
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etlrun.plain_dataclass import dataclass
+from dataclasses import dataclass
 
 TOO_DEEP = "functions and casts are nested so deeply that their SQL would be too long for the engines"
 IN_PARTS = "first create columns for its parts, each in its own `derive` step"

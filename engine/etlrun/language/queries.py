@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -21,7 +21,6 @@ from etlrun.language.templates import whole_of
 from etlrun.language.totality import UniqueKey, place_of
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
 from etlrun.language.unions import JUDGED, widen_side
-from etlrun.plain_dataclass import dataclass
 
 
 def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = "") -> tuple[exp.Query, Columns]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from etlrun.language.expression_lineage import expression_lineage
 from etlrun.language.influence import NOTHING, Indirect, Lineage, RelationLineage, decided, made, together
-from etlrun.plain_dataclass import dataclass
 
 Relations = Mapping[str, RelationLineage]  # by name in lower case
 ROWS_OF_ONE_SIDE = ("SEMI", "ANTI")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
+from dataclasses import dataclass
 
-from etlrun.plain_dataclass import dataclass
+from sqlglot import exp
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -13,7 +14,6 @@ from etlrun.language.expressions import column, respell, type_of
 from etlrun.language.totality import UniqueKey, equated, joined, key_of, without_alias
 from etlrun.language.typed import Names, has_aggregate, has_window
 from etlrun.language.unions import JUDGED
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     from etlrun.language.queries import QueryChecker

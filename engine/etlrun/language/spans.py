@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from etlrun.language.expressions import span
-from etlrun.plain_dataclass import dataclass
 
 SPAN = "etlrun.span"  # the key under which a node's `meta` holds its WrittenAt
 _COMPUTED = (exp.Binary, exp.Neg, exp.Cast, exp.Anonymous, exp.Bracket, exp.Case, exp.Connector)

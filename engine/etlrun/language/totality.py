@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from etlrun.language.checking import Names
 from etlrun.language.columns import Columns
 from etlrun.language.functions import FUNCTIONS
-from etlrun.plain_dataclass import dataclass
 
 PEERS_AGREE = ("rank", "dense_rank", "percent_rank", "cume_dist")  # rows that tie get the same answer
 Place = tuple[

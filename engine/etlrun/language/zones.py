@@ -11,12 +11,10 @@ import datetime
 import io
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
-
-from etlrun.plain_dataclass import dataclass
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from etlrun.diagnostics import nearest
 from etlrun.language.influence import OriginColumn, RelationLineage
 from etlrun.lineage.of_project import PipelineLineage, Reached, reached_by
-from etlrun.plain_dataclass import dataclass
 
 
 class UnknownNameError(Exception):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.language.influence import OriginColumn
 from etlrun.lineage.of_project import PipelineLineage, Reached
-from etlrun.plain_dataclass import dataclass
 
 Sink = tuple[str, str]  # a pipeline, and a sink of it
 Place = tuple[str, str, str]  # a pipeline, a source of it, and a column in lower case

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from etlrun.compiler.plan import Piece, Plan, Relation
 from etlrun.compiler.relation_lineage import piece_lineages, relation_lineage
 from etlrun.language.influence import RelationLineage, beginning
-from etlrun.plain_dataclass import dataclass
 
 Key = Mapping[str, str]  # a column of the key: the column that holds it in another relation
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from etlrun.collector import not_collecting
 from etlrun.compiler.check import Checked
@@ -10,7 +11,6 @@ from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.language.influence import OriginColumn, RelationLineage, beginning, together
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.published import PublishedTable
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.language.columns import Columns
 from etlrun.language.influence import Lineage, OriginColumn
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.finding import fixed_part
 from etlrun.spec.urls import is_url, read_url
 

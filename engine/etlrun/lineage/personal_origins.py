@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from etlrun.language.influence import Lineage, OriginColumn
 from etlrun.lineage.of_project import PipelineLineage
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.mappings import file_of_mapping
 from etlrun.spec.project import load_mapping
 

@@ -7,7 +7,7 @@ service (a limit on each reply, no redirect with the key, etlrun's own retries) 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -17,7 +17,6 @@ from etlrun.models._known_models import meant_model
 from etlrun.models._rate_limits import ANTHROPIC, allowances, seconds_to_wait
 from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._sanitize import safe_count, safe_text
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     import httpx2

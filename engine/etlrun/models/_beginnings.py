@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from etlrun.contracts.model import Finder, LookupResult, Searched
 from etlrun.models._catalogue import AROUND, SHORTEST_GUESS, without_diacritics, words_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.outputs import Value
 
 BEGINS = "begins "  # the first word of the reason: an answer that was found here is no evidence for others

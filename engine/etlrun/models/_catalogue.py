@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from etlrun.contracts.model import Finder, LookupResult
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.answer_files import Answered
 from etlrun.spec.normal_form import normal_form
 from etlrun.spec.outputs import Value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
@@ -13,7 +14,6 @@ from etlrun.models._known_models import meant_model
 from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._rerouted_names import rerouted_name
 from etlrun.models._sanitize import MOST, safe_count, safe_seconds, safe_text
-from etlrun.plain_dataclass import dataclass
 
 try:
     import httpx2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from etlrun.contracts.model import Price
 from etlrun.diagnostics import closest
 from etlrun.models._names import is_release_of, plain_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.yaml_reader import read_document
 
 TABLE = Path(__file__).with_name("_models.yaml")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
@@ -12,7 +12,6 @@ from etlrun.models._json_api import JsonApi, as_object, closed, error_of
 from etlrun.models._rate_limits import OPENAI, allowances, seconds_to_wait
 from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._sanitize import safe_count, safe_text
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     import httpx2

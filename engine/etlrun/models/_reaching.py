@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from etlrun.contracts.model import ModelError
-from etlrun.plain_dataclass import dataclass
 from etlrun.secrets import Secret
 
 LONGEST_PAUSE = 3600.0  # the most seconds that a run waits because a service asks for it

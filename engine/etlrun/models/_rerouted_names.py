@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from etlrun.models._known_models import known_model
 from etlrun.models._names import name_of_answerer
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelClient, key_fix, secret_key
 from etlrun.models._effort import ROOM_OF_EFFORT, effort_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 
 SERVICE = "https://api.anthropic.com"

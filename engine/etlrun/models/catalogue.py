@@ -34,10 +34,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.contracts.model import Environment, Finder, LocalModel, ModelError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Percent, key
 from etlrun.spec.outputs import Output
 from etlrun.spec.paths import refuse_outside

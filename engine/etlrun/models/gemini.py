@@ -19,12 +19,12 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelClient, key_fix, secret_key
 from etlrun.models._gemini_thinking import Thinking, room_for
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 
 

@@ -27,12 +27,12 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled, key_fix, secret_key
 from etlrun.models._effort import ROOM_OF_EFFORT, Effort, effort_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.secrets import Secret
 from etlrun.spec.fields import key
 

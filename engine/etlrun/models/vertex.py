@@ -19,13 +19,13 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled
 from etlrun.models._gemini_thinking import Thinking, room_for
 from etlrun.models._known_models import location_factor
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 
 

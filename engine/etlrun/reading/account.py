@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import groupby
 from typing import Any
 
 from etlrun.contracts.engine import InputFiles
 from etlrun.contracts.source import FileAccount, InputFile, ReadResult
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.framing import MANY_LINES, Raw
 from etlrun.reading.quarantine import BrokenRecord, Place
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from etlrun.contracts.engine import InputFiles
 from etlrun.contracts.source import FileAccount, InputFile, ReadRequest, ReadResult
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.absences import absence_notices
 from etlrun.reading.account import SliceCounts, left_out, merge, read_result
 from etlrun.reading.quarantine import BrokenRecord, Quarantine, Spools, Way

@@ -5,9 +5,8 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, Any, Protocol
-
-from etlrun.plain_dataclass import dataclass
 
 
 class ByteStream(Protocol):

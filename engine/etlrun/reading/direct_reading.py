@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import Control, InputFile
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, constant_name, copy_statement, with_constants
 
 OPEN = "__etlrun_open"  # the sequence that counts open records, and the type of their messages

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.contracts.source import RunTasks
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.slice_job import TOO, SliceAnswer, answer_of, attempt_folder, payload_of, unseen_here
 from etlrun.reading.task_reader import refuse_failed_tasks

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.source import InputFile, Inventory, RunTasks, Source
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, attempt_folder, groups_of, payload_of, unseen_here

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
 from etlrun.contracts.source import InputFile, Inventory, PartStore
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.urls import is_url, read_url
 from etlrun.storage.object_store import StoredObject, StoreError
 from etlrun.storage.stores import Stores

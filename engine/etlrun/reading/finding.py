@@ -9,10 +9,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from etlrun.contracts.source import Trouble
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.compression import COMPRESSIONS
 from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etlrun.language.arrow_values import repeated
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import SliceCounts
 from etlrun.reading.accounting import Accounting
 from etlrun.reading.encodings import why_undecodable

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from etlrun.language import arrow_values
 from etlrun.language.arrow_values import repeated, whole_numbers
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.compression import ByteStream
 from etlrun.reading.lines import Block, LongLine, blocks
 

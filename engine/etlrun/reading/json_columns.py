@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from etlrun.language.columns import STRING, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.json_paths import Path, PathError, read_path
 from etlrun.reading.records import Field
 from etlrun.reading.source import DeclaredColumn

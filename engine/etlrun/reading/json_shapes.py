@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from etlrun.language.columns import written_name
 from etlrun.language.type_texts import TypeTextError, parse_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.record_values import JsonNumber
 
 MOST_FIELDS = 40  # a struct with more fields is not readable in a specification

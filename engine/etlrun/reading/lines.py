@@ -7,9 +7,9 @@ of the first line. A line has at most MAX_LINE bytes: of a longer one only the s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.compression import ByteStream
 from etlrun.reading.encodings import open_text
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from etlrun.contracts.source import Trouble
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.compression import COMPRESSIONS
 from etlrun.reading.finding import FoundFile, fixed_part, is_marker
 from etlrun.spec.paths import Places, fix_of_url

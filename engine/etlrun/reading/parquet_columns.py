@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.engine import ABSENT, Change, FileColumn
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import NULL, TIMESTAMP, TIMESTAMPTZ, Column, Type
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.lookalikes import look_of
 from etlrun.reading.parquet_nesting import nested_type
 from etlrun.reading.parquet_types import Misfit, fits, members_of

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.source import Control, FilePart, InputFile, Inventory, PartStore, ReadRequest, ReadResult
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import merge
 from etlrun.reading.accounting import Accounting, sum_up
 from etlrun.reading.opened import refuse_changed

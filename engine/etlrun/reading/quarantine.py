@@ -11,12 +11,11 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from etlrun.contracts.source import LIMIT
-from etlrun.plain_dataclass import dataclass
 
 LARGEST_LINE = 10_000_000  # bytes of one record as a line: each of its bytes may need six, `\\xff` or `\u0000`
 MAX_RAW = 1_000_000  # bytes that are kept of one record; the line numbers show where the rest is

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.language.columns import Type
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.encodings import why_undecodable
 from etlrun.reading.json_paths import Path, path_text
 from etlrun.reading.record_values import (

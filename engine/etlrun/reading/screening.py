@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etlrun.language.arrow_values import repeated
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.framing import Records, any_matches, as_one_text
 
 if TYPE_CHECKING:

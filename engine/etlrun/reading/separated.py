@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +12,6 @@ from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.absences import refuse_absence
 from etlrun.reading.encodings import OTHER_ENCODING, why_undecodable
 from etlrun.reading.lines import LongLine

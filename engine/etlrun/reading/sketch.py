@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.columns import written_name
 from etlrun.language.type_texts import parse_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.compression import without_ending
 from etlrun.reading.elements import frame_elements, frame_objects
 from etlrun.reading.footers import open_footer

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.elements import frame_elements
 from etlrun.reading.encodings import guess_encoding, open_text
 from etlrun.reading.framing import Framer, FramingError, Records

@@ -10,7 +10,7 @@ import json
 import pickle
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,6 @@ from etlrun.contracts.row_aggregation import RowAggregation
 from etlrun.contracts.source import FileAccount, InputFile, Trouble
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import library_versions, reader_fingerprint
 from etlrun.reading.source import TextSource

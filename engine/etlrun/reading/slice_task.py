@@ -8,7 +8,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.connection import Database
@@ -16,7 +16,6 @@ from etlrun.contracts.engine import ParquetFiles, StatementError
 from etlrun.contracts.row_aggregation import RowAggregation, shrinks
 from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.reading.inventory import trouble_in
 from etlrun.reading.quarantine import LARGEST_LINE

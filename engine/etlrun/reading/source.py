@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from etlrun.contracts.source import Source, Wanted, keyed, row_key
 from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.language.type_texts import parse_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.encodings import Encoding
 from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.object_finding import OUTSIDE_URLS

@@ -6,11 +6,11 @@ A record is plain if it has quotes only around values. Arrow would also accept o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etlrun.language.arrow_values import repeated
 from etlrun.language.duckdb_words import text
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.framing import Records
 from etlrun.reading.lines import BOM
 

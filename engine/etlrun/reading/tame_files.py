@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from etlrun.contracts.source import InputFile
 from etlrun.language.arrow_values import repeated
 from etlrun.language.duckdb_words import can_be_named, file_names
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.encodings import is_as_stored
 from etlrun.reading.framing import Records, any_matches, as_one_text, frame_lines
 from etlrun.reading.lines import BOM, CHUNK

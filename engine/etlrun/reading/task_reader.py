@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.row_aggregation import FileAggregationFailure, RowAggregation
 from etlrun.contracts.source import FileAccount, FilePart, Inventory, ReadRequest, ReadResult, RunTasks, Trouble
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import merge
 from etlrun.reading.accounting import sum_up
 from etlrun.reading.file_slices import cut

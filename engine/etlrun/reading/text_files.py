@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from etlrun.contracts.source import FilePart, InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.account import SliceCounts
 from etlrun.reading.accounting import Accounting, sum_up
 from etlrun.reading.file_slices import SLICE_BYTES, cut

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from etlrun.compiler.statement import query_statement
 from etlrun.contracts.check import Verdict
 from etlrun.contracts.engine import EngineSession, StatementError, Workspace
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.blame import blame_check, located
 from etlrun.runtime.failing_rows import MOST_KEPT, keep_failing, numbered
 from etlrun.runtime.record import Record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Type
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from etlrun.dashboards.ossie import VERSION, ossie_text
 from etlrun.dashboards.spec import RowTable
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.dashboard_rows import ShownRows, read_rows
 
 

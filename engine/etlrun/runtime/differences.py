@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.compiler.case_rows import Expected, ExpectedRow, Row
 from etlrun.language.columns import Columns, Type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.values import value_text
 
 CLOSE = {"double": 1e-9, "float": 1e-6}  # how far two numbers of these types may be apart, in terms of the larger one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,6 @@ from etlrun.contracts.engine import EngineSession, StatementError, TaskSettings
 from etlrun.contracts.source import Control, Inventory, RunTasks, Source
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.runtime.blame import blame_source
 from etlrun.storage.stores import Stores

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.secrets import Secret
 from etlrun.working import in_background
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.run_place import run_place
 from etlrun.runtime.run_records import StoredRun, stored_runs

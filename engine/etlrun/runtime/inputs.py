@@ -11,7 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -21,7 +21,6 @@ from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import InputFile, Inventory, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import name, parquet
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.inventory import take_inventory
 from etlrun.reading.opened import changed
 from etlrun.reading.source import FileSource, TextSource

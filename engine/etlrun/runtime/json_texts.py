@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.step import ReadTexts
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.record_values import BrokenRecordError
 from etlrun.stopping import safe_point
 

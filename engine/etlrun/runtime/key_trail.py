@@ -6,7 +6,7 @@ Each step is computed over its whole input, as in a run, and its rows are counte
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -18,7 +18,6 @@ from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, only_these_files, parquet
 from etlrun.language.expressions import column
 from etlrun.lineage.followed import Followed, Key, follow_key
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.run import RunOptions, run_pipeline
 from etlrun.runtime.stage import Staged
 from etlrun.spec.dates import DATE_COLUMN

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from etlrun.compiler.check import Checked
 from etlrun.contracts.connection import Load, may_lose
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.blame import located
 from etlrun.runtime.publishing import planned_load
 from etlrun.spec.project import Use

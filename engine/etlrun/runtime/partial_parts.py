@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,6 @@ from etlrun.contracts.row_aggregation import FileAggregationFailure, shrinks
 from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.engines._sql_aggregation import SqlAggregation, parquet_below
 from etlrun.engines.duckdb import Duckdb
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.parts import SourceParts
 from etlrun.runtime.sources import reads_in_tasks
 from etlrun.warehouse.opening import filled

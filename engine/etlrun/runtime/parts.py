@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from typing import Any
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.private import private_folder, refuse_open
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import reader_fingerprint

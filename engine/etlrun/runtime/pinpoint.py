@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from etlrun.contracts.relation import named
 from etlrun.language.spans import written_at
 from etlrun.language.typed import has_aggregate
-from etlrun.plain_dataclass import dataclass
 
 MOST = 64  # parts; for a step with more, the step is named instead
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Neg)

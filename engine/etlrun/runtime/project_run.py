@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.diagnostics import SpecError, format_text
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.inventory import take_inventory
 from etlrun.runtime.basis import Ledgers, find_basis, why_again
 from etlrun.runtime.record import Record

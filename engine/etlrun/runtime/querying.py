@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,6 @@ from etlrun.language.columns import Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.expressions import ExpressionError, parse_select
 from etlrun.language.queries import check_query, tables_in
-from etlrun.plain_dataclass import dataclass
 
 if TYPE_CHECKING:
     import pyarrow

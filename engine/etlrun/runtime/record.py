@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 
 Status = Literal["running", "done", "dry-run", "failed", "refused", "stopped", "interrupted", "killed"]
 STATUS_OF: dict[int, Status] = {3: "refused", 4: "stopped", 130: "interrupted", 143: "interrupted"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
 from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import ready
 from etlrun.runtime.executor_functions import executor_rows, sent_function

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from etlrun.compiler.check import Checked
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.inventory import take_inventory
 from etlrun.runtime.basis import Ledgers, files_beside, find_basis, input_changes
 from etlrun.runtime.record import Record

@@ -7,12 +7,12 @@ import os
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from etlrun.compiler.case_rows import ExpectedRow, Row, RowReader
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.differences import Difference, Pair, compare_rows
 from etlrun.spec.cases import CaseFile
 from etlrun.spec.located import Document, Keys

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import etlrun
@@ -23,7 +23,6 @@ from etlrun.contracts.engine import EngineSession, StatementError, Workspace
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.basis import Ledgers, find_basis
 from etlrun.runtime.blame import blame_source
 from etlrun.runtime.checking import check_staged

@@ -10,14 +10,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import can_be_named
-from etlrun.plain_dataclass import dataclass
 from etlrun.private import private_folder
 from etlrun.runtime.run_store import HEARTBEAT, RunStore
 

@@ -6,10 +6,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.private import private_folder
 from etlrun.runtime.run_folder import ABANDONED_SECONDS, LEFT_BEHIND, RECORD, RUN_ID, RunFolder, write_whole
 from etlrun.runtime.run_store import HEARTBEAT, RunStore

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, get_args
 
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.private import refuse_open
 from etlrun.runtime.liveness import is_alive
 from etlrun.runtime.record import Record, Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,6 @@ from etlrun.engines.duckdb import Duckdb
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.explaining import first_bytes
 from etlrun.reading.fetching import COPIES, Fetching, with_parts
 from etlrun.reading.inventory import trouble_in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_below
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.digests import digest_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.spec.scope import HIDDEN

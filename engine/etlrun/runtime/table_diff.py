@@ -6,7 +6,7 @@ One full join in DuckDB finds the rows that differ; everything else is counted o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, only_these_files, parquet
-from etlrun.plain_dataclass import dataclass
 from etlrun.stopping import cancelling
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.private import private_folder
 from etlrun.runtime.basis import files_beside
 from etlrun.spec.cases import CaseFile

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ from etlrun.diagnostics import nearest, shortened
 from etlrun.enrich.keys import Keys
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
-from etlrun.plain_dataclass import dataclass
 from etlrun.runtime.differences import Difference, compare_rows
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun

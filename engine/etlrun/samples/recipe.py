@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-
-from etlrun.plain_dataclass import dataclass
+from dataclasses import dataclass
 
 MAX_CONTRACTS = 8_000_000  # eight area codes of a million numbers each
 

@@ -30,6 +30,7 @@ version 3 with the feature `timestampNtz`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -40,7 +41,6 @@ from etlrun.contracts.sink import Publication, canonical_place, published_file, 
 from etlrun.lake.commits import Committed, Write
 from etlrun.lake.lake_sink import LakeSink
 from etlrun.language.columns import LABEL, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
 from etlrun.spec.urls import is_url

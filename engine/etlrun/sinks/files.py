@@ -35,6 +35,7 @@ use `delta`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,7 +57,6 @@ from etlrun.lake.file_sets import current, publish, remove_forgotten_objects
 from etlrun.lake.table_folder import StoreFolder, TableFolder, store_folder, table_folder
 from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
 from etlrun.language.duckdb_words import name, parquet, published_value, text
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 from etlrun.spec.urls import is_url, read_url

@@ -27,6 +27,7 @@ The sink needs `pip install 'etlrun[iceberg]'`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -38,7 +39,6 @@ from etlrun.lake.commits import Committed, Write
 from etlrun.lake.lake_sink import LakeSink
 from etlrun.lake.table_names import verify_table_name
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 from etlrun.storage.stores import Stores

@@ -84,6 +84,7 @@ sinks:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from etlrun.contracts.connection import Load, Publish, Write
@@ -93,7 +94,6 @@ from etlrun.contracts.published_columns import PublishedColumns, published_colum
 from etlrun.contracts.row_history import RowHistory
 from etlrun.contracts.sink import Publication
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, key
 from etlrun.spec.scope import Scope
 

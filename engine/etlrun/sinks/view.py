@@ -29,13 +29,13 @@ it, the run stops.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from etlrun.contracts.connection import Load
 from etlrun.contracts.database_sink import DatabaseSink
 from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
 from etlrun.contracts.sink import Publication
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.lineage.downstream import Downstream
 from etlrun.lineage.of_project import PipelineLineage
 from etlrun.lineage.personal_origins import Personal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.cases import Case
 from etlrun.spec.prompts import Prompt
 

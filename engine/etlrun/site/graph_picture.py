@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.site.html_tree import element
 
 WIDTH, HEIGHT, GAP_X, GAP_Y = 170, 34, 60, 16

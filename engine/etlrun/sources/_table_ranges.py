@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.contracts.connection import Copy, Database, Moment, Opener
@@ -15,7 +16,6 @@ from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import FileAccount, RunTasks
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.fingerprint import PACKAGE, reader_fingerprint
 from etlrun.reading.slice_job import SliceAnswer, answer_of, attempt_folder, payload_of, unseen_here
 from etlrun.reading.task_reader import refuse_failed_tasks

@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import ReadRequest, ReadResult, Source
 from etlrun.language.columns import DATE, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.dates import DatesError, bounds_of
 from etlrun.spec.fields import Scalar, key
 from etlrun.spec.scope import Scope

@@ -43,11 +43,11 @@ sales: 2 rows, 1 broken, 1 blank
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import DeclaredColumn, OptionalColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope

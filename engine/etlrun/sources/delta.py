@@ -34,13 +34,13 @@ It needs `pip install 'etlrun[delta]'`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
 from etlrun.lake.table_source import FolderTable
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 from etlrun.storage.stores import Stores

@@ -31,6 +31,7 @@ profile: 2 rows, 0 broken, 0 blank
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -40,7 +41,6 @@ from etlrun.lake.file_sets import FileSet, read_pointer
 from etlrun.lake.table_source import FolderTable
 from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
 from etlrun.language.type_texts import parse_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ It needs `pip install 'etlrun[iceberg]'`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from etlrun.contracts.connection import Database
@@ -41,7 +42,6 @@ from etlrun.contracts.source import row_key
 from etlrun.failures import RunFailure
 from etlrun.lake.table_names import verify_table_name
 from etlrun.lake.table_source import VersionedTable
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import DeclaredColumn
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope

@@ -54,11 +54,11 @@ views: 2 rows, 2 broken, 1 blank
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.json_columns import JsonColumn, json_fields, verify_path
 from etlrun.reading.source import DeclaredColumn, TextSource
 from etlrun.spec.fields import key

@@ -50,11 +50,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import DeclaredColumn, FileSource, OptionalColumn
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope

@@ -50,14 +50,13 @@ sources:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from etlrun.contracts.connection import Copy, Database, Moment
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import ReadRequest, ReadResult, RunTasks, Source, keyed, row_key
 from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.source import DeclaredColumn, tagged_columns
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope

@@ -14,10 +14,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec import yaml_reader
 from etlrun.spec.normal_form import PART, normal_form, readable
 from etlrun.spec.outputs import NotAllowed, Output, Value, read_text, refusal

@@ -6,11 +6,10 @@ import dataclasses
 import re
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from etlrun.diagnostics import SpecError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import (
     REFERENCE,
     Expr,

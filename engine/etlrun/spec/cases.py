@@ -54,13 +54,12 @@ checks of one kind, `holds` means all of them and `fails` at least one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import AnswerRow, Described, Rows, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys

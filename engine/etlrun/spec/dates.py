@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Scalar, key
 
 MAX_DAYS = 4000

@@ -6,11 +6,11 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.language.columns import NESTED, SCALARS
 from etlrun.language.type_texts import SPELLINGS
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Schema
 from etlrun.spec.registry import FAMILIES
 from etlrun.spec.yaml_reader import parse_document

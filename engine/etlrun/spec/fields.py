@@ -6,11 +6,9 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
-
-from etlrun.plain_dataclass import dataclass
 
 Schema = dict[str, Any]
 Built = TypeVar("Built")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from etlrun.diagnostics import Diagnostic, Severity
-from etlrun.plain_dataclass import dataclass
 
 Keys = tuple[str | int, ...]  # the path of a value in its document: ("steps", "watched", 2, "lookup")
 

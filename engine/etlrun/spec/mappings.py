@@ -11,10 +11,10 @@ If the labels are personal data, add the line `$tags: pii`: then no label is sen
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Schema
 from etlrun.spec.located import Document

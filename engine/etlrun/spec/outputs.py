@@ -6,12 +6,12 @@ import math
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import BOOLEAN, DOUBLE, STRING, Type
 from etlrun.language.patterns import PatternError, read_pattern
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import normal_form
 
 Value = str | float | bool

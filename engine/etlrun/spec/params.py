@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Literal
 
@@ -12,7 +13,6 @@ from etlrun.language.columns import FRACTIONS, INTEGERS, SCALARS
 from etlrun.language.instant_text import EXAMPLE, read_instant
 from etlrun.language.type_names import TYPES
 from etlrun.language.type_texts import SPELLINGS
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Scalar, key
 
 Value = str | int | bool | Decimal | datetime.date | datetime.datetime

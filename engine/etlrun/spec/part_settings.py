@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.ages import read_age
 from etlrun.spec.fields import Described, Label, Size, key
 

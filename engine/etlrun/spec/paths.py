@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.urls import Url, is_url, kind_of_scheme
 
 OUTSIDE = "the path leads out of the project's folder"

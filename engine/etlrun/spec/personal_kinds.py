@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.normal_form import PART, normal_form, says_something, shown_form
 from etlrun.spec.personal import is_e_mail, is_personal
 

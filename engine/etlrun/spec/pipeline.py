@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Scalar
 from etlrun.spec.located import Document, Keys

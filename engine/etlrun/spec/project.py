@@ -7,13 +7,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Scalar, key
 from etlrun.spec.located import Document, Keys

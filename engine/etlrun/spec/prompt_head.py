@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 
 

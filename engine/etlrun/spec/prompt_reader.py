@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from etlrun.diagnostics import Diagnostic, nearest
 from etlrun.language.patterns import PatternError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Label
 from etlrun.spec.located import Document, Keys
 from etlrun.spec.normal_form import MAX_CHARACTERS, PART, normal_form, readable, shown_form

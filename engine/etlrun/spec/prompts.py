@@ -30,13 +30,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.located import Document, Keys

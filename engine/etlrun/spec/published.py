@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,6 @@ from etlrun.language.spans import mark_spans
 from etlrun.language.type_names import type_fix
 from etlrun.language.type_texts import SPELLINGS, TypeTextError, parse_type
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.building import Origin
 from etlrun.spec.fields import Expr
 from etlrun.spec.located import Keys

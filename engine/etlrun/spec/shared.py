@@ -41,12 +41,11 @@ steps:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from etlrun.diagnostics import SpecError, nearest, shortened
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import SCALAR, Schema, schema_of_class
 from etlrun.spec.located import Document, Keys
 from etlrun.spec.params import Param

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from etlrun.diagnostics import Diagnostic
 from etlrun.language.columns import NULL, Columns
-from etlrun.plain_dataclass import dataclass
 
 # Codes of mistakes that may only follow from a missing column, and from a column of unknown type.
 _OF_NAMES = frozenset(

@@ -5,10 +5,10 @@ They implement what the checker needs of a source and a step (`contracts/`), and
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.scope import At, Scope
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.registry import kinds
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/{0,2})")

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.located import Document, Keys, Span
 from etlrun.spec.yaml_wording import SYNTAX, explain_line
 

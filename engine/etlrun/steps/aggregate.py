@@ -79,7 +79,7 @@ currencies: {code: string}
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sqlglot import exp
@@ -92,7 +92,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import column, type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import At, Scope
 

@@ -28,6 +28,7 @@ views: {contract: string, type: string, seconds: bigint}
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from sqlglot import exp
@@ -36,7 +37,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import STRING, Column, Columns
 from etlrun.language.expressions import call, column, literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 

@@ -29,6 +29,7 @@ people: {days: int}
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -37,7 +38,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import STRING, Column, Columns
 from etlrun.language.expressions import literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.fragments import condition_on
 from etlrun.spec.scope import Scope

@@ -29,6 +29,7 @@ prices: {shop: string key, day: date key, price: int}
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -38,7 +39,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import HIDDEN, Scope
 

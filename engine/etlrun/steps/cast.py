@@ -22,7 +22,7 @@ raw: {name: string, age: string}
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sqlglot import exp
@@ -33,7 +33,6 @@ from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import cast, column
 from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import castable
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import TypeText, key
 from etlrun.spec.scope import Scope
 

@@ -38,6 +38,7 @@ monthly: {user: string, month: string, category: string}
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlglot import exp
@@ -47,7 +48,6 @@ from etlrun.contracts.step import Step
 from etlrun.language.columns import DATE, NULL, STRING, Column, Columns
 from etlrun.language.constants import is_readable
 from etlrun.language.expressions import call, column, literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Label, key
 from etlrun.spec.scope import HIDDEN, Scope
 

@@ -24,6 +24,7 @@ events: {id: int, at: string, kind: string}
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -32,7 +33,6 @@ from etlrun.contracts.ordering import check_order, first_rows
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

@@ -27,6 +27,7 @@ sales: {price: int, units: int}
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -35,7 +36,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import columns_in, type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

@@ -19,6 +19,7 @@ people: {name: string, city: string}
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -27,7 +28,6 @@ from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 

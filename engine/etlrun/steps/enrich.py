@@ -69,13 +69,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Ask, Step
 from etlrun.diagnostics import SpecError, closest, nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Described, Percent, key
 from etlrun.spec.normal_form import MAX_CHARACTERS, POSSIBLE_CHARACTERS
 from etlrun.spec.outputs import Output

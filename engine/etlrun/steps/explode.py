@@ -30,7 +30,7 @@ users: {user: string, plans: array<string>}
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlglot import exp
@@ -39,7 +39,6 @@ from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import Step
 from etlrun.language.columns import INT, NULL, Column, Columns
 from etlrun.language.expressions import cast, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
 

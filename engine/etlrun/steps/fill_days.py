@@ -30,7 +30,7 @@ sales: {shop: string, day: date, units: int, price: int}
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlglot import exp
@@ -40,7 +40,6 @@ from etlrun.contracts.step import Step
 from etlrun.language.columns import DATE, NULL, Columns
 from etlrun.language.expressions import call, cast, column, literal, type_of
 from etlrun.language.functions import common_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import HIDDEN, At, Scope
 

@@ -23,6 +23,7 @@ views: {contract: string, seconds: bigint}
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -30,7 +31,6 @@ from sqlglot import exp
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

@@ -27,7 +27,7 @@ south: {units: int, shop: string}
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from sqlglot import exp
@@ -36,7 +36,6 @@ from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import cast, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import At, Scope
 

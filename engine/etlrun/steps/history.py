@@ -32,7 +32,7 @@ customers: {id: int, day: date, tier: string, city: string}
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -41,7 +41,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import BOOLEAN, Column, Columns
 from etlrun.language.expressions import call, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
 

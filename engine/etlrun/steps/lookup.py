@@ -27,13 +27,14 @@ views: {app: string}
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.language.expressions import call, column, literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Label, key
 from etlrun.spec.scope import Scope
 

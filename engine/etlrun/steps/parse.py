@@ -38,12 +38,12 @@ events: {id: int, payload: string}
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import ReadTexts, Step
 from etlrun.language.columns import NULL, STRING, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.reading.json_columns import JsonColumn, json_fields
 from etlrun.reading.records import read_value
 from etlrun.spec.fields import key

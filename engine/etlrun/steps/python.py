@@ -78,13 +78,13 @@ people: {name: string}
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Apply, Step
 from etlrun.language.columns import Column, Columns
 from etlrun.language.type_texts import parse_type
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import TypeText, key
 from etlrun.spec.functions import FunctionMissing, find_function
 from etlrun.spec.scope import Scope

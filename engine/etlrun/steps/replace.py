@@ -25,6 +25,7 @@ sales: {shop: string, units: int, day: date}
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -33,7 +34,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import column, type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

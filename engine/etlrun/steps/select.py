@@ -25,7 +25,7 @@ people: {age: int, city: string, name: string}
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sqlglot import exp
@@ -34,7 +34,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import column, type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import At, Scope
 

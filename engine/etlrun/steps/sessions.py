@@ -31,6 +31,7 @@ clicks: {user: string, ts: timestamp}
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -41,7 +42,6 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import BIGINT, MOMENTS, NULL, Column, Columns
 from etlrun.language.expressions import call, cast, column
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
 

@@ -53,6 +53,7 @@ people: {user: string, city: string}
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from sqlglot import exp
@@ -64,7 +65,6 @@ from etlrun.language.expressions import ExpressionError, Problem, bind, column, 
 from etlrun.language.grouping_sets import expand_grouping_sets
 from etlrun.language.queries import check_query, tables_in
 from etlrun.language.spans import mark_spans
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import NAME, At, Scope
 

@@ -27,6 +27,7 @@ searches: {user: string, keyword: string}
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sqlglot import exp
@@ -36,7 +37,6 @@ from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
 from etlrun.language.order_by import MOST_ROWS
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

@@ -28,6 +28,7 @@ totals: {contract: string, Film: bigint, TV: bigint}
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
 
@@ -37,7 +38,6 @@ from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.language.expressions import LONG_CHAIN, column, literal
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, At, Scope
 

@@ -67,7 +67,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sqlglot import exp
@@ -82,7 +82,6 @@ from etlrun.language.frames import MICROSECONDS, frame_of_group, frame_of_rows, 
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.totality import PEERS_AGREE
 from etlrun.language.typed import has_window
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 

@@ -7,10 +7,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.urls import Url
 
 if TYPE_CHECKING:

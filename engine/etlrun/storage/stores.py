@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Profile, Project, Use
 from etlrun.spec.registry import kinds
 from etlrun.spec.urls import Url, kind_of_scheme

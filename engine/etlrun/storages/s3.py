@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from etlrun.contracts.storage import Storage, delta_timeouts, filled_secret, wrong_timeout
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.spec.urls import Url
 

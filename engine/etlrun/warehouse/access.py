@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.contracts.connection import Connection
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.fields import key
 from etlrun.warehouse.address import Address, UrlForm, read_address
 

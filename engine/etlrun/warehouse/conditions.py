@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlglot import exp
@@ -17,7 +18,6 @@ from sqlglot import exp
 from etlrun.failures import RunFailure
 from etlrun.language.columns import BOOLEAN, DATE, DOUBLE, NULL, STRING, TIMESTAMP
 from etlrun.language.expressions import TYPE, type_of
-from etlrun.plain_dataclass import dataclass
 
 _SIGNS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",

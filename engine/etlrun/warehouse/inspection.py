@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.server import AnyServer, Rule
 from etlrun.warehouse.stage import Stage, StageField
 from etlrun.warehouse.tables import Definition, StoredColumn

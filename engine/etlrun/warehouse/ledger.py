@@ -6,10 +6,10 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from etlrun.contracts.connection import LEDGER, LedgerEntry, Load
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.periods import are_disjoint
 from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.tables import OwnTable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.environment import MissingVariable, from_environment
 from etlrun.spec.packages import needing_packages
 from etlrun.spec.project import Profile, Project, Use

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
-
-from etlrun.plain_dataclass import dataclass
 
 Constant = int | str
 MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from etlrun.plain_dataclass import dataclass
+from dataclasses import dataclass
+
 from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.stage import StageField
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.connection import Load, Published
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.stopping import cancelling, finishing
 from etlrun.warehouse.denied import missing_rights
 from etlrun.warehouse.faults import point

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from etlrun.contracts.connection import Copy
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import TIMESTAMPTZ, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 
 HARMLESS = ("RESTRICT", "NO ACTION")  # the server refuses to delete a row that is referred to
 ALLOW = "if these changes are intended, set `allow_cascade: true` in the sink and run the pipeline again; "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.stopping import pause
 
 

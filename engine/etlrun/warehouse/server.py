@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from sqlglot import exp
@@ -14,7 +15,6 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import text as duckdb_text
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.references import Reference
 from etlrun.warehouse.tables import Definition, OwnTable
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from etlrun.language.duckdb_words import text, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.server import AnyServer
 from etlrun.warehouse.stage import Stage, StageField
 

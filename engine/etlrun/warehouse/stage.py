@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,7 +15,6 @@ from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Type
 from etlrun.language.duckdb_words import name, parquet, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.prefetch import Prefetcher
 
 if TYPE_CHECKING:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from etlrun.language.columns import DATE, DOUBLE, FLOAT, INTEGERS, TIMESTAMP, Column, Columns, Type
-from etlrun.plain_dataclass import dataclass
 
 
 class StoredColumn(Protocol):

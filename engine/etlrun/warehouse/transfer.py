@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.connection import Load
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import Facts
 from etlrun.warehouse.prefetch import Prefetcher

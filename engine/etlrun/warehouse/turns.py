@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from etlrun.plain_dataclass import dataclass
 from etlrun.stopping import safe_point
 
 EVERY_SECONDS = 0.1

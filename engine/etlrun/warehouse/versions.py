@@ -8,12 +8,11 @@ needs no right to UPDATE.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from etlrun.contracts.connection import Load
 from etlrun.language.columns import BIGINT, Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.ledger import period_key
 from etlrun.warehouse.server import AnyServer, ServerSession
 

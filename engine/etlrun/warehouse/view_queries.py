@@ -8,12 +8,12 @@ compared, grouped and ordered byte by byte.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from etlrun.language.columns import BOOLEAN, INTEGERS, STRING, Columns, Type
 from etlrun.language.expressions import type_of
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.conditions import ConditionWriter, only, refused
 
 _GROUPED = ("decimal", "date", "timestamp", *INTEGERS)  # types whose equal values every server takes for equal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,6 @@ from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import sample_key
 from etlrun.warehouse.open_sessions import OpenSessions

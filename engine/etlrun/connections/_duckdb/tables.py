@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlglot import exp, parse_one
@@ -13,7 +14,6 @@ from etlrun.contracts.connection import Load
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import TIMESTAMPTZ, Type
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.tables import Definition, loss_of
 
 EXACT = ("binary", "c", "posix")  # collations that compare texts byte by byte

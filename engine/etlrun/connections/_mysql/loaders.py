@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 
 import pyarrow as pa
@@ -11,7 +12,6 @@ from etlrun.connections._mysql.encode import literal, proof_line, sent_text, sum
 from etlrun.connections._mysql.errors import DUPLICATE, masked
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.words import name, names, table_name
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.server import LoadRefused
 from etlrun.warehouse.stage import Encoding, StageField

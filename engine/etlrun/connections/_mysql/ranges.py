@@ -7,7 +7,7 @@ are open, so that the ranges cover every possible key. The server, with the colu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import takewhile
 from typing import Literal, TypeVar
@@ -16,7 +16,6 @@ from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.tables import MysqlTable
 from etlrun.connections._mysql.types import CHARSET
 from etlrun.connections._mysql.words import name, table_name, text
-from etlrun.plain_dataclass import dataclass
 
 CUT = (
     "tinyint",

@@ -6,6 +6,7 @@ Threads of one process are enough: almost all work on a row happens without Pyth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -18,7 +19,6 @@ from etlrun.connections._mysql.words import name, table_name
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.access import Parallel
 from etlrun.warehouse.inspection import masked_value, sample_key
 from etlrun.warehouse.open_sessions import OpenSessions

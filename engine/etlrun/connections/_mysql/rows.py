@@ -8,6 +8,7 @@ bytes ends the rows, one that begins with 255 is an error.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from struct import Struct
 
 import pyarrow as pa
@@ -16,7 +17,6 @@ from pymysql import err
 from pymysql.constants import CR
 
 from etlrun.connections._mysql.wire import MysqlConnection
-from etlrun.plain_dataclass import dataclass
 
 PAGE = 8 << 20  # bytes
 SPARE = 3  # so that the bytes after the first byte of a length can always be read

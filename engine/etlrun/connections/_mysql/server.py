@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
@@ -25,7 +25,6 @@ from etlrun.contracts.connection import Load
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.open_sessions import OpenSessions

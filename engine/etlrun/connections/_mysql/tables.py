@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -14,7 +15,6 @@ from etlrun.connections._mysql.types import CHARSET, COLLATION, MOST_SCALE, Mysq
 from etlrun.connections._mysql.words import name, names, table_name, text
 from etlrun.contracts.connection import Load
 from etlrun.language.columns import Column, Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.tables import Definition
 
 _DIALECT = mysql.dialect(paramstyle="named")  # other styles double every `%`

@@ -9,6 +9,7 @@ a `timestamptz` too, as its clock in UTC.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.dialects import mysql
@@ -31,7 +32,6 @@ from etlrun.language.columns import (
     Type,
     decimal,
 )
-from etlrun.plain_dataclass import dataclass
 
 CHARSET, COLLATION = "utf8mb4", "utf8mb4_bin"
 WITH_SPACES = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin")  # exact, and a space at the end counts

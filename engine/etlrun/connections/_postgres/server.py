@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from sqlglot import exp
@@ -32,7 +32,6 @@ from etlrun.contracts.connection import Load
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.faults import point

@@ -7,6 +7,7 @@ and a `timestamptz` its `timestamptz(6)`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from etlrun.connections._postgres.session import PostgresSession
 from etlrun.connections._postgres.words import declared, name, table_name, text
@@ -29,7 +30,6 @@ from etlrun.language.columns import (
     Type,
     decimal,
 )
-from etlrun.plain_dataclass import dataclass
 from etlrun.warehouse.tables import Definition, loss_of
 
 LONGEST_NAME = 63  # bytes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from etlrun.dashboards.powerbi.dax import LINE_BREAKING
 from etlrun.language.columns import Column, Type
-from etlrun.plain_dataclass import dataclass
 
 
 @dataclass(frozen=True)

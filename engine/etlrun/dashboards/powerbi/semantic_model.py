@@ -6,13 +6,13 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from etlrun.dashboards.checked import CheckedDashboard, ShownColumn, format_of
 from etlrun.dashboards.measures import LargestOfColumn, LargestOfGroup
 from etlrun.dashboards.powerbi.dax import Dax
 from etlrun.dashboards.powerbi.power_query import RowSource, is_fixed, literal, query
 from etlrun.language.columns import Column
-from etlrun.plain_dataclass import dataclass
 
 HELD = ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "string", "date", "timestamp")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from etlrun.dashboards.checked import CheckedDashboard, title_of
 from etlrun.dashboards.measures import SumMeasure
 from etlrun.dashboards.powerbi.semantic_model import SemanticModel
 from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Quality, RowTable
-from etlrun.plain_dataclass import dataclass
 from etlrun.spec.project import Use
 
 SCHEMAS = "https://developer.microsoft.com/json-schemas/fabric/item/report/definition/"

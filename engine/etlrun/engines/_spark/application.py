@@ -10,12 +10,11 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etlrun.engines._spark.lost import connection_errors, in_touch
-from etlrun.plain_dataclass import dataclass
 from etlrun.stopping import is_asked
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlglot import exp
 
 from etlrun.language.columns import DOUBLE, INTEGERS, TIMESTAMP, Type, decimal
-from etlrun.plain_dataclass import dataclass
 
 Arguments = Sequence[exp.Expr]
 Types = tuple[Type, ...]
