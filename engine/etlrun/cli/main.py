@@ -28,7 +28,6 @@ for _number in NAMES:
         _signal.signal(_number, leave)
 
 import atexit  # noqa: E402
-import threading  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
 from etlrun.collector import collect_seldom  # noqa: E402
@@ -37,28 +36,31 @@ from etlrun.stopping import Stopped, asked_by, run_until_stopped  # noqa: E402
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    ended: list[int] = []
+    atexit.register(_leave_memory, ended)  # the first handler, which runs last
     try:
         code = run_until_stopped(_run, leave)
     except Stopped:
         sys.stdout.flush()
         leave(asked_by())
-    except SystemExit as ended:  # raised by a command
-        if not isinstance(ended.code, int):
+    except SystemExit as found:  # raised by a command
+        if not isinstance(found.code, int):
             raise
-        code = ended.code
-    _end(code)
+        code = found.code
+    ended.append(code)
+    sys.exit(code)
 
 
-def _end(code: int) -> NoReturn:
-    """End the process as `sys.exit` does, but leave its memory to the system: to free value after value takes a tenth of a short run."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+def _leave_memory(ended: list[int]) -> None:
+    """End the process, and leave its memory to the system: to free value after value takes a tenth of a short run."""
+    if not ended:
+        return
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except (OSError, ValueError):  # its reader has closed it
-        sys.exit(code)
-    os._exit(code)
+    except (OSError, ValueError):  # its reader has closed it, as Python then reports
+        return
+    os._exit(ended[0])
 
 
 def _run() -> int:
