@@ -53,6 +53,21 @@ class _Brackets:
         self.seen = 0  # bytes of `rest` that were scanned
         self.depth = 0  # of brackets
 
+    def _tokens(self) -> Iterator[re.Match[bytes]]:
+        """The brackets, commas and strings that are not scanned yet; a string that is not closed yet is left for the next time."""
+        for found in _TOKEN.finditer(self.rest, self.seen):
+            if found[0] == b'"':
+                self.seen = found.start()
+                return
+            self.seen = found.end()
+            yield found
+        self.seen = len(self.rest)
+
+    def _keep(self, start: int) -> None:
+        """Forget the records before `start`, whose lines are counted."""
+        self.rest = self.rest[start:]
+        self.seen -= start
+
     def _refuse_long(self, what: str) -> None:
         if len(self.rest) > MAX_LINE:
             raise self._failure(f"{what} is longer than {MAX_LINE // 1_000_000} MB", "split it")
@@ -75,12 +90,8 @@ class _Objects(_Brackets):
         """The objects that end in this chunk."""
         self.rest += chunk
         start = 0
-        for found in _TOKEN.finditer(self.rest, self.seen):
+        for found in self._tokens():
             token = found[0]
-            if token == b'"':  # a string that is not closed yet
-                self.seen = found.start()
-                break
-            self.seen = found.end()
             if token in (b"[", b"{"):
                 if not self.depth:
                     yield from self._record(start, found.start())
@@ -91,10 +102,7 @@ class _Objects(_Brackets):
                 if not self.depth:
                     yield from self._record(start, found.end())
                     start = found.end()
-        else:
-            self.seen = len(self.rest)
-        self.rest = self.rest[start:]
-        self.seen -= start
+        self._keep(start)
         self._refuse_long("an object")
 
     def finish(self) -> Iterator[Raw]:
@@ -151,12 +159,8 @@ class _Array(_Brackets):
 
     def _elements(self) -> Iterator[Raw]:
         start = 0
-        for found in _TOKEN.finditer(self.rest, self.seen):
+        for found in self._tokens():
             token = found[0]
-            if token == b'"':  # a string that is not closed yet
-                self.seen = found.start()
-                break
-            self.seen = found.end()
             if token in (b"[", b"{"):
                 self.depth += 1
             elif self.depth and token in (b"]", b"}"):
@@ -173,10 +177,7 @@ class _Array(_Brackets):
                 if token == b"]":
                     self.is_over = True
                     break
-        else:
-            self.seen = len(self.rest)
-        self.rest = self.rest[start:]
-        self.seen -= start
+        self._keep(start)
 
     def _refuse_more(self) -> None:
         if self.rest.strip(_SPACE):
