@@ -1,14 +1,14 @@
 """Aggregates the rows of text files in the statement that reads them, so that these rows are never written.
 
 Records that DuckDB leaves open are not rows yet. The statement writes them to the log of its database, in memory, from which they are
-copied for the exact reader. A sequence counts them, so that none is lost, and stops the statement if there
-are too many. If anything is not as expected, the rows are read without this.
+copied for the exact reader. A sequence counts them, and stops the statement if there are too many. No record is lost: the lines, the rows and the
+open records are counted, too. If anything is not as expected, the rows are read without this.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,11 +69,12 @@ class DirectReading:
             return None
         self._define(session, _sure_rows(self.columns, self.rows))
         session.write(self.aggregation.statement, self.folder)
-        lines = _lines_in(connection.get_profiling_information("json"))
+        profile = connection.get_profiling_information("json")
+        lines, sure = sum(_counts("READ_CSV", profile)), _counts("UNNEST", profile)[self.rows.count("unnest(") :]
         ((left, counted),) = connection.execute(
             f"SELECT count(*), nextval('{OPEN}') - 1 FROM duckdb_logs WHERE type = {text(OPEN)}"
         ).fetchall()
-        if lines != self.records or left != counted:
+        if lines != self.records or left != counted or sure[:1] != [lines - left]:
             raise FileAggregationFailure
         if left:
             connection.execute(copy_statement(self._open_rows(), self.target))
@@ -129,11 +130,13 @@ def _sure_rows(columns: Columns, rows: str) -> str:
     return f"SELECT {members} FROM ({found})"
 
 
-def _lines_in(profile: str) -> int:
-    """How many lines the last statement read, by the profile that DuckDB made of it."""
+def _counts(operator: str, profile: str) -> list[int]:
+    """How many rows each operator of this name gave in the last statement, from the first one on, by the profile that DuckDB made of it."""
 
-    def count(node: dict[str, Any]) -> int:
-        own = node.get("intermediate_rows", 0) if node.get("name") == "READ_CSV" else 0
-        return int(own) + sum(map(count, node.get("children", ())))
+    def counts(node: dict[str, Any]) -> Iterator[int]:
+        for child in node.get("children", ()):
+            yield from counts(child)
+        if node.get("name") == operator:
+            yield int(node.get("intermediate_rows", 0))
 
-    return sum(map(count, json.loads(profile).get("operator", ())))
+    return [count for node in json.loads(profile).get("operator", ()) for count in counts(node)]
