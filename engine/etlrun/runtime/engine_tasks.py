@@ -23,6 +23,14 @@ Result = TypeVar("Result")
 CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 
 
+class NotStarted(Exception):
+    """The engine did not start, for which no source is to blame."""
+
+    def __init__(self, failure: RunFailure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
 @dataclass(frozen=True)
 class EngineTasks:
     """The tasks of the engine that read for the source `name`, which keeps its rows in `folder`."""
@@ -38,9 +46,12 @@ class EngineTasks:
     def attempt(self, read: Callable[[RunTasks], Result | None]) -> Result | None:
         """The result of `read`, which gets the function that runs tasks.
 
-        None if tasks cannot read and are not required. Raises RunFailure, also if the engine does not start.
+        None if tasks cannot read and are not required. Raises RunFailure, and NotStarted.
         """
-        session = self.session()
+        try:
+            session = self.session()
+        except RunFailure as failure:
+            raise NotStarted(failure) from failure
         try:
             with self.control.following(session.cancel, session.progress):
                 return read(session.run_tasks)

@@ -26,7 +26,7 @@ from etlrun.reading.inventory import trouble_in
 from etlrun.reading.source import TextSource
 from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
 from etlrun.runtime.blame import located
-from etlrun.runtime.engine_tasks import EngineTasks, ObjectFetcher
+from etlrun.runtime.engine_tasks import EngineTasks, NotStarted, ObjectFetcher
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.partial_parts import PartialParts, directly, partials_of, pays, start_duckdb, statement_of
 from etlrun.runtime.parts import SourceParts, parts_of
@@ -81,6 +81,8 @@ class SourceReader:
                 judge_bad_rows(name, use.value, found, head, self.folder, self.reporter)
                 refuse_empty_days(name, found, inventory)
                 shutil.rmtree(self.folder.sources(name) / COPIES, ignore_errors=True)
+        except NotStarted as trouble:
+            raise trouble.failure from trouble.failure.__cause__
         except RunFailure as failure:
             raise located(self.checked, use.where, failure) from failure.__cause__
         return found
