@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from etlrun.failures import RunFailure
 from etlrun.lake.iceberg_catalog import CatalogTable, catalog_failures, local_path
@@ -124,7 +125,7 @@ def _file(place: CatalogTable, table: Table, file: DataFile, keys: tuple[str, ..
     if path is None:
         raise _unreadable(place, f"it has the file {file.file_path} outside its folder")
     texts = partition_texts(table, file) if keys else {}
-    return LakeFile(path, texts, file.file_size_in_bytes, 0)
+    return LakeFile(quote(path), texts, file.file_size_in_bytes, 0)
 
 
 def _unreadable(place: CatalogTable, why: str) -> RunFailure:

@@ -34,7 +34,7 @@ OTHERWISE = "rewrite the table without it, or read a copy of the table"
 
 @dataclass(frozen=True)
 class LakeFile:
-    """A file of a table: its path as the log writes it, the values of its partition as text, its size in bytes and its time in ms since 1970."""
+    """A file of a table: its path as the log of Delta writes it (`%20` for a space), its partition as text, bytes, and the time in ms since 1970."""
 
     path: str
     partition: Mapping[str, str | None]
