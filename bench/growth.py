@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from interaction import Cost, contestants, measure, prepare, report
+from interaction import Cost, contestants, logs_for, measure, prepare, report
 
 
 def main() -> None:
@@ -30,11 +28,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         prepare(folder)
-        logs = chosen.logs or folder / "logs"
-        if chosen.logs is None:
-            make = [sys.executable, "-m", "etlrun", "sample-data", str(logs), "--users", "0"]
-            subprocess.run([*make, "--contracts", str(chosen.contracts)], check=True)
-        report(compare(logs.resolve(), folder, chosen.times, chosen.rounds))
+        logs = logs_for(chosen.logs, chosen.contracts, folder)
+        report(compare(logs, folder, chosen.times, chosen.rounds))
 
 
 def compare(logs: Path, folder: Path, times: int, rounds: int) -> dict[str, list[Cost]]:

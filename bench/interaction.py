@@ -72,6 +72,16 @@ def prepare(folder: Path) -> None:
     (folder / "etlrun.yaml").write_text(f"data: ./data\nprofiles:\n  {profile}\n")
 
 
+def logs_for(given: Path | None, contracts: int, folder: Path) -> Path:
+    """The folder `given`, or a new one below `folder` with sample logs of so many contracts."""
+    if given is not None:
+        return given.resolve()
+    logs = folder / "logs"
+    make = [sys.executable, "-m", "etlrun", "sample-data", str(logs), "--users", "0"]
+    subprocess.run([*make, "--contracts", str(contracts)], check=True)
+    return logs
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--contracts", type=int, default=200_000)
@@ -82,22 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         prepare(folder)
-        logs = chosen.logs or folder / "logs"
-        if chosen.logs is None:
-            subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "etlrun",
-                    "sample-data",
-                    str(logs),
-                    "--contracts",
-                    str(chosen.contracts),
-                    "--users",
-                    "0",
-                ],
-                check=True,
-            )
+        logs = logs_for(chosen.logs, chosen.contracts, folder)
         for engine in chosen.engines.split(","):
             runs: dict[str, list[Cost]] = {name: [] for name in contestants(engine, logs, folder)}
             for _ in range(chosen.rounds):

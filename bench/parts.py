@@ -12,13 +12,11 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from interaction import Cost, contestants, measure, prepare, report
+from interaction import Cost, contestants, logs_for, measure, prepare, report
 
 HOUR = 3600
 
@@ -32,10 +30,7 @@ def main() -> None:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        logs = chosen.logs or folder / "logs"
-        if chosen.logs is None:
-            make = [sys.executable, "-m", "etlrun", "sample-data", str(logs), "--users", "0"]
-            subprocess.run([*make, "--contracts", str(chosen.contracts)], check=True)
+        logs = logs_for(chosen.logs, chosen.contracts, folder)
         for engine in chosen.engines.split(","):
             report(compare(engine, logs, folder / engine, chosen.rounds))
 
