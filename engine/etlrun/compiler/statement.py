@@ -61,10 +61,10 @@ _Piece = tuple[Relation, str, Piece]  # with the name that the piece's rows go b
 
 
 def _pieces(plan: Plan, names: Iterable[str], ready: frozenset[str]) -> list[_Piece]:
-    """Every piece that `names` need, each after what it reads."""
+    """Every piece that `names` need, each after what it reads. A relation that is made outside is read by name, and needs none."""
     wanted = set(names) - ready
     for relation in reversed(plan.relations):
-        if relation.name in wanted:
+        if relation.name in wanted and not relation.is_made_outside:
             wanted.update(set(relation.reads) - ready)
     found: list[_Piece] = []
     for relation in plan.relations:
