@@ -15,6 +15,7 @@ from etlrun.contracts.connection import Copy, Moment
 from etlrun.contracts.source import RunTasks
 from etlrun.failures import RunFailure
 from etlrun.reading import slice_task
+from etlrun.reading.task_folder import TaskFolder
 from etlrun.sources._table_ranges import copy_in_tasks
 from etlrun.spec.project import Use
 from etlrun.warehouse.opening import ConnectionOpener
@@ -58,7 +59,7 @@ def analyze(target: Target) -> None:
 def copied(target: Target, folder: Path, moment: Moment, run_tasks: RunTasks) -> Copy | None:
     opener = ConnectionOpener("shop", Use(target.kind, target.connection(url="${SHOP_URL}"), ()), folder)
     folder.mkdir()
-    return copy_in_tasks(target.open(), "visits", COLUMNS, moment, folder, opener, run_tasks)
+    return copy_in_tasks(target.open(), "visits", COLUMNS, moment, TaskFolder(folder), opener, run_tasks)
 
 
 def in_any_order(payload: bytes, count: int) -> list[str]:

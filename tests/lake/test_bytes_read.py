@@ -39,7 +39,7 @@ def test_a_publish_of_a_million_rows_reads_less_than_a_tenth_of_their_bytes(
     rows = pa.table({"month": months, "units": pa.array(range(ROWS), pa.int64())})
     pq.write_table(rows, path, compression="none", use_dictionary=["month"])
     before = bytes_read()
-    publish(tmp_path, replace(publication(tmp_path / "second", [], SECOND), files=(path,), rows=ROWS))
+    publish(tmp_path, replace(publication(tmp_path / "second", [], SECOND), paths=(path,), rows=ROWS))
     assert bytes_read() - before < path.stat().st_size / 10
 
 

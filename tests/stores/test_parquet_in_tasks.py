@@ -27,6 +27,7 @@ from etlrun.reading import slice_task
 from etlrun.reading.executor_check import hosts_that_can_read
 from etlrun.reading.fetch_job import fetch_in_tasks
 from etlrun.reading.source import DeclaredColumn
+from etlrun.reading.task_folder import TaskFolder
 from etlrun.sources.delta import Delta
 from etlrun.sources.parquet import Parquet, ParquetColumn
 from etlrun.spec.project import Use
@@ -181,7 +182,7 @@ def test_the_machines_of_a_cluster_write_where_this_one_reads_and_list_the_store
     def examined(name: str, run_tasks: Callable[[bytes, int], list[str]] = in_any_order) -> list[str]:
         (tmp_path / name).mkdir()
         urls = (read_url(f"s3://{lake.bucket}/m"),)
-        return hosts_that_can_read(tmp_path / name, urls, stores(lake), 3, run_tasks)
+        return hosts_that_can_read(TaskFolder(tmp_path / name), urls, stores(lake), 3, run_tasks)
 
     def elsewhere(payload: bytes, count: int) -> list[str]:
         answers = in_any_order(payload, count)

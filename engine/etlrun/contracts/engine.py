@@ -14,6 +14,7 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, Column, Columns, Type
 from etlrun.spec.fields import Described
+from etlrun.storage.staging_area import StagingArea
 
 if TYPE_CHECKING:
     import pyarrow
@@ -78,10 +79,31 @@ InputFiles = ParquetFiles | LinkedFiles
 
 
 @dataclass(frozen=True)
+class WrittenFile:
+    """A Parquet file that tasks wrote into the staging area: the path where a copy of it belongs, its rows, its size in bytes, the SHA-256 of
+    its bytes, and the sum of the digests of its rows (`row_digests`)."""
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+    checksum: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a statement's result in the staging area, and the smallest report in the column FAILED."""
+
+    files: tuple[WrittenFile, ...]
+    report: str = ""
+
+
+@dataclass(frozen=True)
 class Workspace:
-    """Where a session may write: its log, and temporary files of the run."""
+    """Where a session may write: its log, and temporary files of the run. With a staging `area`, its executors do not see this folder."""
 
     folder: Path
+    area: StagingArea | None = None
 
     @property
     def fleeting(self) -> Path:
@@ -144,8 +166,11 @@ class EngineSession(ABC):
         """Define or replace the relation `name` with these rows."""
 
     @abstractmethod
-    def write(self, statement: str, folder: Path) -> None:
-        """Write the rows of a statement as Parquet files into the new folder `folder`. Raises StatementError."""
+    def write(self, statement: str, folder: Path) -> Written | None:
+        """Write the rows of a statement as Parquet files into the new folder `folder`. Raises StatementError.
+
+        If executors write them into the staging area, the folder stays empty, and the result lists the files.
+        """
 
     @abstractmethod
     def fetch(self, statement: str) -> pyarrow.Table:
@@ -167,8 +192,8 @@ class EngineSession(ABC):
         """
         raise NotImplementedError
 
-    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> None:
-        """Write the rows of a statement, after a function, as Parquet files into the new folder `folder`.
+    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> Written | None:
+        """Write the rows of a statement, after a function, as Parquet files into the new folder `folder`; the result is that of `write`.
 
         The files also have the text column FAILED: in rows that are not of the function it is the report of a failure, as JSON. Raises
         StatementError; RunFailure if an executor lacks what it needs or the function ends its process.
@@ -214,6 +239,10 @@ class Engine(Described):
     def kept(self) -> Iterator[None]:
         """Context in which slow parts (a JVM, an application on a cluster) keep running for later sessions."""
         yield
+
+    def stages_in_store(self, environment: Callable[[str], str], *, has_store: bool) -> bool:
+        """Whether its executors hand over rows through the store of the runs, because they may not see the disk of this machine."""
+        return False
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         """Start a session with its own relations and settings; other sessions may run in the same process.

@@ -87,12 +87,12 @@ class Publication:
 
     `open_database` opens a connection of the profile for writing, `stores` the store of a URL; `scratch` is a folder of the run, which may not be
     there yet, for what is written before it moves. Before anything is computed the files are empty. `query` is what a view is made of.
-    If the runs are in a store, `uploaded` are the copies there of `files`.
+    If the runs are in a store, `uploaded` are the copies there of `paths`. Files that are only there are copied by `fetch` when `files` is read.
     """
 
     sink: str
     columns: Columns
-    files: tuple[Path, ...]
+    paths: tuple[Path, ...]
     rows: int
     checksum: str
     run_id: str
@@ -106,6 +106,13 @@ class Publication:
     stores: Stores = field(default_factory=Stores)
     scratch: Path = field(kw_only=True)
     uploaded: Mapping[Path, Url] = field(default_factory=dict)
+    fetch: Callable[[], None] = lambda: None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The Parquet files, which are on this machine now. Raises RunFailure."""
+        self.fetch()
+        return self.paths
 
 
 def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str, str]]) -> RunFailure:

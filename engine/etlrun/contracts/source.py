@@ -19,6 +19,7 @@ from etlrun.spec.dates import Days
 from etlrun.spec.fields import Described, key
 from etlrun.spec.paths import Places
 from etlrun.spec.scope import Scope
+from etlrun.storage.staging_area import StagingArea
 from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
@@ -350,7 +351,8 @@ class ReadRequest:
     The source has `files` files in all, where the inventory has only some of them. `limits` says what reading may take of the machine.
     Nothing in the run reads the columns `unread`: they may be missing in the files that are written. `fetch` downloads the objects
     of an inventory, and returns it with the paths of their copies. `tasks` are those of the engine, if it lets them read. With an
-    `aggregation`, a reader of text may return the partial aggregates of the rows, not the rows.
+    `aggregation`, a reader of text may return the partial aggregates of the rows, not the rows. With an `area`, tasks leave the files of
+    `folder` there.
     """
 
     name: str
@@ -369,3 +371,4 @@ class ReadRequest:
     fetch: Callable[[Inventory], Inventory] = lambda inventory: inventory
     tasks: SourceTasks | None = None
     aggregation: DirectAggregation | None = None
+    area: StagingArea | None = None

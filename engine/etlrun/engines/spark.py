@@ -44,6 +44,7 @@ from typing import ClassVar, Literal
 
 from etlrun.contracts.engine import Engine, EngineSession, TaskSettings, Workspace
 from etlrun.contracts.health import HealthFinding
+from etlrun.failures import RunFailure
 from etlrun.spec.fields import Scalar, Size, key
 from etlrun.spec.packages import needing_packages
 
@@ -70,6 +71,11 @@ class Spark(Engine):
         "where text files are read, and Parquet files of a store are downloaded: `driver` in this process, `tasks` on "
         "the executors, `auto` on the executors if they can read them",
         default="driver",
+    )
+    staging: Literal["auto", "disk", "store"] = key(
+        "where executors write the rows of a run: `disk` in the folder of the run, which all machines share; `store` in the "
+        "store of `runs:`; `auto` in the store on a cluster if `runs:` is a URL, otherwise on the disk",
+        default="auto",
     )
     task_memory: Size = key(
         "the memory of DuckDB in each task that reads files", default=Size(512_000_000), example="1 GB"
@@ -105,6 +111,15 @@ class Spark(Engine):
         ):
             return None
         return TaskSettings(f"{self.task_memory // 1_000_000}MB", is_optional=self.read == "auto")
+
+    def stages_in_store(self, environment: Callable[[str], str], *, has_store: bool) -> bool:
+        from etlrun.engines._spark.starting import is_local
+
+        if self.staging == "store" and not has_store:
+            message = "`staging: store` needs a store, and `runs:` in etlrun.yaml is a folder"
+            raise RunFailure("usage", "engine-setting", message, "write `runs: s3://BUCKET/FOLDER`, or `staging: disk`")
+        is_apart = not is_local(environment(self.master), environment(self.remote))
+        return self.staging == "store" or (self.staging == "auto" and has_store and is_apart)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -15,10 +15,11 @@ from etlrun.contracts.sink import Publication
 from etlrun.diagnostics import counted
 from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.lake.commits import Write
-from etlrun.lake.table_folder import TableFolder
+from etlrun.lake.table_folder import LocalFolder, TableFolder
 from etlrun.language.columns import Column
 from etlrun.language.duckdb_words import has_instants, name, parquet, published_value, text
 from etlrun.stopping import cancelling
+from etlrun.storage.object_store import StoreError
 
 if TYPE_CHECKING:
     import duckdb
@@ -62,6 +63,8 @@ def adopted(
     try:
         with table.workspace(name) as work:
             is_as_staged = not (partition_by or _holds_more(publication) or has_instants(publication.columns))
+            if isinstance(table, LocalFolder):
+                publication.fetch()
             files = _staged(publication) if is_as_staged else _written(work, publication, partition_by, inside)
             found = tuple(_added(table, name, files, publication))
         yield found
@@ -108,15 +111,21 @@ def unwritten(place: str, detail: str) -> RunFailure:
 def _holds_more(publication: Publication) -> bool:
     """Whether the staged files have columns that are not published."""
     shown = set(publication.columns.names)
-    return any(set(_footer(path).schema.to_arrow_schema().names) != shown for path in publication.files)
+    return any(set(_footer(path, publication).schema.to_arrow_schema().names) != shown for path in publication.paths)
 
 
-def _footer(path: Path) -> FileMetaData:
+def _footer(path: Path, publication: Publication) -> FileMetaData:
+    """The footer of a file, read from the store if it is only there. Raises RunFailure."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    uploaded = publication.uploaded.get(path)
     try:
+        if uploaded is not None and not path.exists():
+            return publication.stores.of(uploaded).footer(uploaded)
         return pq.read_metadata(path)
+    except StoreError as error:
+        raise RunFailure("sink", error.code, str(error), error.fix) from error
     except (pa.ArrowInvalid, OSError) as error:
         message = f"{path.name} is not a complete Parquet file"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
@@ -124,7 +133,7 @@ def _footer(path: Path) -> FileMetaData:
 
 def _staged(publication: Publication) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
     """The staged files, unchanged, each with its name in the folder and its partition values."""
-    for number, path in enumerate(publication.files):
+    for number, path in enumerate(publication.paths):
         yield path, f"part-{number:05}.parquet", {}
 
 
@@ -200,7 +209,8 @@ def _added(
         size, modified = table.add(path, f"{folder}/{name_}", publication.uploaded.get(path))
         return AdoptedFile(f"{folder}/{name_}", size, modified, footer, partition)
 
-    read = [(file, _footer(file[0])) for file in files]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        read = list(threads.map(lambda file: (file, _footer(file[0], publication)), files))
     rows = sum(footer.num_rows for _, footer in read)
     if rows != publication.rows:
         message = f"the staged files have {rows:,} rows, but the run counted {publication.rows:,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from uuid import uuid4
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 from etlrun.spec.urls import Url, is_url, read_url
-from etlrun.storage.object_store import ObjectStore, StoreError, explained
+from etlrun.storage.object_store import ObjectStore, StoredObject, StoreError, explained
 from etlrun.storage.stores import Stores
 
 
@@ -40,7 +41,8 @@ class TableFolder(Protocol):
         """A local folder for the new files of the table's folder `name`."""
 
     def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
-        """Add a file durably under a new name; returns its size in bytes and its time in ms since 1970. `uploaded` is a copy of it in a store."""
+        """Add a file durably under a new name; returns its size in bytes and its time in ms since 1970. `uploaded` is a copy of it in a
+        store, which needs no file at `path` if this is in a store too."""
 
     def read(self, name: str) -> bytes | None:
         """The content of a small file in it; None if it does not exist."""
@@ -161,13 +163,16 @@ class StoreFolder:
             yield Path(folder)
 
     def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
-        status = path.stat()
         with _sink_failures():
-            if uploaded is None or not self._copied(uploaded, name, status.st_size):
+            size = path.stat().st_size if path.exists() or uploaded is None else self.stores.of(uploaded).size(uploaded)
+            if uploaded is None or not self._copied(uploaded, name, size):
+                if uploaded is not None and not path.exists():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    self.stores.of(uploaded).fetch(StoredObject(uploaded, size or 0, 0), path, goes_on=lambda _: True)
                 self.store.put(path, self.url / name)
-        return status.st_size, int(status.st_mtime * 1000)
+        return size or 0, int(time.time() * 1000)
 
-    def _copied(self, source: Url, name: str, size: int) -> bool:
+    def _copied(self, source: Url, name: str, size: int | None) -> bool:
         """Let the store copy an object of the same bucket or server; returns whether it is there in full."""
         is_near = (source.scheme, source.authority) == (self.url.scheme, self.url.authority)
         try:

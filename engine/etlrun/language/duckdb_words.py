@@ -77,6 +77,12 @@ def parquet_below(folder: str, depth: int, file: str) -> str:
     return f"read_parquet({text(pattern)}, hive_partitioning = false, filename = {text(file)})"
 
 
+def row_digests(columns: Iterable[str]) -> str:
+    """SQL: the sum of a 64-bit digest of every row's text, as text. It is equal for equal rows in any order, and differs if rows are duplicated."""
+    values = ", ".join(f"CAST({name(column)} AS VARCHAR)" for column in columns)
+    return f"CAST(sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT)) AS VARCHAR)"
+
+
 def can_be_named(path: str) -> bool:
     """Whether DuckDB can open a path: in a path with pattern characters it reads `\\` as `/`."""
     return "\\" not in path or not re.search(r"[*?\[]", path)

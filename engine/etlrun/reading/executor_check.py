@@ -5,29 +5,28 @@ They must have the reader of this machine, write to the folder of the runs, wher
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from etlrun.contracts.source import RunTasks
 from etlrun.failures import RunFailure
 from etlrun.reading.fingerprint import reader_fingerprint
-from etlrun.reading.slice_job import TOO, SliceAnswer, answer_of, attempt_folder, payload_of, unseen_here
+from etlrun.reading.slice_job import TOO, SliceAnswer, answer_of, payload_of
+from etlrun.reading.task_folder import TaskFolder, scratch_folder
 from etlrun.reading.task_reader import refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores
 
-FOLDER = "folder"  # what a task names the folder that it made
+FILE = "written"  # the name of the file that a task writes
 
 
 @dataclass(frozen=True)
 class ExecutorCheck:
-    """Everything that a task needs to check its machine: where it makes a folder, and the URLs that it lists."""
+    """Everything that a task needs to check its machine: where it writes a file, and the URLs that it lists."""
 
-    folder: str
+    folder: TaskFolder
     urls: tuple[Url, ...]
     storages: Mapping[Url, Use]
     environment: Callable[[str], str]
@@ -36,29 +35,27 @@ class ExecutorCheck:
         return reader_fingerprint(type(self))
 
     def run(self, number: int, host: str) -> SliceAnswer:
-        folder, stores = attempt_folder(Path(self.folder), number, host), Stores(self.storages, self.environment)
+        stores = Stores(self.storages, self.environment)
+        with scratch_folder() as scratch:
+            attempt = self.folder.attempt(number, host, scratch)
+            (attempt.folder / FILE).touch()
+            left = attempt.leave(attempt.folder / FILE)
         for url in self.urls:
             try:
                 stores.of(url).names_in(url)
             except StoreError as error:
                 message = f"{error} (on {host}, where a task runs)"
                 raise RunFailure("source", error.code, message, f"{error.fix}; {TOO}") from error
-        return SliceAnswer(host, copies={FOLDER: str(folder)})
+        return SliceAnswer(host, copies={FILE: left})
 
 
 def hosts_that_can_read(
-    folder: Path, urls: tuple[Url, ...], stores: Stores, count: int, run_tasks: RunTasks
+    folder: TaskFolder, urls: tuple[Url, ...], stores: Stores, count: int, run_tasks: RunTasks
 ) -> list[str]:
-    """The hosts of so many tasks, each of which makes a folder in `folder` and lists `urls`. Raises RunFailure if one cannot."""
-    job = ExecutorCheck(str(folder), urls, stores.uses, stores.environment)
+    """The hosts of so many tasks, each of which writes a file into `folder` and lists `urls`. Raises RunFailure if one cannot."""
+    job = ExecutorCheck(folder, urls, stores.uses, stores.environment)
     answers = [answer_of(text) for text in run_tasks(payload_of(job), count)]
     refuse_failed_tasks(answers)
     for answer in answers:
-        _refuse_unseen(answer)
+        folder.refuse_unseen([answer.copies[FILE]], answer.host)
     return sorted({answer.host for answer in answers})
-
-
-def _refuse_unseen(answer: SliceAnswer) -> None:
-    path = answer.copies[FOLDER]
-    if not os.path.exists(path):
-        raise unseen_here(path, answer.host)

@@ -13,7 +13,8 @@ from pathlib import Path
 from etlrun.contracts.source import InputFile, Inventory, RunTasks, Source
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.reading.fingerprint import reader_fingerprint
-from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, attempt_folder, groups_of, payload_of, unseen_here
+from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, payload_of
+from etlrun.reading.task_folder import TaskFolder, unseen_here
 from etlrun.reading.task_reader import TASK_BYTES, refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url, is_url
@@ -34,7 +35,10 @@ class FetchJob:
         return reader_fingerprint(type(self.source))
 
     def run(self, number: int, host: str) -> SliceAnswer:
-        folder, stores = attempt_folder(Path(self.folder), number, host), Stores(self.storages, self.environment)
+        folder, stores = (
+            TaskFolder(Path(self.folder)).attempt(number, host, Path()).folder,
+            Stores(self.storages, self.environment),
+        )
         fetched = Fetching(Inventory(self.groups[number]), folder / COPIES, stores).fetch()
         digests = {file.path: file.sha256 for file in fetched.files}
         return SliceAnswer(host, digests=digests, copies={file.path: file.at for file in fetched.files})

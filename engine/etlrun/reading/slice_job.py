@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import pickle
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from etlrun.contracts.engine import ParquetFiles
@@ -22,15 +20,12 @@ from etlrun.language.columns import Columns
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import library_versions, reader_fingerprint
 from etlrun.reading.source import TextSource
+from etlrun.reading.task_folder import TaskFolder
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 
 Group = tuple[InputFile, ...]
 TOO = "executors need it too: set it where they start, or set `read: driver` in the profile's engine"
-SHARE_RUNS = (
-    "put `runs:` (`scratch:` if that is a URL) and local source files on a disk that driver and executors share, at the "
-    "same path, and let them run under the same account: only its owner can open the folder of a run"
-)
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class SliceJob:
     columns: Columns
     groups: tuple[Group, ...]
     files: int  # of the whole source
-    folder: str
+    folder: TaskFolder
     keeps_broken: bool
     keeps_parts: bool  # then each group is one file
     aggregation: RowAggregation | None
@@ -152,16 +147,6 @@ def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
         yield tuple(group)
 
 
-def attempt_folder(folder: Path, number: int, host: str) -> Path:
-    """A new folder for an attempt of a task. Raises RunFailure if the job's folder cannot be written, or no longer exists."""
-    attempt = folder / f"task-{number:06}-{secrets.token_hex(4)}"
-    try:
-        attempt.mkdir(mode=0o700)
-    except OSError as error:
-        raise not_writable(str(folder), host, str(error.strerror)) from error
-    return attempt
-
-
 def worker_mismatch(host: str, difference: str) -> RunFailure:
     """The failure of a machine whose reader differs from the one here."""
     fix = (
@@ -175,19 +160,6 @@ def unseen_there(path: str, host: str) -> RunFailure:
     """The failure of a file that exists here, but not on another machine."""
     fix = "put it on a disk that all machines share, at the same path; or set `read: driver` in the profile's engine"
     return RunFailure("engine", "not-shared", f"{path} does not exist on {host}, where a task reads it", fix)
-
-
-def unseen_here(path: str, host: str) -> RunFailure:
-    """The failure of a file of a run that another machine wrote, and that does not exist here."""
-    return RunFailure(
-        "engine", "not-shared", f"{path} was written on {host}, but does not exist on this machine", SHARE_RUNS
-    )
-
-
-def not_writable(folder: str, host: str, reason: str) -> RunFailure:
-    """The failure of a folder of a run in which another machine cannot write."""
-    message = f"{folder} cannot be written on {host}, where a task runs ({reason})"
-    return RunFailure("engine", "not-shared", message, SHARE_RUNS)
 
 
 def first_failure(answers: Sequence[SliceAnswer]) -> RunFailure | None:

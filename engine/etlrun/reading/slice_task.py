@@ -6,7 +6,6 @@ import os
 import pickle
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,11 +23,11 @@ from etlrun.reading.slice_job import (
     SliceAnswer,
     SliceJob,
     TaskJob,
-    attempt_folder,
     difference,
     this_reader,
     unseen_there,
 )
+from etlrun.reading.task_folder import Attempt, scratch_folder
 from etlrun.spec.urls import is_url
 from etlrun.storage.stores import Stores
 
@@ -65,13 +64,8 @@ def answer(payload: bytes, number: int) -> str:
 
 def _read_slice(job: SliceJob, number: int, host: str) -> SliceAnswer:
     """Read the files of one task. Raises RunFailure."""
-    with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
-        return _read(job, number, host, Path(scratch))
-
-
-def _local_disk() -> str | None:
-    """The first of the folders that the cluster gives to an executor; None if it gives none."""
-    return os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
+    with scratch_folder() as scratch:
+        return _read(job, number, host, scratch)
 
 
 def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
@@ -81,7 +75,8 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
     troubles = _troubles_in(fetched, job)
     if troubles:
         return SliceAnswer(host, troubles=troubles)
-    folder = attempt_folder(Path(job.folder), number, host)
+    attempt = job.folder.attempt(number, host, scratch)
+    folder = attempt.folder
     parts = _OnlyPart() if job.keeps_parts else None
     is_staged = job.aggregation is None or job.keeps_parts
     request = ReadRequest(
@@ -108,7 +103,7 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
     partial = _aggregated(job.aggregation, read.files, folder / "partial", request.limits)
     if not is_staged:
         read, partial = _shorter(read, partial, scratch / "rows", folder)
-    return _answer(host, read, partial, fetched)
+    return _answer(attempt, read, partial, fetched)
 
 
 @dataclass(frozen=True)
@@ -156,10 +151,13 @@ def _staged(files: tuple[ParquetFiles, ...], scratch: Path, folder: Path) -> tup
     )
 
 
-def _answer(host: str, read: _Read, partial: tuple[ParquetFiles, ...] | None, fetched: Inventory) -> SliceAnswer:
+def _answer(attempt: Attempt, read: _Read, partial: tuple[ParquetFiles, ...] | None, fetched: Inventory) -> SliceAnswer:
+    """The answer of an attempt, whose files the driver can read now. Raises RunFailure."""
     digests = {file.path: file.sha256 for file in fetched.files if file.sha256}
-    broken = str(read.broken) if read.broken.exists() else ""
-    return SliceAnswer(host, read.files, partial, read.accounts, broken, read.header, digests)
+    broken = attempt.leave(read.broken) if read.broken.exists() else ""
+    files = attempt.leave_all(read.files)
+    partial = None if partial is None else attempt.leave_all(partial)
+    return SliceAnswer(attempt.host, files, partial, read.accounts, broken, read.header, digests)
 
 
 @dataclass

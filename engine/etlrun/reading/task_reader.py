@@ -6,7 +6,6 @@ new folder, and only files that an answer names are used.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,10 +28,10 @@ from etlrun.reading.slice_job import (
     first_failure,
     groups_of,
     payload_of,
-    unseen_here,
     worker_mismatch,
 )
 from etlrun.reading.source import TextSource
+from etlrun.reading.task_folder import TaskFolder
 from etlrun.spec.urls import is_url
 
 TASK_BYTES = 1 << 27  # of files that one task reads
@@ -70,6 +69,10 @@ class TaskReader:
     memory: str
     aggregation: RowAggregation | None = None
     digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> TaskFolder:
+        return TaskFolder(self.request.folder, self.request.area)
 
     def read(self, run_tasks: RunTasks) -> ReadResult:
         """The rows and the account of all files. Raises RunFailure, TroublesInTasks, and FileAggregationFailure."""
@@ -132,7 +135,7 @@ class TaskReader:
             self.columns,
             groups,
             len(self.request.inventory.files),
-            str(self.request.folder),
+            self.folder,
             self.request.quarantine is not None,
             self.request.parts is not None,
             self.aggregation,
@@ -146,14 +149,12 @@ class TaskReader:
 
         Raises RunFailure if this machine cannot see its files, and FileAggregationFailure.
         """
-        broken = Path(answer.broken or self.request.folder / "no-broken-record")
         rows = answer.files if self.aggregation is None else answer.partial
         if rows is None:
             raise FileAggregationFailure
         written = [path for each in (*answer.files, *rows) for path in each.paths]
-        unseen = next((path for path in (*written, answer.broken) if path and not os.path.exists(path)), "")
-        if unseen:
-            raise unseen_here(unseen, answer.host)
+        self.folder.refuse_unseen(filter(None, (*written, answer.broken)), answer.host)
+        broken = self.folder.fetch(answer.broken) if answer.broken else self.request.folder / "no-broken-record"
         self.digests.update(answer.digests)
         if self.request.parts is not None:
             digest = answer.digests.get(files[0].path, "")

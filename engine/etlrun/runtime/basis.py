@@ -16,11 +16,11 @@ from etlrun.contracts.connection import LedgerEntry
 from etlrun.contracts.source import Inventory
 from etlrun.diagnostics import SpecError, counted
 from etlrun.failures import RunFailure
-from etlrun.runtime.digests import digest_of
 from etlrun.runtime.record import Record
 from etlrun.spec.answer_files import overrides_path
 from etlrun.spec.urls import is_url, read_url
 from etlrun.spec.yaml_reader import read_document
+from etlrun.storage.digests import digest_of
 from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores, open_stores
 from etlrun.warehouse.opening import database_reader, filled, open_connection

@@ -85,8 +85,11 @@ def check_staged(
 def _check_session(
     plan: Plan, staged: dict[str, Staged], session: EngineSession, folder: RunFolder
 ) -> Iterator[EngineSession]:
-    """DuckDB with the staged relations, where small statements are fast: the session of the run itself if it has DuckDB's dialect."""
-    if plan.checked.profile.engine.value.dialect == "duckdb":
+    """DuckDB with the staged relations, where small statements are fast.
+
+    The session of the run itself if it has DuckDB's dialect, or if the rows are in the store: then executors check them.
+    """
+    if _are_in_store(staged) or plan.checked.profile.engine.value.dialect == "duckdb":
         yield session
         return
     from etlrun.engines.duckdb import Duckdb
@@ -142,11 +145,15 @@ def _fetch(
 ) -> pyarrow.Table:
     known = {relation.name for relation in plan.relations}
     reads = {table.name for table in query.find_all(exp.Table)} & known
-    if reads <= set(staged):
+    if reads <= set(staged) and not _are_in_store(staged):
         return check_session.fetch(DIALECTS["duckdb"](query))
     return session.fetch(
         query_statement(plan, query, plan.checked.profile.engine.value.dialect, ready(plan, staged)).text
     )
+
+
+def _are_in_store(staged: dict[str, Staged]) -> bool:
+    return any(rows.area for rows in staged.values())
 
 
 def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:

@@ -90,6 +90,7 @@ def _disk(project: Project) -> Iterator[HealthFinding]:
 def _executors(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     """Whether the machines whose tasks read text sources can do so. Raises RunFailure for the first that cannot."""
     from etlrun.reading.executor_check import hosts_that_can_read
+    from etlrun.reading.task_folder import TaskFolder
 
     parent = _parent_of_runs(project)
     if profile.engine.value.tasks(filled) is None or not os.access(parent, os.W_OK):
@@ -102,7 +103,7 @@ def _executors(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     ):
         session = profile.engine.value.start(Workspace(Path(folder)), filled)
         try:
-            hosts = hosts_that_can_read(Path(shared).resolve(), urls, stores, PROBES, session.run_tasks)
+            hosts = hosts_that_can_read(TaskFolder(Path(shared).resolve()), urls, stores, PROBES, session.run_tasks)
         finally:
             session.close()
     yield HealthFinding("ok", "executors", f"they can read files like this machine: {', '.join(hosts)}")

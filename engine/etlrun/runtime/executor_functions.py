@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from etlrun.contracts.engine import FAILED, ParquetFiles, SentFunction
+from etlrun.contracts.engine import FAILED, ParquetFiles, SentFunction, Written
 from etlrun.contracts.step import Apply
 from etlrun.language.columns import Columns
 from etlrun.runtime.functions import refuse_failed, variables_of
@@ -24,14 +24,22 @@ def sent_function(apply: Apply, given: Columns, project: Project) -> SentFunctio
     return SentFunction(apply.function, modules, given, apply.columns, variables_of(project))
 
 
-def executor_rows(folder: Path, function: str, project: Project) -> ParquetFiles:
-    """The rows that executors wrote. Raises RunFailure if the function failed on one of them."""
+def executor_rows(folder: Path, function: str, project: Project, written: Written | None = None) -> ParquetFiles:
+    """The rows that executors wrote into `folder`, or into the staging area. Raises RunFailure if the function failed on one of them."""
+    first = _first_report(folder) if written is None else written.report
+    if first:
+        report = json.loads(first)
+        is_import = report.get("error", "").startswith("ModuleNotFoundError:")
+        refuse_failed(function, report, project, NO_PACKAGE if is_import else "fix the function")
+    if written is not None:
+        return ParquetFiles(tuple(file.path for file in written.files))
+    return ParquetFiles(tuple(map(str, sorted(folder.glob("*.parquet")))))
+
+
+def _first_report(folder: Path) -> str:
+    """The smallest report of a failure; empty if there is none."""
     import pyarrow.dataset as ds
 
     failed = ds.field(FAILED).is_valid()
     reports = ds.dataset(folder, format="parquet").to_table([FAILED], failed)[FAILED].to_pylist()
-    if reports:
-        report = json.loads(min(reports))
-        is_import = report.get("error", "").startswith("ModuleNotFoundError:")
-        refuse_failed(function, report, project, NO_PACKAGE if is_import else "fix the function")
-    return ParquetFiles(tuple(map(str, sorted(folder.glob("*.parquet")))))
+    return min(reports, default="")

@@ -30,9 +30,9 @@ from etlrun.private import private_folder, refuse_open
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.source import DeclaredColumn, FileSource, TextSource
-from etlrun.runtime.digests import digest_of
 from etlrun.spec.part_settings import PartSettings
 from etlrun.spec.project import Project
+from etlrun.storage.digests import digest_of
 
 FOLDER = "parts"
 ACCOUNT = "account.json"  # written last

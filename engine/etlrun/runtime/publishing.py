@@ -205,6 +205,7 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         open_stores(checked.project, checked.profile, filled),
         scratch=checked.project.runs_path.resolve() / run_id / "work" / f"publish-{sink}",
         uploaded=_uploaded(checked.project, staged.paths, run_id),
+        fetch=staged.fetch,
     )
 
 

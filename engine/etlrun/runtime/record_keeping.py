@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from etlrun.failures import RunFailure
 from etlrun.runtime.record import Record
-from etlrun.runtime.run_folder import INPUTS, RunFolder
+from etlrun.runtime.run_folder import INPUTS, LEFT_BEHIND, STAGE, RunFolder
 from etlrun.working import Reporter
 
 UNKNOWN = "so other machines see it as running, and ten minutes later as killed; what it has published is complete"
@@ -20,7 +20,6 @@ def keep_record(folder: RunFolder, record: Record, reporter: Reporter, *, staged
             folder.upload(INPUTS, "quarantine", "failing")
         with suppress(OSError):
             folder.write_record(record.as_record())
-        if not staged:
-            folder.sweep_store("stage")
+        folder.sweep_store(*LEFT_BEHIND, *([] if staged else [STAGE]))
     except RunFailure as failure:
         reporter.warn(f"the end of this run could not be saved: {failure.message}; {UNKNOWN}")

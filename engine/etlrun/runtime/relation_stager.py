@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from etlrun.compiler.plan import Plan, Relation
 from etlrun.compiler.statement import relation_statement
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Written
 from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
@@ -24,9 +24,10 @@ from etlrun.runtime.json_texts import TextColumns
 from etlrun.runtime.label_reading import find_labels
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder
-from etlrun.runtime.stage import Staged, take_stock
+from etlrun.runtime.stage import Staged, stock_of, take_stock
 from etlrun.runtime.watching import relation_span
 from etlrun.stopping import safe_point
+from etlrun.storage.staging_area import StagingArea
 from etlrun.working import Reporter, work
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class RelationStager:
     reporter: Reporter
     consent: Consent
     functions: FunctionProcess
+    area: StagingArea | None = None  # where executors write, if they do not share a disk
     staged: dict[str, Staged] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)  # the relations that are ready
 
@@ -96,18 +98,20 @@ class RelationStager:
         folder = self.folder.stage(relation.name)
         self.reporter.say(f"computing {_shown(relation)}")
         with relation_span("compute", relation.name) as found:
-            self._write(relation.name, folder)
-            self.staged[relation.name] = take_stock(
-                relation.name, folder, columns, self.session if self.dialect == "duckdb" else None
+            written = self._write(relation.name, folder)
+            self.staged[relation.name] = (
+                take_stock(relation.name, folder, columns, self.session if self.dialect == "duckdb" else None)
+                if written is None
+                else stock_of(relation.name, written, columns, self.area)
             )
             found.attributes["etlrun.rows"] = self.staged[relation.name].rows
         self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
         self.session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
 
-    def _write(self, name: str, folder: Path) -> None:
-        self._carry_out(name, lambda statement: self.session.write(statement, folder))
+    def _write(self, name: str, folder: Path) -> Written | None:
+        return self._carry_out(name, lambda statement: self.session.write(statement, folder))
 
-    def _carry_out(self, name: str, action: Callable[[str], None]) -> None:
+    def _carry_out(self, name: str, action: Callable[[str], Written | None]) -> Written | None:
         """Run the statement of a relation by `action`; an error is blamed on the expression at fault. Raises RunFailure."""
         known = ready(self.plan, self.staged)
         upto = 0 if name in self.staged else None
@@ -119,7 +123,7 @@ class RelationStager:
             self.session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
 
         try:
-            self._wait(_shown(self.plan.relation(name)), lambda: action(statement.text))
+            return self._wait(_shown(self.plan.relation(name)), lambda: action(statement.text))
         except StatementError as error:
             raise blame(self.plan, statement, error, attempt) from error
 
@@ -139,8 +143,8 @@ class RelationStager:
         columns = self.plan.relation(given).columns
         if isinstance(apply, Apply) and self._is_on_executors(apply):
             function = sent_function(apply, columns, self.plan.checked.project)
-            self._carry_out(given, lambda statement: self.session.write_applied(statement, function, folder))
-            return executor_rows(folder, apply.function, self.plan.checked.project)
+            written = self._carry_out(given, lambda statement: self.session.write_applied(statement, function, folder))
+            return executor_rows(folder, apply.function, self.plan.checked.project, written)
         paths, result = self._written(given), folder / "rows.parquet"
         folder.mkdir(parents=True)
         if isinstance(apply, Apply):
@@ -190,11 +194,14 @@ class RelationStager:
     def _written(self, given: str) -> list[str]:
         """The Parquet files of a relation, for steps that are not SQL."""
         if given in self.staged:
+            self.staged[given].fetch()
             return [str(path) for path in self.staged[given].paths]
         folder = self.folder.work(given)
         if not folder.exists():
             with relation_span("compute", given):
-                self._write(given, folder)
+                written = self._write(given, folder)
+            if written is not None and self.area is not None:
+                self.area.download(file.path for file in written.files)
         return [str(path) for path in sorted(folder.glob("*.parquet"))]
 
     def _at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:
@@ -202,9 +209,9 @@ class RelationStager:
         use = self.plan.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
         return located(self.plan.checked, use.where, failure)
 
-    def _wait(self, name: str, action: Callable[[], None]) -> None:
+    def _wait(self, name: str, action: Callable[[], Written | None]) -> Written | None:
         session = self.session
-        work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)
+        return work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)
 
 
 def _shown(relation: Relation) -> str:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import etlrun
 from etlrun.compiler.check import Checked
@@ -30,7 +31,7 @@ from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.liveness import process_name, showing_life
-from etlrun.runtime.partial_parts import aggregations_while_reading
+from etlrun.runtime.partial_parts import aggregations_while_reading, start_duckdb
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
@@ -42,10 +43,13 @@ from etlrun.runtime.run_place import RunPlace, run_place
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.source_reading import SourceReader
 from etlrun.runtime.sources import account, find_files, look_at_tables
-from etlrun.runtime.stage import Staged
+from etlrun.runtime.stage import Staged, fetched
 from etlrun.runtime.trace_export import sent_spans
+from etlrun.runtime.typed_rows import typed_rows
 from etlrun.runtime.watching import report_end, report_start, run_span
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
+from etlrun.storage.staging_area import StagingArea
+from etlrun.storage.stores import open_stores
 from etlrun.tracing import span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for
@@ -168,14 +172,15 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
         record.parts = spec_parts(checked)
         with suppress(RunFailure):  # without a basis the next run is not skipped
             record.basis = find_basis(checked, inventories, Ledgers())
+    area = _staging_area(checked, folder)
     aggregations = aggregations_while_reading(plan, targets, inventories, is_checked=is_checked)
     with Inputs(checked, inventories, folder, reporter) as inputs:
         with (
-            _session(plan, inputs, folder, record, aggregations) as (session, plan),
+            _session(plan, inputs, folder, record, aggregations, area) as (session, plan),
             closing(FunctionProcess(checked.project)) as functions,
         ):
             consent = replace(options.consent, wait=options.wait)
-            stager = RelationStager(plan, session, targets, folder, record, reporter, consent, functions)
+            stager = RelationStager(plan, session, targets, folder, record, reporter, consent, functions, area)
             wanted = [relation.name for relation in needed]
             stager = stager.with_labels(wanted)
             plan = stager.plan
@@ -187,7 +192,7 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
                 check_staged(plan, stager.staged, session, folder, record, reporter)
         inputs.finish()
     if options.look:
-        options.look(stager.staged)
+        options.look(fetched(stager.staged))
     if options.publishes:
         _publish(plan.checked, stager.staged, folder, record, reporter, options.wait)
     return plan.checked
@@ -200,12 +205,13 @@ def _session(
     folder: RunFolder,
     record: Record,
     aggregations: Mapping[str, FileAggregation | NotByFile],
+    area: StagingArea | None,
 ) -> Iterator[tuple[EngineSession, Plan]]:
     """A session of the engine with the sources, which are read while it starts; and the plan for the rows that they have there. Raises RunFailure."""
-    starting = in_background(lambda: _start(plan.checked, folder))
+    starting = in_background(lambda: _start(plan.checked, Workspace(folder.path, area)))
     try:
         by_file = {name: each for name, each in aggregations.items() if isinstance(each, FileAggregation)}
-        reader = SourceReader(plan, inputs, folder, inputs.reporter, lambda: wait_for(starting), by_file)
+        reader = SourceReader(plan, inputs, folder, inputs.reporter, lambda: wait_for(starting), by_file, area)
         results = reader.read_all(inputs.inventories)
         inputs.count(results)
         session = wait_for(starting)
@@ -221,16 +227,28 @@ def _session(
         try:
             for name, read_result in results.items():
                 record.sources[name] = account(read_result, inputs.inventories[name])
-                session.read_files(name, plan.relation(name).columns, read_result.files)
+                columns, files = plan.relation(name).columns, read_result.files
+                if area is not None:
+                    start = partial(start_duckdb, plan, folder.path)
+                    files = typed_rows(files, columns, folder.sources(name), start)
+                session.read_files(name, columns, files)
         except StatementError as error:
             raise blame_source(plan.checked, error) from error
         yield session, plan
 
 
-def _start(checked: Checked, folder: RunFolder) -> EngineSession:
+def _staging_area(checked: Checked, folder: RunFolder) -> StagingArea | None:
+    """Where executors write the rows of a run, if not on a disk that they share with this machine. Raises RunFailure."""
+    engine = checked.profile.engine.value
+    if not engine.stages_in_store(filled, has_store=folder.store is not None):
+        return None
+    return folder.area(open_stores(checked.project, checked.profile, filled).uses)
+
+
+def _start(checked: Checked, workspace: Workspace) -> EngineSession:
     kind, engine = checked.profile.engine.kind, checked.profile.engine.value
     with span(f"start {kind}", {"etlrun.engine": kind}):
-        session: EngineSession = engine.start(Workspace(folder.path), filled)
+        session: EngineSession = engine.start(workspace, filled)
         return session
 
 

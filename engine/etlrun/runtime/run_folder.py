@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,10 @@ from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import can_be_named
 from etlrun.private import private_folder
 from etlrun.runtime.run_store import HEARTBEAT, RunStore
+from etlrun.spec.project import Use
+from etlrun.spec.urls import Url
+from etlrun.storage.staging_area import StagingArea
+from etlrun.warehouse.opening import filled
 
 RECORD = "run.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -26,6 +30,7 @@ INPUTS = "inputs.json"
 ABANDONED_SECONDS = 3600  # the age after which an unfinished file is abandoned
 _UNFINISHED = re.compile(r"\.json\.[0-9a-f]{8}$")
 LEFT_BEHIND = ("sources", "spill", "work")
+STAGE = "stage"
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class RunFolder:
         return self.path / "sources" / name
 
     def stage(self, relation: str) -> Path:
-        return self.path / "stage" / relation
+        return self.path / STAGE / relation
 
     def work(self, name: str) -> Path:
         return self.path / "work" / name
@@ -55,6 +60,14 @@ class RunFolder:
     def shown(self, path: Path) -> str:
         """The place of a file of the run, for messages."""
         return str(path) if self.store is None else self.store.shown(self._name(path))
+
+    def area(self, storages: Mapping[Url, Use]) -> StagingArea | None:
+        """The staging area of the run in the store of runs, if there is one; `storages` open it on other machines."""
+        if self.store is None:
+            return None
+        for name in (*LEFT_BEHIND, STAGE):
+            self.store.expect(f"{self.id}/{name}")
+        return StagingArea(self.path, self.store.url / self.id, storages, filled)
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write the record. Raises OSError, and RunFailure if the store fails."""
@@ -103,7 +116,7 @@ class RunFolder:
 
     def sweep(self, *, staged: bool) -> None:
         """Remove temporary files of the run; with `staged`, also the rows to publish."""
-        for name in (*LEFT_BEHIND, *(["stage"] if staged else [])):
+        for name in (*LEFT_BEHIND, *([STAGE] if staged else [])):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def drop_failing(self) -> None:

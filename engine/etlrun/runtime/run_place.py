@@ -11,7 +11,7 @@ from pathlib import Path
 
 from etlrun.failures import RunFailure
 from etlrun.private import private_folder
-from etlrun.runtime.run_folder import ABANDONED_SECONDS, LEFT_BEHIND, RECORD, RUN_ID, RunFolder, write_whole
+from etlrun.runtime.run_folder import ABANDONED_SECONDS, LEFT_BEHIND, RECORD, RUN_ID, STAGE, RunFolder, write_whole
 from etlrun.runtime.run_store import HEARTBEAT, RunStore
 from etlrun.spec.project import Project
 from etlrun.storage.object_store import StoreError
@@ -19,7 +19,7 @@ from etlrun.storage.stores import Stores
 from etlrun.warehouse.opening import filled
 
 GROUP = 32  # records that are downloaded together
-UNFINISHED = (HEARTBEAT, "stage", "failing")  # names of a run that a later run may have to remove
+UNFINISHED = (HEARTBEAT, STAGE, "failing", *LEFT_BEHIND)  # names of a run that a later run may have to remove
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RunPlace:
             return self.ids()[::-1]
         names = (name.split("/") for name in self.store.found)
         there = {run for run, *rest in names if rest and rest[0] in UNFINISHED}
-        here = {path.parent.name for name in (*LEFT_BEHIND, *UNFINISHED) for path in self.path.glob(f"*/{name}")}
+        here = {path.parent.name for name in UNFINISHED for path in self.path.glob(f"*/{name}")}
         return sorted((there | here) & set(self.ids()))
 
     def folders(self, runs: Sequence[str]) -> Iterator[RunFolder]:

@@ -13,7 +13,7 @@ from etlrun.failures import RunFailure
 from etlrun.private import refuse_open
 from etlrun.runtime.liveness import is_alive
 from etlrun.runtime.record import Record, Status
-from etlrun.runtime.run_folder import RECORD, RUN_ID, RunFolder, sweep_unfinished
+from etlrun.runtime.run_folder import LEFT_BEHIND, RECORD, RUN_ID, STAGE, RunFolder, sweep_unfinished
 from etlrun.runtime.run_place import RunPlace
 from etlrun.spec.validity import is_allowed
 
@@ -28,7 +28,12 @@ _ROWS = {"type": "integer", "minimum": 0}
 _FILE = {
     "type": "object",
     "required": ["path", "rows", "sha256"],
-    "properties": {"path": _TEXT, "rows": _ROWS, "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+    "properties": {
+        "path": _TEXT,
+        "rows": _ROWS,
+        "size": _ROWS,
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    },
     "additionalProperties": False,
 }
 _STAGED = {
@@ -135,11 +140,13 @@ def _sweep(run: StoredRun, *, is_old: bool) -> None:
     unstaged = is_old or record.status == "done" or (record.status == "killed" and not record.staged)
     # A cancelled statement of Spark may make a folder after its run has ended; `etlrun resume` uses the folders of one with a stage.
     is_over = record.status == "interrupted" and not record.staged
-    if record.status == "killed" or is_over or is_old:
+    is_left = record.status == "killed" or is_over or is_old
+    if is_left:
         folder.sweep(staged=unstaged)
     if is_old:
         folder.drop_failing()
-    folder.sweep_store(*(["stage"] if unstaged else []), *(["failing"] if is_old else []))
+    left = (*(LEFT_BEHIND if is_left else ()), *([STAGE] if unstaged else []), *(["failing"] if is_old else []))
+    folder.sweep_store(*left)
     folder.end_life()
 
 

@@ -38,6 +38,10 @@ class RunStore:
         start = len(self.url.key) + 1
         self.found = {one.url.key[start:]: one for one in listed}
 
+    def expect(self, folder: str) -> None:
+        """Other machines may write below a folder: `holds` says that it is there."""
+        self._sent[f"{folder}/"] = 0, 0
+
     def holds(self, name: str) -> bool:
         """Whether there is an object or a folder, by the last look or because this process wrote it."""
         return any(found == name or found.startswith(f"{name}/") for found in (*self.found, *self._sent))

@@ -34,6 +34,7 @@ from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
 from etlrun.spec.project import Use
 from etlrun.spec.urls import is_url
+from etlrun.storage.staging_area import StagingArea
 from etlrun.storage.stores import open_stores
 from etlrun.tracing import span
 from etlrun.warehouse.opening import database_reader, filled
@@ -56,6 +57,7 @@ class SourceReader:
     reporter: Reporter
     session: Callable[[], EngineSession]
     aggregations: Mapping[str, FileAggregation] = field(default_factory=dict)
+    area: StagingArea | None = None  # where tasks write, if they do not share a disk with this machine
 
     @property
     def checked(self) -> Checked:
@@ -224,6 +226,7 @@ class SourceReader:
             control=control,
             fetch=ObjectFetcher(name, folder, use.value, stores, control, self.reporter, tasks).fetch,
             tasks=tasks,
+            area=self.area,
         )
 
     def _parts(self, name: str, use: Use) -> SourceParts | None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Written
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import name, parquet_below
-from etlrun.runtime.digests import digest_of
+from etlrun.language.duckdb_words import parquet_below, row_digests
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.spec.scope import HIDDEN
 from etlrun.stopping import cancelling
+from etlrun.storage.digests import digest_of
+from etlrun.storage.staging_area import StagingArea
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,26 +28,36 @@ NO_ROWS = 0, 0
 
 @dataclass(frozen=True)
 class StagedFile:
-    """One Parquet file of a stage: `sha256` of its bytes, as hexadecimal digits."""
+    """One Parquet file of a stage: `sha256` of its bytes, as hexadecimal digits. `size` in bytes is known if executors wrote it into the store."""
 
     path: str
     rows: int
     sha256: str
+    size: int = 0
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A relation whose rows are written. `columns` are those of the specification."""
+    """A relation whose rows are written. `columns` are those of the specification.
+
+    If executors wrote them into the store of runs, the files are in the staging `area` until `fetch` copies them to their paths.
+    """
 
     relation: str
     columns: Columns
     files: tuple[StagedFile, ...]
     rows: int
     checksum: str
+    area: StagingArea | None = field(default=None, compare=False, repr=False)
 
     @property
     def paths(self) -> tuple[Path, ...]:
         return tuple(Path(file.path) for file in self.files)
+
+    def fetch(self) -> None:
+        """Copy the files to this machine, as far as they are not there. Raises RunFailure."""
+        if self.area is not None:
+            self.area.download(self.paths)
 
     def as_record(self, folder: RunFolder) -> dict[str, Any]:
         """The entry in the record of the run; the paths of its files start at its folder."""
@@ -89,13 +101,33 @@ def take_stock(relation: str, folder: Path, columns: Columns, duckdb: EngineSess
     return Staged(relation, shown, files, sum(file.rows for file in files), f"{checksum:x}")
 
 
+def stock_of(relation: str, written: Written, columns: Columns, area: StagingArea | None) -> Staged:
+    """The stage of files that executors wrote into the staging area, and have counted; `columns` may include hidden ones."""
+    files = tuple(StagedFile(file.path, file.rows, file.sha256, file.size) for file in written.files)
+    checksum = sum(file.checksum for file in written.files)
+    return Staged(relation, shown_columns(columns), files, sum(file.rows for file in files), f"{checksum:x}", area)
+
+
+def fetched(staged: dict[str, Staged]) -> dict[str, Staged]:
+    """The same relations, whose files are on this machine now. Raises RunFailure."""
+    for rows in staged.values():
+        rows.fetch()
+    return staged
+
+
 def verify_stage(staged: Staged) -> None:
-    """Compare every file with its digest. Raises RunFailure if one is missing or changed."""
+    """Compare every file with its digest, and one that is only in the store with its size. Raises RunFailure if one is missing or changed."""
+    sizes: Mapping[str, int] | None = None
     for file in staged.files:
         path = Path(file.path)
-        if not path.is_file() or digest_of(path) != file.sha256:
+        is_right = path.is_file() and digest_of(path) == file.sha256
+        if staged.area is not None and not path.exists():
+            sizes = sizes if sizes is not None else staged.area.sizes(path.parent)
+            is_right = sizes.get(file.path) == file.size
+        if not is_right:
+            where = path if path.exists() or staged.area is None else staged.area.url_of(path)
             raise RunFailure(
-                "sink", "stage-damaged", f"the staged file {path} was removed or changed", "run the pipeline again"
+                "sink", "stage-damaged", f"the staged file {where} was removed or changed", "run the pipeline again"
             )
 
 
@@ -106,11 +138,9 @@ def _counted(folder: Path, columns: Columns, session: EngineSession | None) -> d
     """
     import duckdb
 
-    values = ", ".join(f"CAST({name(item.name)} AS VARCHAR)" for item in columns)
-    total = f"CAST(sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT)) AS VARCHAR)"
     files = parquet_below(str(folder), 0, FILE)
     try:
-        found = _rows(f"SELECT {FILE}, count(*), {total} FROM {files} GROUP BY {FILE}", session)
+        found = _rows(f"SELECT {FILE}, count(*), {row_digests(columns.names)} FROM {files} GROUP BY {FILE}", session)
     except (StatementError, duckdb.Error) as error:
         cause = error.__cause__ if isinstance(error, StatementError) else error
         if not isinstance(cause, duckdb.InvalidInputException | duckdb.IOException):

@@ -6,7 +6,6 @@ own environment.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from etlrun.contracts.source import FileAccount, RunTasks
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.reading.fingerprint import PACKAGE, reader_fingerprint
-from etlrun.reading.slice_job import SliceAnswer, answer_of, attempt_folder, payload_of, unseen_here
+from etlrun.reading.slice_job import SliceAnswer, answer_of, payload_of
+from etlrun.reading.task_folder import TaskFolder, scratch_folder
 from etlrun.reading.task_reader import refuse_failed_tasks
 
 
@@ -30,20 +30,23 @@ class RangeJob:
     columns: Columns
     conditions: tuple[str, ...]
     snapshot: str
-    folder: str
+    folder: TaskFolder
 
     def fingerprint(self) -> str:
         code = (*(PACKAGE / "warehouse").glob("*.py"), *(PACKAGE / "connections").rglob("*.py"))
         return reader_fingerprint(self.opener.kind, *sorted(code))
 
     def run(self, number: int, host: str) -> SliceAnswer:
-        path = attempt_folder(Path(self.folder), number, host) / "rows.parquet"
-        database = self.opener()
-        try:
-            rows = database.copy_range(self.table, self.columns, self.conditions[number], self.snapshot, path)
-        finally:
-            database.close()
-        return SliceAnswer(host, (ParquetFiles((str(path),)),), accounts=(FileAccount(self.table, rows),))
+        with scratch_folder() as scratch:
+            attempt = self.folder.attempt(number, host, scratch)
+            path = attempt.folder / "rows.parquet"
+            database = self.opener()
+            try:
+                rows = database.copy_range(self.table, self.columns, self.conditions[number], self.snapshot, path)
+            finally:
+                database.close()
+            files = ParquetFiles((attempt.leave(path),))
+        return SliceAnswer(host, (files,), accounts=(FileAccount(self.table, rows),))
 
 
 def copy_in_tasks(
@@ -51,7 +54,7 @@ def copy_in_tasks(
     table: str,
     columns: Columns,
     moment: Moment,
-    folder: Path,
+    folder: TaskFolder,
     opener: Opener,
     run_tasks: RunTasks,
 ) -> Copy | None:
@@ -59,21 +62,19 @@ def copy_in_tasks(
     with database.shared(table, moment) as ranges:
         if len(ranges.conditions) == 1:
             return None
-        job = RangeJob(opener, table, columns, ranges.conditions, ranges.snapshot, str(folder))
+        job = RangeJob(opener, table, columns, ranges.conditions, ranges.snapshot, folder)
         answers = [answer_of(text) for text in run_tasks(payload_of(job), len(ranges.conditions))]
         refuse_failed_tasks(answers)
-        copy = _copy_of(answers)
+        copy = _copy_of(answers, folder)
         if ranges.snapshot:
             _refuse_lost_rows(table, copy.rows, ranges.count)
         return copy
 
 
-def _copy_of(answers: list[SliceAnswer]) -> Copy:
-    """The files that this machine sees. Raises RunFailure for one that it does not see."""
+def _copy_of(answers: list[SliceAnswer], folder: TaskFolder) -> Copy:
+    """The files of all tasks. Raises RunFailure for one that this machine does not see."""
     for answer in answers:
-        for path in (path for files in answer.files for path in files.paths):
-            if not os.path.exists(path):
-                raise unseen_here(path, answer.host)
+        folder.refuse_unseen((path for files in answer.files for path in files.paths), answer.host)
     paths = tuple(Path(path) for answer in answers for files in answer.files for path in files.paths)
     return Copy(paths, sum(account.records for answer in answers for account in answer.accounts))
 

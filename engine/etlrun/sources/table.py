@@ -195,12 +195,13 @@ class Table(Source):
         tasks = request.tasks
         if tasks is None or self.reader == "driver":
             return None
+        from etlrun.reading.task_folder import TaskFolder
         from etlrun.sources._table_ranges import copy_in_tasks  # most runs read on this machine
 
-        opener = tasks.opener(self.connection)
+        opener, folder = tasks.opener(self.connection), TaskFolder(request.folder, request.area)
 
         def read(run_tasks: RunTasks) -> Copy | None:
             request.folder.mkdir(parents=True, exist_ok=True)
-            return copy_in_tasks(database, self.table, wanted, self.moment, request.folder, opener, run_tasks)
+            return copy_in_tasks(database, self.table, wanted, self.moment, folder, opener, run_tasks)
 
         return tasks.attempt(read)

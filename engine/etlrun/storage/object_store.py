@@ -15,6 +15,7 @@ from etlrun.spec.urls import Url
 
 if TYPE_CHECKING:
     import pyarrow.fs
+    from pyarrow.parquet import FileMetaData
 
 CHUNK = 1 << 23
 YOUNG = 5.0  # seconds: a store rounds times to seconds, so such a new object can change without a new time
@@ -99,6 +100,15 @@ class ObjectStore:
             fix = "correct the URL, or create the bucket; see `endpoint` and `region` under `storage:` in etlrun.yaml"
             raise StoreError("missing-bucket", f"{folder}: there is no bucket or container `{folder.authority}`", fix)
 
+    def footer(self, url: Url) -> FileMetaData:
+        """The footer of a Parquet file; nothing else of it is read. Raises StoreError, and ArrowInvalid if it is no Parquet file."""
+        import pyarrow.parquet as pq
+
+        with _translated(url):
+            file = self.files.open_input_file(self._place(url))
+        with file:
+            return pq.read_metadata(file)
+
     def fetch(self, found: StoredObject, path: Path, *, goes_on: Callable[[int], bool]) -> str:
         """Download an object into the new file `path`; returns the SHA-256 of its bytes.
 
@@ -159,9 +169,13 @@ class ObjectStore:
             self.files.copy_file((origin or self)._place(source), self._place(target))
 
     def delete_below(self, folder: Url) -> None:
-        """Delete the objects below a folder. Raises StoreError."""
-        with _translated(folder):
-            self.files.delete_dir(self._place(folder))
+        """Delete the objects below a folder, which may not exist. Raises StoreError."""
+        try:
+            with _translated(folder):
+                self.files.delete_dir(self._place(folder))
+        except StoreError as error:
+            if error.code != "missing-file":
+                raise
 
     def delete(self, url: Url) -> None:
         """Delete one object, which may already be gone. Raises StoreError."""

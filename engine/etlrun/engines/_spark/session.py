@@ -20,17 +20,21 @@ from etlrun.contracts.engine import (
     ParquetFiles,
     SentFunction,
     StatementError,
+    Written,
 )
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.executor_calls import applied, crashes_of
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
 from etlrun.engines._spark.shared_files import refuse_unseen, write_shared
+from etlrun.engines._spark.staged_files import StagedFiles
 from etlrun.engines._spark.tasks import executor_lack, task_frame
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BIGINT, NULL, Column, Columns, Type, array, mapping, struct
 from etlrun.reading.links import as_damaged_file
 from etlrun.reading.slice_job import worker_mismatch
+from etlrun.reading.staged_rows import failure_in
+from etlrun.storage.staging_area import StagingArea
 
 if TYPE_CHECKING:
     import pyarrow
@@ -51,8 +55,10 @@ class SparkSessionAtWork(EngineSession):
         is_classic: bool,
         end: Callable[[], None] | None = None,
         is_on_cluster: bool = False,
+        area: StagingArea | None = None,
     ) -> None:
         self.spark = spark
+        self.staged = StagedFiles(spark, area) if area else None
         self.is_classic = is_classic
         self.is_on_cluster = is_on_cluster
         self.end = end
@@ -64,7 +70,7 @@ class SparkSessionAtWork(EngineSession):
 
     @in_touch()
     def read_files(self, relation: str, columns: Columns, files: Iterable[InputFiles]) -> None:
-        files = list(files)
+        files = [part for part in files if isinstance(part, LinkedFiles) or part.paths]
         self.linked += [part.folder for part in files if isinstance(part, LinkedFiles)]
         frames = [
             self._linked_frame(columns, part) if isinstance(part, LinkedFiles) else self._frame(columns, part)
@@ -78,6 +84,8 @@ class SparkSessionAtWork(EngineSession):
     def _frame(self, columns: Columns, part: ParquetFiles) -> DataFrame:
         from pyspark.sql import functions as F
 
+        if self.staged:
+            return self.staged.frame(columns, part, _schema(columns, ParquetFiles(())))
         frame = self.spark.read.options(**READING).schema(_schema(columns, part)).parquet(*map(_pattern, part.paths))
         if part.marker:
             frame = frame.filter(F.col(_quoted(part.marker)).isNull())
@@ -104,9 +112,9 @@ class SparkSessionAtWork(EngineSession):
         whole = rows if rows.num_rows else rows.schema.empty_table()
         self.spark.createDataFrame(whole).createOrReplaceTempView(_quoted(relation))
 
-    def write(self, statement: str, folder: Path) -> None:
+    def write(self, statement: str, folder: Path) -> Written | None:
         with self._working():
-            self._write(self.spark.sql(statement), folder)
+            return self._write(self.spark.sql(statement), folder)
 
     def fetch(self, statement: str) -> pyarrow.Table:
         with self._working():
@@ -123,17 +131,20 @@ class SparkSessionAtWork(EngineSession):
             raise worker_mismatch("an executor", lack) from error
         return [row["answer"] for row in sorted(rows, key=lambda row: row["number"])]
 
-    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> None:
+    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> Written | None:
         kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in function.columns]
         with crashes_of(function.reference), self._working():
             frame = applied(self.spark.sql(statement), function, ", ".join([*kinds, f"{FAILED} string"]))
-            self._write(frame, folder)
+            return self._write(frame, folder)
 
-    def _write(self, frame: DataFrame, folder: Path) -> None:
+    def _write(self, frame: DataFrame, folder: Path) -> Written | None:
+        if self.staged:
+            return self.staged.write(frame, folder)
         if self.is_on_cluster:
             write_shared(frame, folder, _address(folder))
         else:
             frame.write.parquet(_address(folder))
+        return None
 
     def progress(self) -> tuple[int, int]:
         if not self.is_classic:
@@ -186,6 +197,9 @@ class SparkSessionAtWork(EngineSession):
                 if is_lost(error):
                     raise
                 refuse_unseen(str(error))
+                failure = failure_in(str(error))
+                if failure:
+                    raise failure from error
                 found = translated(error) if isinstance(error, PySparkException) else translated_java(error)
                 raise as_damaged_file(found, str(error), self.linked) from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etlrun.failures import RunFailure
-from etlrun.reading.slice_job import SHARE_RUNS
+from etlrun.reading.task_folder import SHARE_RUNS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -24,6 +24,7 @@ from etlrun.engines._spark.hiding import handed_over, redaction
 from etlrun.engines._spark.lost import TRIES, set_retries, silence
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.engines._spark.shipping import send_packages, with_packages
+from etlrun.engines._spark.staged_files import BROADCAST
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
 from etlrun.stopping import cancelling
@@ -81,18 +82,21 @@ def start_session(
         "DataFrameQueryContextLogger",
     ):  # otherwise each analysis error has ten kilobytes of stack trace
         logging.getLogger(chatter).setLevel(logging.CRITICAL + 1)
+    if workspace.area:
+        settings = {**BROADCAST, **settings}
     if remote:
         spark = _connect(remote, {**settings, **secrets})
         if packages:
             send_packages(spark, packages)
-        return SparkSessionAtWork(spark, is_classic=False, is_on_cluster=True)
+        return SparkSessionAtWork(spark, is_classic=False, is_on_cluster=True, area=workspace.area)
     os.environ.update(provide_java(java))
     silence()
     if packages and not is_local(master, remote):
         settings = with_packages(packages, settings)
     start = partial(_start_classic, workspace, master, memory, settings, secrets)
     spark = new_session(start, workspace.folder / LOG)
-    return SparkSessionAtWork(spark, is_classic=True, end=end_session, is_on_cluster=not is_local(master, remote))
+    is_on_cluster = not is_local(master, remote)
+    return SparkSessionAtWork(spark, is_classic=True, end=end_session, is_on_cluster=is_on_cluster, area=workspace.area)
 
 
 def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:

@@ -1,0 +1,121 @@
+"""Rows between Spark and a staging area: tasks on the executors write and read them as Arrow data, so that Spark needs no access to the store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etlrun.contracts.engine import ParquetFiles, Written, WrittenFile
+from etlrun.engines._spark.by_value import PACKAGES, import_packages, send_by_value
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Columns
+from etlrun.reading.staged_rows import ReadJob, WriteJob, answer_of, payload_of
+from etlrun.storage.digests import digest_of
+from etlrun.storage.staging_area import StagingArea
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyspark.sql import DataFrame, SparkSession
+
+TASK_BYTES = 1 << 25  # of Parquet files that one task reads
+BROADCAST = {
+    # Spark takes rows of tasks for few before it has read them, so it must not decide by that which table to send to all executors.
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "10485760",
+}
+Batches = Iterator["pyarrow.RecordBatch"]
+
+
+@dataclass
+class StagedFiles:
+    """The files in the staging area of a session. `uploaded` are those of the driver's folder that are already there."""
+
+    spark: SparkSession
+    area: StagingArea
+    uploaded: set[str] = field(default_factory=set)
+
+    def write(self, frame: DataFrame, folder: Path) -> Written:
+        """Write the rows of `frame`, each partition into a file. Raises RunFailure."""
+        send_by_value(__name__)
+        payload = payload_of(WriteJob(self.area, str(folder)))
+        rows = frame.mapInArrow(_writer(payload, PACKAGES), "answer string").toArrow().column(0).to_pylist()
+        answers = [answer_of(text) for text in rows]
+        files = sorted((answer.file for answer in answers if answer.file), key=lambda file: file.path)
+        if not files:
+            return Written((self._nothing(frame, folder),))
+        return Written(tuple(files), min((answer.report for answer in answers if answer.report), default=""))
+
+    def frame(self, columns: Columns, part: ParquetFiles, schema: str) -> DataFrame:
+        """The rows of files, those of the driver's disk are uploaded before; `schema` are the columns in Spark's words. Raises RunFailure."""
+        here = [path for path in part.paths if path not in self.uploaded and os.path.exists(path)]
+        self.area.upload(here)
+        self.uploaded.update(here)
+        send_by_value(__name__)
+        groups = tuple(_groups(self._sizes(part.paths)))
+        payload = payload_of(ReadJob(self.area, columns, groups, part))
+        count = len(groups)
+        return self.spark.range(0, count, 1, count).mapInArrow(_reader(payload, PACKAGES), schema)
+
+    def _sizes(self, paths: Iterable[str]) -> list[tuple[str, int]]:
+        """The files with their sizes, in the order of `paths`. Raises RunFailure if one is missing."""
+        listed = list(paths)
+        found = self.area.sizes(os.path.commonpath([os.path.dirname(path) for path in listed]))
+        missing = next((path for path in listed if path not in found), "")
+        if missing:
+            message = f"{self.area.url_of(missing)} was removed while the run uses it"
+            raise RunFailure("engine", "stage-damaged", message, "run the pipeline again")
+        return [(path, found[path]) for path in listed]
+
+    def _nothing(self, frame: DataFrame, folder: Path) -> WrittenFile:
+        """A file without rows: the columns of a result that has none. Raises RunFailure."""
+        import pyarrow.parquet as pq
+
+        path = folder / "part-00000.parquet"
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(frame.limit(0).toArrow(), path)
+        self.area.upload([path])
+        return WrittenFile(str(path), 0, path.stat().st_size, digest_of(path), 0)
+
+
+def _groups(files: Iterable[tuple[str, int]]) -> Iterator[tuple[tuple[str, int], ...]]:
+    """Neighbouring files, up to TASK_BYTES together."""
+    group: list[tuple[str, int]] = []
+    size = 0
+    for file in files:
+        if group and size + file[1] > TASK_BYTES:
+            yield tuple(group)
+            group, size = [], 0
+        group.append(file)
+        size += file[1]
+    if group:
+        yield tuple(group)
+
+
+def _writer(payload: bytes, packages: str) -> Callable[[Batches], Batches]:
+    def run(batches: Batches) -> Batches:
+        import pyarrow as pa
+        from pyspark import TaskContext
+
+        import_packages(packages)
+        from etlrun.reading.staged_rows import write_partition
+
+        context = TaskContext.get()
+        number = 0 if context is None else context.partitionId()
+        yield pa.RecordBatch.from_pydict({"answer": [write_partition(payload, number, batches)]})
+
+    return run
+
+
+def _reader(payload: bytes, packages: str) -> Callable[[Batches], Batches]:
+    def run(batches: Batches) -> Batches:
+        import_packages(packages)
+        from etlrun.reading.staged_rows import read_group
+
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from read_group(payload, number)
+
+    return run

@@ -1,0 +1,81 @@
+"""The staging area of a run whose machines share no disk: the files of its folder, in the store of the runs, under the same names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.failures import RunFailure
+from etlrun.spec.project import Use
+from etlrun.spec.urls import Url
+from etlrun.storage.object_store import ObjectStore, StoredObject, StoreError
+from etlrun.storage.stores import Stores
+
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class StagingArea:
+    """The folder of a run, as its machine names it, and the URL of its copy.
+
+    `storages` and `environment` open the store on any machine. It can be pickled, and contains no secret: settings are as in the project
+    file, with `${NAME}` for values that each machine reads from its own environment.
+    """
+
+    folder: Path
+    url: Url
+    storages: Mapping[Url, Use]
+    environment: Callable[[str], str]
+
+    def url_of(self, path: str | Path) -> Url:
+        """The place in the store of a file or folder in the folder of the run."""
+        return self.url / Path(path).relative_to(self.folder).as_posix()
+
+    def opened(self) -> ObjectStore:
+        """The store. Raises RunFailure."""
+        try:
+            return Stores(self.storages, self.environment).of(self.url)
+        except StoreError as error:
+            raise as_failure(error) from error
+
+    def upload(self, paths: Iterable[str | Path]) -> None:
+        """Upload files of the folder. Raises RunFailure."""
+        store = self.opened()
+        self._for_each(lambda path: store.put(Path(path), self.url_of(path)), paths)
+
+    def download(self, paths: Iterable[str | Path]) -> None:
+        """Download files into the folder, those that are already in it excepted. Raises RunFailure."""
+        store = self.opened()
+
+        def fetch(path: str | Path) -> None:
+            target, url = Path(path), self.url_of(path)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            store.fetch(StoredObject(url, store.size(url) or 0, 0), target, goes_on=lambda size: True)
+            target.chmod(0o600)
+
+        self._for_each(fetch, (path for path in paths if not os.path.exists(path)))
+
+    def sizes(self, folder: str | Path) -> dict[str, int]:
+        """The files below a folder, by their paths in the folder of the run, with their sizes in bytes. Raises RunFailure."""
+        try:
+            found = self.opened().all_below(self.url_of(folder))
+        except StoreError as error:
+            raise as_failure(error) from error
+        start = len(self.url.key) + 1
+        return {str(self.folder / one.url.key[start:]): one.size for one in found}
+
+    def _for_each(self, action: Callable[[str | Path], object], paths: Iterable[str | Path]) -> None:
+        try:
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                for _ in threads.map(action, paths):
+                    pass
+        except StoreError as error:
+            raise as_failure(error) from error
+
+
+def as_failure(error: StoreError) -> RunFailure:
+    """The failure of a run whose staging area does not work."""
+    return RunFailure("engine", error.code, str(error), error.fix)

@@ -1,0 +1,111 @@
+"""Runs whose executors hand over rows through the store of the runs: the rows of DuckDB, and no row on the disk of the driver that it does not need."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from store_projects import Lake, lines, with_runs
+
+SPARK = 'apart: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks, staging: store}}, connections: {warehouse: {duckdb: apart.duckdb}}}'
+SPEC = """sources:
+  s: {json: {path: s3://BUCKET/raw/*.json, columns: {c: string, s: bigint}, max_bad_rows: 0.9}}
+  q: {parquet: {path: s3://BUCKET/pq/*.parquet, columns: {c: string, v: "decimal(9,2)", at: timestamp, tags: "array<string>"}}}
+steps:
+  totals:
+    - from: s
+    - aggregate: {by: c, columns: {n: count(*), t: sum(s)}}
+  joined:
+    - from: totals
+    - join: {with: q, on: c, columns: [v, at, tags]}
+    - python: {function: "more:twice", mode: batches, where: executors, columns: {c: string, n: bigint, t: bigint, v: "decimal(9,2)", at: timestamp, tags: "array<string>"}}
+  mine:
+    - from: joined
+    - python: {function: "more:whole", columns: {c: string, n: bigint}}
+  nobody:
+    - from: joined
+    - filter: n < 0
+    - select: [c, n]
+checks:
+  joined: [{not_null: [c]}, {unique: [c]}]
+sinks:
+  lake: {delta: {from: joined, path: s3://BUCKET/out/t, write: replace}}
+  whole: {files: {from: joined, path: out.parquet}}
+  table: {table: {from: mine, connection: warehouse, write: replace, key: [c]}}
+  empty: {files: {from: nobody, path: nobody.csv, min_rows: 0}}
+"""
+FUNCTIONS = """
+import pyarrow as pa
+
+def twice(batches):
+    for batch in batches:
+        yield batch.set_column(1, "n", pa.array([2 * value for value in batch["n"].to_pylist()], pa.int64()))
+
+def whole(rows):
+    return rows.select(["c", "n"])
+"""
+READER = """sources:
+  t: {delta: {path: s3://BUCKET/out/t, columns: {c: string, n: bigint, v: "decimal(9,2)"}}}
+sinks:
+  out: {files: {from: t, path: lake.csv}}
+"""
+
+
+@pytest.fixture
+def apart(lake: Lake) -> Lake:
+    """A project with a profile whose executors hand over rows through the store."""
+    project = with_runs(lake).project
+    settings = (project.folder / "etlrun.yaml").read_text()
+    project.write("etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{SPARK}, "))
+    project.write("more.py", FUNCTIONS)
+    for number in range(3):
+        rows = ((letter, number + place) for place, letter in enumerate("ABCDé" * 20))
+        lake.put(f"raw/{number}.json", lines(*rows) + "broken\n")
+        lake.server.put(lake.bucket, f"pq/{number}.parquet", parquet("ABCDé"[2 * number : 2 * number + 2]))
+    return lake
+
+
+def parquet(letters: str) -> bytes:
+    """A Parquet file with a row for each letter."""
+    table = pa.table(
+        {
+            "c": list(letters),
+            "v": pa.array([1.5] * len(letters), pa.float64()).cast(pa.decimal128(9, 2)),
+            "at": pa.array([1_650_000_000_123_456] * len(letters), pa.timestamp("us")),
+            "tags": pa.array([["x", None]] * len(letters), pa.list_(pa.string())),
+        }
+    )
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()
+
+
+def left_in_runs(lake: Lake) -> set[str]:
+    listed = lake.server.ask("GET", f"/{lake.bucket}?list-type=2&prefix=runs/").decode()
+    names = (name.partition("/")[2] for name in re.findall("<Key>runs/([^<]+)</Key>", listed))
+    return {name for name in names if name}
+
+
+def published(lake: Lake, profile: str) -> list[object]:
+    """What a run with a profile has published."""
+    path = lake.project.pipeline(SPEC.replace("BUCKET", lake.bucket))
+    done = lake.run(path, "--profile", profile)
+    assert done.code == 0, done.err
+    assert "3 of 303 records cannot be read" in done.err
+    reader = lake.run(lake.project.pipeline(READER.replace("BUCKET", lake.bucket), "reader"), "-q", "--profile", "fast")
+    assert reader.code == 0, reader.err
+    folder = lake.project.folder
+    rows = pq.read_table(folder / "out.parquet")
+    return [rows.schema, rows.to_pylist(), *((folder / name).read_text() for name in ("lake.csv", "nobody.csv"))]
+
+
+def test_rows_are_those_of_duckdb_and_nothing_is_left(apart: Lake) -> None:
+    expected = published(apart, "fast")
+    assert published(apart, "apart") == expected
+    assert len(expected[1]) == 5  # type: ignore[arg-type]
+    assert left_in_runs(apart) == {"run.json", "inputs.json", "quarantine/s.jsonl"}
+    scratch = apart.project.folder / ".etlrun"
+    assert not list(scratch.rglob("*.parquet"))
