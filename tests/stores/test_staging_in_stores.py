@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from store_projects import Lake, lines, with_runs
 
-SPARK = 'apart: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks, staging: store}}, connections: {warehouse: {duckdb: apart.duckdb}}}'
+SPARK = 'apart: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks, staging: store}}, connections: {warehouse: {duckdb: apart.duckdb}, CATALOG}}'
 SPEC = """sources:
   s: {json: {path: s3://BUCKET/raw/*.json, columns: {c: string, s: bigint}, max_bad_rows: 0.9}}
   q: {parquet: {path: s3://BUCKET/pq/*.parquet, columns: {c: string, v: "decimal(9,2)", at: timestamp, tags: "array<string>"}}}
@@ -25,6 +25,9 @@ steps:
   mine:
     - from: joined
     - python: {function: "more:whole", columns: {c: string, n: bigint}}
+  divided:
+    - from: joined
+    - replace: {c: "nullif(c, 'A')", t: "t % 2"}
   nobody:
     - from: joined
     - filter: n < 0
@@ -33,6 +36,8 @@ checks:
   joined: [{not_null: [c]}, {unique: [c]}]
 sinks:
   lake: {delta: {from: joined, path: s3://BUCKET/out/t, write: replace}}
+  divided: {delta: {from: divided, path: s3://BUCKET/out/divided, write: replace, partition_by: [C, t]}}
+  ice: {iceberg: {from: divided, connection: catalog, table: t.ice, write: replace, partition_by: [c, t]}}
   whole: {files: {from: joined, path: out.parquet}}
   table: {table: {from: mine, connection: warehouse, write: replace, key: [c]}}
   empty: {files: {from: nobody, path: nobody.csv, min_rows: 0}}
@@ -49,8 +54,12 @@ def whole(rows):
 """
 READER = """sources:
   t: {delta: {path: s3://BUCKET/out/t, columns: {c: string, n: bigint, v: "decimal(9,2)"}}}
+  d: {delta: {path: s3://BUCKET/out/divided, columns: {c: string, n: bigint, t: bigint, v: "decimal(9,2)"}}}
+  i: {iceberg: {connection: catalog, table: t.ice, columns: {c: string, n: bigint, t: bigint, v: "decimal(9,2)"}}}
 sinks:
   out: {files: {from: t, path: lake.csv}}
+  delta: {files: {from: d, path: delta.csv}}
+  ice: {files: {from: i, path: ice.csv}}
 """
 
 
@@ -59,7 +68,9 @@ def apart(lake: Lake) -> Lake:
     """A project with a profile whose executors hand over rows through the store."""
     project = with_runs(lake).project
     settings = (project.folder / "etlrun.yaml").read_text()
-    project.write("etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{SPARK}, "))
+    catalog = f"catalog: {{iceberg: {{uri: 'sqlite:///catalog.db', warehouse: 's3://{lake.bucket}/ice'}}}}"
+    settings = settings.replace("{duckdb: warehouse.duckdb}", f"{{duckdb: warehouse.duckdb}}, {catalog}")
+    project.write("etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{SPARK.replace('CATALOG', catalog)}, "))
     project.write("more.py", FUNCTIONS)
     for number in range(3):
         rows = ((letter, number + place) for place, letter in enumerate("ABCDé" * 20))
@@ -99,12 +110,19 @@ def published(lake: Lake, profile: str) -> list[object]:
     assert reader.code == 0, reader.err
     folder = lake.project.folder
     rows = pq.read_table(folder / "out.parquet")
-    return [rows.schema, rows.to_pylist(), *((folder / name).read_text() for name in ("lake.csv", "nobody.csv"))]
+    return [
+        rows.schema,
+        rows.to_pylist(),
+        *((folder / name).read_text() for name in ("lake.csv", "nobody.csv", "delta.csv", "ice.csv")),
+    ]
 
 
 def test_rows_are_those_of_duckdb_and_nothing_is_left(apart: Lake) -> None:
     expected = published(apart, "fast")
+    apart.server.log()
     assert published(apart, "apart") == expected
+    copied = [one.split("/")[2:4] for one in apart.server.log() if one.endswith(" (copy)")]
+    assert {tuple(place) for place in copied} == {("out", "t"), ("out", "divided"), ("ice", "t")}, copied
     assert len(expected[1]) == 5  # type: ignore[arg-type]
     assert left_in_runs(apart) == {"run.json", "inputs.json", "quarantine/s.jsonl"}
     scratch = apart.project.folder / ".etlrun"

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -81,13 +81,15 @@ InputFiles = ParquetFiles | LinkedFiles
 @dataclass(frozen=True)
 class WrittenFile:
     """A Parquet file that tasks wrote into the staging area: the path where a copy of it belongs, its rows, its size in bytes, the SHA-256 of
-    its bytes, and the sum of the digests of its rows (`row_digests`)."""
+    its bytes, and the sum of the digests of its rows (`row_digests`). All its rows have the values `partition`, as text, where a statement was
+    written by partitions."""
 
     path: str
     rows: int
     size: int
     sha256: str
     checksum: int
+    partition: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,11 @@ class EngineSession(ABC):
         """Define or replace the relation `name` with these rows."""
 
     @abstractmethod
-    def write(self, statement: str, folder: Path) -> Written | None:
+    def write(self, statement: str, folder: Path, partition_by: Sequence[str] = ()) -> Written | None:
         """Write the rows of a statement as Parquet files into the new folder `folder`. Raises StatementError.
 
-        If executors write them into the staging area, the folder stays empty, and the result lists the files.
+        If executors write them into the staging area, the folder stays empty, and the result lists the files. Only then each file holds one
+        partition by the columns `partition_by`.
         """
 
     @abstractmethod

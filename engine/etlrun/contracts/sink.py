@@ -52,6 +52,10 @@ class Sink(Described):
         """The columns of the relation as they are published, with the descriptions of the sink."""
         return columns
 
+    def divided_by(self) -> tuple[str, ...]:
+        """The partition columns of what it publishes, if each of its files holds one partition."""
+        return ()
+
     def is_view(self) -> bool:
         """Whether the sink is a view: the database computes the relation at each read, by `Publication.query`."""
         return False
@@ -88,6 +92,7 @@ class Publication:
     `open_database` opens a connection of the profile for writing, `stores` the store of a URL; `scratch` is a folder of the run, which may not be
     there yet, for what is written before it moves. Before anything is computed the files are empty. `query` is what a view is made of.
     If the runs are in a store, `uploaded` are the copies there of `paths`. Files that are only there are copied by `fetch` when `files` is read.
+    `partitions` are the values that all rows of a file share, as text.
     """
 
     sink: str
@@ -106,6 +111,7 @@ class Publication:
     stores: Stores = field(default_factory=Stores)
     scratch: Path = field(kw_only=True)
     uploaded: Mapping[Path, Url] = field(default_factory=dict)
+    partitions: Mapping[Path, Mapping[str, str | None]] = field(default_factory=dict)
     fetch: Callable[[], None] = lambda: None
 
     @property

@@ -82,7 +82,7 @@ class DuckdbSession(EngineSession):
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
         self.connection.register(relation, rows)
 
-    def write(self, statement: str, folder: Path) -> None:
+    def write(self, statement: str, folder: Path, partition_by: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True)
         self._lock()
         with self._translated():

@@ -57,15 +57,22 @@ def adopted(
 ) -> Iterator[tuple[AdoptedFile, ...]]:
     """Put the rows of a publication as files into a new folder of the table; the folder is removed if the block raises that they are not published.
 
-    The rows are written again only for a partitioned table; then the files have the columns `inside`. Raises RunFailure.
+    The rows are written again only for a partitioned table whose staged files have rows of several partitions; then the files have the columns
+    `inside`. Raises RunFailure.
     """
     name = f"{_start(publication, application)}{uuid4().hex[:8]}"
     try:
         with table.workspace(name) as work:
-            is_as_staged = not (partition_by or _holds_more(publication) or has_instants(publication.columns))
+            is_as_staged = _are_divided(publication, partition_by) and not (
+                _holds_more(publication) or has_instants(publication.columns)
+            )
             if isinstance(table, LocalFolder):
                 publication.fetch()
-            files = _staged(publication) if is_as_staged else _written(work, publication, partition_by, inside)
+            files = (
+                _staged(publication, partition_by)
+                if is_as_staged
+                else _written(work, publication, partition_by, inside)
+            )
             found = tuple(_added(table, name, files, publication))
         yield found
     except BaseException as error:
@@ -108,6 +115,17 @@ def unwritten(place: str, detail: str) -> RunFailure:
     return RunFailure("sink", "publish-failed", f"the table {place} was not changed: {why}", fix)
 
 
+def _are_divided(publication: Publication, partition_by: Sequence[str]) -> bool:
+    """Whether each staged file holds one partition. Raises RunFailure for values that a partition cannot have."""
+    found = [publication.partitions.get(path, {}) for path in publication.paths]
+    if not all(set(partition_by) == set(each) for each in found):
+        return not partition_by
+    _refuse_partitions(
+        partition_by, [list(values) for values in {tuple(each[key] for key in partition_by) for each in found}]
+    )
+    return True
+
+
 def _holds_more(publication: Publication) -> bool:
     """Whether the staged files have columns that are not published."""
     shown = set(publication.columns.names)
@@ -131,10 +149,13 @@ def _footer(path: Path, publication: Publication) -> FileMetaData:
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
 
 
-def _staged(publication: Publication) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
+def _staged(
+    publication: Publication, partition_by: Sequence[str]
+) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
     """The staged files, unchanged, each with its name in the folder and its partition values."""
     for number, path in enumerate(publication.paths):
-        yield path, f"part-{number:05}.parquet", {}
+        partition = {key: publication.partitions[path][key] for key in partition_by}
+        yield path, f"part-{number:05}.parquet", partition
 
 
 def _written(
@@ -177,23 +198,28 @@ def _partitions(
     )
     texts = ", ".join(f"CAST({name(item.name)} AS VARCHAR)" for item in keys) or "1"
     found = connection.execute(f"SELECT {texts} FROM parts ORDER BY _etlrun_part").fetchall()
+    _refuse_partitions([item.name for item in keys], found)
+    return [{item.name: row[at] for at, item in enumerate(keys)} for row in found]
+
+
+def _refuse_partitions(keys: Sequence[str], found: Sequence[Sequence[str | None]]) -> None:
+    """Raises RunFailure for too many partitions, and for values, as text, that a partition cannot have."""
     if len(found) > MOST_PARTITIONS:
-        names = ", ".join(item.name for item in keys)
+        names = ", ".join(keys)
         raise RunFailure(
             "sink",
             "too-many-partitions",
             f"the rows have {len(found):,} partitions by {names}; a run writes at most {MOST_PARTITIONS:,}",
             "partition by a column with fewer values, such as a month, or remove `partition_by`",
         )
-    for item, column in ((item, at) for at, item in enumerate(keys)):
+    for column, key in enumerate(keys):
         if any(row[column] == "" for row in found):
             raise RunFailure(
                 "sink",
                 "value-refused",
-                f"`{item.name}` contains an empty text, which would be the same as null in a partition",
-                f"make it null before: `replace: {{{item.name}: \"nullif({item.name}, '')\"}}`, or do not partition by it",
+                f"`{key}` contains an empty text, which would be the same as null in a partition",
+                f"make it null before: `replace: {{{key}: \"nullif({key}, '')\"}}`, or do not partition by it",
             )
-    return [{item.name: row[at] for at, item in enumerate(keys)} for row in found]
 
 
 def _added(

@@ -78,6 +78,9 @@ class LakeSink(Sink):
         """The condition of the rows that it replaces; empty for the whole table."""
         return self.write.spelled if isinstance(self.write, ReplaceWhere) else ""
 
+    def divided_by(self) -> tuple[str, ...]:
+        return self.partition_by
+
     def published(self, columns: Columns) -> Columns:
         return with_descriptions(self.columns, columns)
 

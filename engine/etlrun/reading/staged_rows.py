@@ -9,8 +9,10 @@ import json
 import pickle
 import platform
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from etlrun.contracts.engine import FAILED, ParquetFiles, WrittenFile
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import parquet, row_digests
+from etlrun.language.duckdb_words import name, parquet, row_digests
 from etlrun.reading.slice_job import TOO, difference, this_reader, worker_mismatch
 from etlrun.reading.task_folder import scratch_folder
 from etlrun.spec.scope import HIDDEN
@@ -36,10 +38,11 @@ _SIGN = "~etlrun~"
 
 @dataclass(frozen=True)
 class WriteJob:
-    """Writes each partition of a result into a file of `folder`."""
+    """Writes the rows of each task into a file of `folder`; into one for each partition by `keys`, by which the rows are sorted."""
 
     area: StagingArea
     folder: str
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def write_partition(payload: bytes, number: int, batches: Iterable[pa.RecordBatc
     try:
         job: WriteJob = _job(payload)
         with scratch_folder() as scratch:
-            return json.dumps(_write(job, number, batches, scratch / "rows.parquet"))
+            return json.dumps(_write(job, number, batches, scratch))
     except RunFailure as failure:
         return json.dumps({"failure": _told(failure)})
 
@@ -80,9 +83,9 @@ def read_group(payload: bytes, number: int) -> Iterator[pa.RecordBatch]:
 
 @dataclass(frozen=True)
 class WriteAnswer:
-    """The file that a task wrote, None if it had no rows, and the smallest report of a function that failed."""
+    """The files that a task wrote, none if it had no rows, and the smallest report of a function that failed."""
 
-    file: WrittenFile | None
+    files: tuple[WrittenFile, ...]
     report: str = ""
 
 
@@ -91,8 +94,7 @@ def answer_of(text: str) -> WriteAnswer:
     found: dict[str, Any] = json.loads(text)
     if "failure" in found:
         raise RunFailure("engine", *found["failure"])
-    file = found["file"] and WrittenFile(**{**found["file"], "checksum": int(found["file"]["checksum"])})
-    return WriteAnswer(file, found["report"])
+    return WriteAnswer(tuple(WrittenFile(**file) for file in found["files"]), found["report"])
 
 
 def failure_in(text: str) -> RunFailure | None:
@@ -119,37 +121,62 @@ def _told(failure: RunFailure) -> tuple[str, str, str]:
 
 
 def _write(job: WriteJob, number: int, batches: Iterable[pa.RecordBatch], scratch: Path) -> dict[str, Any]:
-    report = _write_rows(batches, scratch)
-    if not scratch.exists():
-        return {"file": None, "report": report}
-    rows, checksum = _counted(scratch)
-    path = f"{job.folder}/part-{number:05}-{secrets.token_hex(4)}.parquet"
-    try:
-        size = job.area.opened().put(scratch, job.area.url_of(path))
-    except StoreError as error:
-        raise as_failure(error) from error
-    return {"file": asdict(WrittenFile(path, rows, size, digest_of(scratch), checksum)), "report": report}
+    """Write the rows of a task and leave the files in the store. Raises RunFailure."""
+    reports: set[str] = set()
+    files: list[dict[str, Any]] = []
+    for path in _written(_noting(batches, reports), job.keys, scratch):
+        rows, checksum, partition = _counted(path, job.keys)
+        target = f"{job.folder}/part-{number:05}-{len(files):05}-{secrets.token_hex(4)}.parquet"
+        try:
+            size = job.area.opened().put(path, job.area.url_of(target))
+        except StoreError as error:
+            raise as_failure(error) from error
+        files.append(asdict(WrittenFile(target, rows, size, digest_of(path), checksum, partition)))
+        path.unlink()
+    return {"files": files, "report": min(reports, default="")}
 
 
-def _write_rows(batches: Iterable[pa.RecordBatch], path: Path) -> str:
-    """Write the batches into a new file, if there are any rows; returns the smallest report of a failed call."""
-    import pyarrow as pa
+def _noting(batches: Iterable[pa.RecordBatch], reports: set[str]) -> Iterator[pa.RecordBatch]:
+    """The batches that have rows; the reports of failed calls in them go to `reports`."""
     import pyarrow.compute as pc
+
+    for batch in batches:
+        if FAILED in batch.schema.names and batch.num_rows:
+            reports |= {report for report in (pc.min(batch[FAILED]).as_py(),) if report is not None}
+        if batch.num_rows:
+            yield batch
+
+
+def _written(batches: Iterable[pa.RecordBatch], keys: Sequence[str], scratch: Path) -> Iterator[Path]:
+    """Write each partition into a new file; each is complete when it is given out."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    reports: set[str] = set()
-    writer: pq.ParquetWriter | None = None
-    try:
-        for group in _gathered(batch for batch in batches if batch.num_rows):
-            table = pa.Table.from_batches(group)
-            if FAILED in table.column_names:
-                reports |= {report for report in (pc.min(table[FAILED]).as_py(),) if report is not None}
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table, row_group_size=table.num_rows)
-    finally:
-        if writer is not None:
-            writer.close()
-    return min(reports, default="")
+    for number, (_, rows) in enumerate(groupby(_by_partition(batches, keys), key=itemgetter(0))):
+        path = scratch / f"{number}.parquet"
+        writer: pq.ParquetWriter | None = None
+        try:
+            for group in _gathered(batch for _, batch in rows):
+                table = pa.Table.from_batches(group)
+                writer = writer or pq.ParquetWriter(path, table.schema)
+                writer.write_table(table, row_group_size=table.num_rows)
+        finally:
+            if writer is not None:
+                writer.close()
+        yield path
+
+
+def _by_partition(
+    batches: Iterable[pa.RecordBatch], keys: Sequence[str]
+) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
+    """Batches whose rows all have the same values of `keys`, with these values. Rows that have them are neighbours."""
+    for batch in batches:
+        values = list(zip(*(batch[key].to_pylist() for key in keys), strict=True)) or [()] * batch.num_rows
+        start = 0
+        for value, rows in groupby(values):
+            count = sum(1 for _ in rows)
+            yield value, batch.slice(start, count)
+            start += count
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
@@ -166,16 +193,17 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch
         yield group
 
 
-def _counted(path: Path) -> tuple[int, int]:
-    """The rows of a file, and the sum of the digests of those columns that are published."""
+def _counted(path: Path, keys: Sequence[str]) -> tuple[int, int, dict[str, str | None]]:
+    """The rows of a file, the sum of the digests of those columns that are published, and the values of `keys`, which all rows share."""
     import duckdb
     import pyarrow.parquet as pq
 
-    names = [name for name in pq.read_schema(path).names if not name.startswith(HIDDEN)]
+    names = [column for column in pq.read_schema(path).names if not column.startswith(HIDDEN)]
+    texts = "".join(f", CAST(any_value({name(key)}) AS VARCHAR)" for key in keys)
     with duckdb.connect(config={"threads": 1}) as connection:
-        found = connection.execute(f"SELECT count(*), {row_digests(names)} FROM {parquet([path])}").fetchone()
-    rows, digests = found or (0, 0)
-    return rows, int(digests)
+        found = connection.execute(f"SELECT count(*), {row_digests(names)}{texts} FROM {parquet([path])}").fetchone()
+    rows, digests, *values = found or (0, 0)
+    return rows, int(digests), dict(zip(keys, values, strict=True))
 
 
 def _fetched(area: StagingArea, path: str, size: int, copy: Path) -> Path:

@@ -206,6 +206,7 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         scratch=checked.project.runs_path.resolve() / run_id / "work" / f"publish-{sink}",
         uploaded=_uploaded(checked.project, staged.paths, run_id),
         fetch=staged.fetch,
+        partitions={Path(file.path): file.partition for file in staged.files},
     )
 
 

@@ -109,7 +109,13 @@ class RelationStager:
         self.session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
 
     def _write(self, name: str, folder: Path) -> Written | None:
-        return self._carry_out(name, lambda statement: self.session.write(statement, folder))
+        return self._carry_out(name, lambda statement: self.session.write(statement, folder, self._keys(name)))
+
+    def _keys(self, name: str) -> tuple[str, ...]:
+        """The partition columns of a sink of the relation `name`, if there is one whose files hold one partition each."""
+        columns, sinks = self.plan.relation(name).columns, self.plan.checked.pipeline.sinks.values()
+        keys = next((use.value.divided_by() for use in sinks if use.value.from_ == name and use.value.divided_by()), ())
+        return tuple(item.name for key in keys if (item := columns.get(key)) is not None)
 
     def _carry_out(self, name: str, action: Callable[[str], Written | None]) -> Written | None:
         """Run the statement of a relation by `action`; an error is blamed on the expression at fault. Raises RunFailure."""

@@ -2,9 +2,9 @@
 
 `path` is the folder of the table: in the project, or in a store that `storage:` of `etlrun.yaml` names
 (`s3://lake/tables/orders`). A publish links the run's Parquet files into the table (or copies them to another disk or a
-store) and does not read the rows again. With `partition_by`, DuckDB writes the rows again, one file for each partition.
-A reader sees the version before the publish or the version after it. Old versions can be read until somebody runs
-VACUUM.
+store) and does not read the rows again. With `partition_by`, DuckDB writes the rows again, one file for each partition;
+if executors of Spark stage them in a store (`staging`), they write the files of each partition at once. A reader sees
+the version before the publish or the version after it. Old versions can be read until somebody runs VACUUM.
 
 ```yaml
 sinks:

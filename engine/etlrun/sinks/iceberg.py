@@ -2,8 +2,9 @@
 
 `connection` is the catalog. `table` is the name of the table with its namespace; the first run creates both. A publish
 links the run's Parquet files into the folder of the table (or copies them to another disk or to S3) and does not read
-the rows again. With `partition_by`, DuckDB writes the rows again, one file for each partition. A reader sees the
-snapshot before the publish or the snapshot after it. Old snapshots can be read until you expire them.
+the rows again. With `partition_by`, DuckDB writes the rows again, one file for each partition; if executors of Spark
+stage them in a store (`staging`), they write the files of each partition at once. A reader sees the snapshot before the
+publish or the snapshot after it. Old snapshots can be read until you expire them.
 
 ```yaml
 sinks:

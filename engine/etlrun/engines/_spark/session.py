@@ -112,9 +112,9 @@ class SparkSessionAtWork(EngineSession):
         whole = rows if rows.num_rows else rows.schema.empty_table()
         self.spark.createDataFrame(whole).createOrReplaceTempView(_quoted(relation))
 
-    def write(self, statement: str, folder: Path) -> Written | None:
+    def write(self, statement: str, folder: Path, partition_by: Sequence[str] = ()) -> Written | None:
         with self._working():
-            return self._write(self.spark.sql(statement), folder)
+            return self._write(self.spark.sql(statement), folder, partition_by)
 
     def fetch(self, statement: str) -> pyarrow.Table:
         with self._working():
@@ -137,9 +137,9 @@ class SparkSessionAtWork(EngineSession):
             frame = applied(self.spark.sql(statement), function, ", ".join([*kinds, f"{FAILED} string"]))
             return self._write(frame, folder)
 
-    def _write(self, frame: DataFrame, folder: Path) -> Written | None:
+    def _write(self, frame: DataFrame, folder: Path, partition_by: Sequence[str] = ()) -> Written | None:
         if self.staged:
-            return self.staged.write(frame, folder)
+            return self.staged.write(frame, folder, partition_by)
         if self.is_on_cluster:
             write_shared(frame, folder, _address(folder))
         else:

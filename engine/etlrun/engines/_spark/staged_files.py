@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,13 +37,18 @@ class StagedFiles:
     area: StagingArea
     uploaded: set[str] = field(default_factory=set)
 
-    def write(self, frame: DataFrame, folder: Path) -> Written:
-        """Write the rows of `frame`, each partition into a file. Raises RunFailure."""
+    def write(self, frame: DataFrame, folder: Path, partition_by: Sequence[str] = ()) -> Written:
+        """Write the rows of `frame`, each task into a file for each partition by the columns `partition_by`. Raises RunFailure."""
+        from pyspark.sql import functions as F
+
         send_by_value(__name__)
-        payload = payload_of(WriteJob(self.area, str(folder)))
+        payload = payload_of(WriteJob(self.area, str(folder), tuple(partition_by)))
+        keys = [F.col(f"`{name.replace('`', '``')}`") for name in partition_by]
+        if keys:  # few files for each partition, but several tasks for a large one
+            frame = frame.hint("rebalance", *keys).sortWithinPartitions(*keys)
         rows = frame.mapInArrow(_writer(payload, PACKAGES), "answer string").toArrow().column(0).to_pylist()
         answers = [answer_of(text) for text in rows]
-        files = sorted((answer.file for answer in answers if answer.file), key=lambda file: file.path)
+        files = sorted((file for answer in answers for file in answer.files), key=lambda file: file.path)
         if not files:
             return Written((self._nothing(frame, folder),))
         return Written(tuple(files), min((answer.report for answer in answers if answer.report), default=""))
