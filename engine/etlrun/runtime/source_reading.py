@@ -212,6 +212,7 @@ class SourceReader:
         keep = is_text and use.value.bad_rows != "drop"
         stores = open_stores(self.checked.project, self.checked.profile, filled)
         tasks = None if is_text else self._tasks(name, control)
+        fetching = None if self.area else tasks  # into a folder that this machine sees
         return ReadRequest(
             name,
             inventory,
@@ -224,7 +225,7 @@ class SourceReader:
             stores=stores,
             unread=self.plan.unread.get(name, frozenset()),
             control=control,
-            fetch=ObjectFetcher(name, folder, use.value, stores, control, self.reporter, tasks).fetch,
+            fetch=ObjectFetcher(name, folder, use.value, stores, control, self.reporter, fetching).fetch,
             tasks=tasks,
             area=self.area,
         )
