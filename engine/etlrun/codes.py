@@ -459,15 +459,16 @@ RUN_CODES: dict[str, Code] = {
     "worker-mismatch": Code(
         "an executor cannot read files like this machine, or cannot call a function",
         "etlrun, Python or a package is missing there, or has another version",
-        "install the same versions there, or set `read: driver` in the engine of the profile, or `where: driver` in the step",
+        "install the same versions there, or set `packages:` in the engine of the profile to an archive from `etlrun pack`; for a function, "
+        "`where: driver` in the step",
         1,
     ),
     "not-shared": Code(
         "an executor cannot read or write a folder that this machine can, or not read a snapshot of a table",
         "a source, `runs:` or `scratch:` is on a disk of one machine, or belongs to another account; or the server of "
         "a table has no snapshots for several machines",
-        "put it on a disk that all machines of the cluster share, and let driver and executors run under the same "
-        "account; or remove `read: tasks` from the `table` source",
+        "put `runs:` in a store; or put it on a disk that all machines of the cluster share, and let driver and executors run under "
+        "the same account; or remove `read: tasks` from the `table` source",
         1,
     ),
     "engine-unreachable": Code(
@@ -536,7 +537,7 @@ RUN_CODES: dict[str, Code] = {
     ),
     "stage-damaged": Code(
         "the saved rows of a run are missing or were changed",
-        "files in the run's folder were removed or changed",
+        "files in the run's folder, or objects below `runs:` in a store, were removed or changed",
         "run the pipeline again",
         1,
     ),

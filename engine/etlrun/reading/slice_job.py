@@ -25,7 +25,7 @@ from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 
 Group = tuple[InputFile, ...]
-TOO = "executors need it too: set it where they start, or set `read: driver` in the profile's engine"
+TOO = "executors need it too: set it where they start"
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,7 @@ def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
 
 def worker_mismatch(host: str, difference: str) -> RunFailure:
     """The failure of a machine whose reader differs from the one here."""
-    fix = (
-        "install the same versions of etlrun and its packages there, or set `packages:` to an archive from `etlrun pack`; "
-        "or set `read: driver` in the profile's engine"
-    )
+    fix = "install the same versions of etlrun and its packages there, or set `packages:` to an archive from `etlrun pack`"
     return RunFailure("engine", "worker-mismatch", f"{host} cannot read files like this machine: {difference}", fix)
 
 

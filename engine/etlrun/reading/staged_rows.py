@@ -26,7 +26,7 @@ from etlrun.reading.task_folder import scratch_folder
 from etlrun.spec.scope import HIDDEN
 from etlrun.storage.digests import digest_of
 from etlrun.storage.object_store import StoredObject, StoreError
-from etlrun.storage.staging_area import StagingArea, as_failure
+from etlrun.storage.staging_area import StagingArea, as_failure, damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,12 +46,21 @@ class WriteJob:
 
 
 @dataclass(frozen=True)
+class FileToRead:
+    """A Parquet file of etlrun in the staging area; `sha256` of its bytes is not known for all."""
+
+    path: str
+    size: int  # in bytes
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class ReadJob:
-    """Reads Parquet files of etlrun. Task N reads those in `groups[N]`, which are paths with their sizes in bytes."""
+    """Reads Parquet files of etlrun. Task N reads those in `groups[N]`."""
 
     area: StagingArea
     columns: Columns
-    groups: tuple[tuple[tuple[str, int], ...], ...]
+    groups: tuple[tuple[FileToRead, ...], ...]
     form: ParquetFiles
 
 
@@ -75,8 +84,8 @@ def read_group(payload: bytes, number: int) -> Iterator[pa.RecordBatch]:
     try:
         job: ReadJob = _job(payload)
         with scratch_folder() as scratch:
-            for index, (path, size) in enumerate(job.groups[number]):
-                yield from _rows_of(_fetched(job.area, path, size, scratch / str(index)), job)
+            for index, file in enumerate(job.groups[number]):
+                yield from _rows_of(file, _fetched(job.area, file, scratch / str(index)), job)
     except RunFailure as failure:
         raise RuntimeError(f"{FAILURE}{_SIGN}{json.dumps(_told(failure))}{_SIGN}") from failure
 
@@ -206,16 +215,30 @@ def _counted(path: Path, keys: Sequence[str]) -> tuple[int, int, dict[str, str |
     return rows, int(digests), dict(zip(keys, values, strict=True))
 
 
-def _fetched(area: StagingArea, path: str, size: int, copy: Path) -> Path:
+def _fetched(area: StagingArea, file: FileToRead, copy: Path) -> Path:
     """A copy of a file on the disk of this machine. Raises RunFailure."""
+    url = area.url_of(file.path)
     try:
-        area.opened().fetch(StoredObject(area.url_of(path), size, 0), copy, goes_on=lambda size: True)
+        digest = area.opened().fetch(StoredObject(url, file.size, 0), copy, goes_on=lambda size: True)
     except StoreError as error:
         raise as_failure(error) from error
+    if file.sha256 and digest != file.sha256:
+        raise damaged(url)
     return copy
 
 
-def _rows_of(copy: Path, job: ReadJob) -> Iterator[pa.RecordBatch]:
+def _rows_of(file: FileToRead, copy: Path, job: ReadJob) -> Iterator[pa.RecordBatch]:
+    """The rows of a file, whose copy is removed at the end. Raises RunFailure if it is not a Parquet file that etlrun wrote."""
+    import pyarrow as pa
+
+    try:
+        yield from _read(copy, job)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise damaged(job.area.url_of(file.path)) from error
+    copy.unlink()
+
+
+def _read(copy: Path, job: ReadJob) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -232,4 +255,3 @@ def _rows_of(copy: Path, job: ReadJob) -> Iterator[pa.RecordBatch]:
             ]
             if len(batch):
                 yield pa.RecordBatch.from_arrays(values, schema=schema)
-    copy.unlink()

@@ -67,6 +67,13 @@ class StagingArea:
         start = len(self.url.key) + 1
         return {str(self.folder / one.url.key[start:]): one.size for one in found}
 
+    def remove(self) -> None:
+        """Remove everything from the store. Raises RunFailure."""
+        try:
+            self.opened().delete_below(self.url)
+        except StoreError as error:
+            raise as_failure(error) from error
+
     def _for_each(self, action: Callable[[str | Path], object], paths: Iterable[str | Path]) -> None:
         try:
             with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -77,5 +84,13 @@ class StagingArea:
 
 
 def as_failure(error: StoreError) -> RunFailure:
-    """The failure of a run whose staging area does not work."""
+    """The failure of a run whose staging area does not work, or has lost one of its files."""
+    if error.code in ("missing-file", "changed-file"):
+        return damaged(str(error).partition(": ")[0])
     return RunFailure("engine", error.code, str(error), error.fix)
+
+
+def damaged(place: object) -> RunFailure:
+    """The failure of a staged file that is no longer what was written."""
+    message = f"the staged file {place} was removed or changed while the run uses it"
+    return RunFailure("engine", "stage-damaged", message, "run the pipeline again")

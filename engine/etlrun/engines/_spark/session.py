@@ -28,11 +28,10 @@ from etlrun.engines._spark.executor_calls import applied, crashes_of
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
 from etlrun.engines._spark.shared_files import refuse_unseen, write_shared
 from etlrun.engines._spark.staged_files import StagedFiles
-from etlrun.engines._spark.tasks import executor_lack, task_frame
+from etlrun.engines._spark.tasks import refuse_lack, task_frame
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BIGINT, NULL, Column, Columns, Type, array, mapping, struct
 from etlrun.reading.links import as_damaged_file
-from etlrun.reading.slice_job import worker_mismatch
 from etlrun.reading.staged_rows import failure_in
 from etlrun.storage.staging_area import StagingArea
 
@@ -125,10 +124,8 @@ class SparkSessionAtWork(EngineSession):
             with self._working():
                 rows = task_frame(self.spark, payload, count).toArrow().to_pylist()
         except StatementError as error:
-            lack = executor_lack(error)
-            if not lack:
-                raise
-            raise worker_mismatch("an executor", lack) from error
+            refuse_lack(error)
+            raise
         return [row["answer"] for row in sorted(rows, key=lambda row: row["number"])]
 
     def write_applied(self, statement: str, function: SentFunction, folder: Path) -> Written | None:
@@ -201,6 +198,8 @@ class SparkSessionAtWork(EngineSession):
                 if failure:
                     raise failure from error
                 found = translated(error) if isinstance(error, PySparkException) else translated_java(error)
+                if self.staged:
+                    refuse_lack(found)
                 raise as_damaged_file(found, str(error), self.linked) from error
 
 

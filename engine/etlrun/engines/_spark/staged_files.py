@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from etlrun.contracts.engine import ParquetFiles, Written, WrittenFile
 from etlrun.engines._spark.by_value import PACKAGES, import_packages, send_by_value
-from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.reading.staged_rows import ReadJob, WriteJob, answer_of, payload_of
+from etlrun.reading.staged_rows import FileToRead, ReadJob, WriteJob, answer_of, payload_of
 from etlrun.storage.digests import digest_of
-from etlrun.storage.staging_area import StagingArea
+from etlrun.storage.staging_area import StagingArea, damaged
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,11 +30,13 @@ Batches = Iterator["pyarrow.RecordBatch"]
 
 @dataclass
 class StagedFiles:
-    """The files in the staging area of a session. `uploaded` are those of the driver's folder that are already there."""
+    """The files in the staging area of a session. `uploaded` are those of the driver's folder that are already there, and `digests` the SHA-256
+    of those that tasks wrote."""
 
     spark: SparkSession
     area: StagingArea
     uploaded: set[str] = field(default_factory=set)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def write(self, frame: DataFrame, folder: Path, partition_by: Sequence[str] = ()) -> Written:
         """Write the rows of `frame`, each task into a file for each partition by the columns `partition_by`. Raises RunFailure."""
@@ -51,6 +52,7 @@ class StagedFiles:
         files = sorted((file for answer in answers for file in answer.files), key=lambda file: file.path)
         if not files:
             return Written((self._nothing(frame, folder),))
+        self.digests.update({file.path: file.sha256 for file in files})
         return Written(tuple(files), min((answer.report for answer in answers if answer.report), default=""))
 
     def frame(self, columns: Columns, part: ParquetFiles, schema: str) -> DataFrame:
@@ -59,20 +61,19 @@ class StagedFiles:
         self.area.upload(here)
         self.uploaded.update(here)
         send_by_value(__name__)
-        groups = tuple(_groups(self._sizes(part.paths)))
+        groups = tuple(_groups(self._found(part.paths)))
         payload = payload_of(ReadJob(self.area, columns, groups, part))
         count = len(groups)
         return self.spark.range(0, count, 1, count).mapInArrow(_reader(payload, PACKAGES), schema)
 
-    def _sizes(self, paths: Iterable[str]) -> list[tuple[str, int]]:
-        """The files with their sizes, in the order of `paths`. Raises RunFailure if one is missing."""
+    def _found(self, paths: Iterable[str]) -> list[FileToRead]:
+        """The files in the order of `paths`. Raises RunFailure if one is missing."""
         listed = list(paths)
         found = self.area.sizes(os.path.commonpath([os.path.dirname(path) for path in listed]))
         missing = next((path for path in listed if path not in found), "")
         if missing:
-            message = f"{self.area.url_of(missing)} was removed while the run uses it"
-            raise RunFailure("engine", "stage-damaged", message, "run the pipeline again")
-        return [(path, found[path]) for path in listed]
+            raise damaged(self.area.url_of(missing))
+        return [FileToRead(path, found[path], self.digests.get(path, "")) for path in listed]
 
     def _nothing(self, frame: DataFrame, folder: Path) -> WrittenFile:
         """A file without rows: the columns of a result that has none. Raises RunFailure."""
@@ -85,16 +86,16 @@ class StagedFiles:
         return WrittenFile(str(path), 0, path.stat().st_size, digest_of(path), 0)
 
 
-def _groups(files: Iterable[tuple[str, int]]) -> Iterator[tuple[tuple[str, int], ...]]:
+def _groups(files: Iterable[FileToRead]) -> Iterator[tuple[FileToRead, ...]]:
     """Neighbouring files, up to TASK_BYTES together."""
-    group: list[tuple[str, int]] = []
+    group: list[FileToRead] = []
     size = 0
     for file in files:
-        if group and size + file[1] > TASK_BYTES:
+        if group and size + file.size > TASK_BYTES:
             yield tuple(group)
             group, size = [], 0
         group.append(file)
-        size += file[1]
+        size += file.size
     if group:
         yield tuple(group)
 

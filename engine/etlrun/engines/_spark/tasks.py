@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.engine import StatementError
 from etlrun.engines._spark.by_value import PACKAGES, import_packages, send_by_value
 from etlrun.engines._spark.errors import NO_PROGRAM
+from etlrun.reading.slice_job import worker_mismatch
 
 if TYPE_CHECKING:
     import pyarrow
@@ -47,6 +48,13 @@ def _function(payload: bytes, packages: str) -> Callable[[Batches], Batches]:
                 yield pa.RecordBatch.from_pydict({"number": pa.array([number], pa.int64()), "answer": [found]})
 
     return run
+
+
+def refuse_lack(error: StatementError) -> None:
+    """Raises RunFailure if an executor lacks what it needs to start a task."""
+    lack = executor_lack(error)
+    if lack:
+        raise worker_mismatch("an executor", lack) from error
 
 
 def executor_lack(error: StatementError) -> str:

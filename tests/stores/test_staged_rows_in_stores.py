@@ -1,0 +1,151 @@
+"""What tasks do with rows in the staging area if the store or a file fails: one message, never other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from store_projects import Lake
+
+from etlrun.contracts.engine import ParquetFiles, WrittenFile
+from etlrun.failures import RunFailure
+from etlrun.language.columns import BIGINT, Column, Columns
+from etlrun.reading import slice_job, staged_rows
+from etlrun.reading.staged_rows import (
+    FileToRead,
+    ReadJob,
+    WriteJob,
+    answer_of,
+    failure_in,
+    payload_of,
+    read_group,
+    write_partition,
+)
+from etlrun.spec.project_file import read_project
+from etlrun.spec.urls import read_url
+from etlrun.storage.staging_area import StagingArea
+from etlrun.warehouse.opening import filled
+
+ROWS = [1, 2, 3]
+
+
+@pytest.fixture
+def area(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StagingArea:
+    monkeypatch.setenv("LAKE_KEY", "key")
+    monkeypatch.setenv("LAKE_SECRET", "secret")
+    return StagingArea(tmp_path / "run", read_url(f"s3://{lake.bucket}/runs/1"), read_project(tmp_path).storage, filled)
+
+
+def to_write(area: StagingArea) -> bytes:
+    return payload_of(WriteJob(area, str(area.folder / "stage/r")))
+
+
+def write(payload: bytes) -> WrittenFile:
+    """The file that a task writes. Raises RunFailure."""
+    (file,) = answer_of(write_partition(payload, 0, [pa.RecordBatch.from_pydict({"n": ROWS})])).files
+    return file
+
+
+def to_read(area: StagingArea, file: WrittenFile) -> bytes:
+    group = (FileToRead(file.path, file.size, file.sha256),)
+    return payload_of(ReadJob(area, Columns((Column("n", BIGINT),)), (group,), ParquetFiles((file.path,))))
+
+
+def read(payload: bytes) -> list[int]:
+    """The rows of a task that reads a file. Raises RunFailure."""
+    try:
+        return [value for batch in read_group(payload, 0) for value in batch["n"].to_pylist()]
+    except RuntimeError as error:
+        failure = failure_in(f"Job aborted. {error}\n at java")
+        assert failure is not None
+        raise failure from error
+
+
+def test_only_files_that_an_answer_names_are_read(area: StagingArea) -> None:
+    lost, kept = write(to_write(area)), write(to_write(area))
+    assert lost.path != kept.path and len(area.sizes(area.folder / "stage")) == 2
+    assert read(to_read(area, kept)) == ROWS
+    area.remove()
+    assert area.sizes(area.folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("503", "storage-failed"), ("403", "storage-refused"), ("slow x1", ""), ("lost x1", "")]
+)
+def test_a_store_that_fails_while_a_task_writes(lake: Lake, area: StagingArea, fault: str, code: str) -> None:
+    lake.server.fail({"/stage/": fault})
+    if not code:
+        assert read(to_read(area, write(to_write(area)))) == ROWS
+        return
+    with pytest.raises(RunFailure, match=r"stage/r/part-00000-00000-\w+\.parquet: .* where a task runs\)") as failed:
+        write(to_write(area))
+    assert failed.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("503", "storage-failed"),
+        ("403", "storage-refused"),
+        ("half", "storage-failed"),
+        ("half x1", ""),
+        ("slow x1", ""),
+        ("cut x1", ""),
+    ],
+)
+def test_a_store_that_fails_while_a_task_reads(lake: Lake, area: StagingArea, fault: str, code: str) -> None:
+    file = write(to_write(area))
+    lake.server.fail({"/stage/": fault})
+    if not code:
+        assert read(to_read(area, file)) == ROWS
+        return
+    with pytest.raises(RunFailure, match=r"stage/r/part-00000-00000-\w+\.parquet: .* where a task runs\)") as failed:
+        read(to_read(area, file))
+    assert failed.value.code == code
+
+
+@pytest.mark.parametrize("change", ["removed", "shorter", "other bytes", "other bytes, digest unknown"])
+def test_a_staged_file_that_is_no_longer_what_was_written(lake: Lake, area: StagingArea, change: str) -> None:
+    file = write(to_write(area))
+    key = area.url_of(file.path).key
+    if change == "removed":
+        lake.server.delete(lake.bucket, key)
+    else:
+        lake.server.put(lake.bucket, key, b"x" * (5 if change == "shorter" else file.size))
+    payload = to_read(area, replace(file, sha256="") if "unknown" in change else file)
+    with pytest.raises(RunFailure, match=f"staged file {area.url_of(file.path)} was removed or changed") as failed:
+        read(payload)
+    assert failed.value.code == "stage-damaged" and lake.bucket in failed.value.message
+
+
+def test_a_staged_file_that_the_driver_misses(area: StagingArea) -> None:
+    file = write(to_write(area))
+    area.remove()
+    with pytest.raises(RunFailure, match=f"staged file {area.url_of(file.path)} was removed or changed"):
+        area.download([file.path])
+
+
+@pytest.mark.parametrize("wrong", [{"duckdb": "0.1"}, {"Python": "3.2"}, {"etlrun": "older"}])
+def test_an_executor_with_another_reader_neither_writes_nor_reads(
+    area: StagingArea, wrong: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, here = to_write(area), slice_job.this_reader()
+    reading = to_read(area, write(writing))
+    monkeypatch.setattr(staged_rows, "this_reader", lambda: {**here, **wrong})
+    for action in (lambda: write(writing), lambda: read(reading)):
+        with pytest.raises(RunFailure, match=f"cannot read files like this machine: .*{next(iter(wrong))}") as failed:
+            action()
+        assert failed.value.code == "worker-mismatch" and "read: driver" not in failed.value.fix
+
+
+def test_keys_that_an_executor_lacks_are_named(area: StagingArea, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = to_write(area)
+    reading = to_read(area, write(writing))
+    monkeypatch.delenv("LAKE_SECRET")
+    for action in (lambda: write(writing), lambda: read(reading)):
+        with pytest.raises(RunFailure, match="`LAKE_SECRET` is not set") as failed:
+            action()
+        assert failed.value.code == "missing-variable" and "set it where they start" in failed.value.fix
