@@ -1,10 +1,12 @@
 """Checks in tasks, for `etlrun doctor`, whether the machines of a cluster can do what tasks of runs do.
 
-They must have the reader of this machine, write to the folder of the runs, where this machine sees what they wrote, and list the stores.
+They must have the reader of this machine, list the stores, and write to the folder of the runs or to its copy in a store, where this machine and
+they themselves see what they wrote.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from etlrun.reading.task_reader import refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 from etlrun.storage.object_store import StoreError
+from etlrun.storage.staging_area import StagingArea, as_failure
 from etlrun.storage.stores import Stores
 
 FILE = "written"  # the name of the file that a task writes
@@ -38,8 +41,10 @@ class ExecutorCheck:
         stores = Stores(self.storages, self.environment)
         with scratch_folder() as scratch:
             attempt = self.folder.attempt(number, host, scratch)
-            (attempt.folder / FILE).touch()
+            (attempt.folder / FILE).write_text(host, encoding="utf-8")
             left = attempt.leave(attempt.folder / FILE)
+            if self.folder.area is not None:
+                refuse_unreadable(self.folder.area, left, host)
         for url in self.urls:
             try:
                 stores.of(url).names_in(url)
@@ -47,6 +52,20 @@ class ExecutorCheck:
                 message = f"{error} (on {host}, where a task runs)"
                 raise RunFailure("source", error.code, message, f"{error.fix}; {TOO}") from error
         return SliceAnswer(host, copies={FILE: left})
+
+
+def refuse_unreadable(area: StagingArea, path: str, host: str) -> None:
+    """Raises RunFailure if this machine cannot read a file from the staging area."""
+    url = area.url_of(path)
+    try:
+        found = area.opened().read(url)
+    except StoreError as error:
+        failure = as_failure(error)
+        failure.add(message=f" (on {host}, where a task runs)")
+        raise failure from error
+    if found is None:
+        message = f"{url} was written, but cannot be read on {host}"
+        raise RunFailure("engine", "storage-failed", message, "let the store show objects as soon as they are written")
 
 
 def hosts_that_can_read(
@@ -58,4 +77,6 @@ def hosts_that_can_read(
     refuse_failed_tasks(answers)
     for answer in answers:
         folder.refuse_unseen([answer.copies[FILE]], answer.host)
+        if folder.area is not None:
+            refuse_unreadable(folder.area, answer.copies[FILE], platform.node())
     return sorted({answer.host for answer in answers})

@@ -9,8 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.contracts.connection import TABLES
@@ -22,9 +24,13 @@ from etlrun.runtime.publishing import foresee
 from etlrun.spec.project import Profile, Project
 from etlrun.spec.published import CircularPipelinesError
 from etlrun.storage.object_store import StoreError
+from etlrun.storage.staging_area import StagingArea
 from etlrun.storage.stores import Stores, open_stores
 from etlrun.warehouse.access import ServerConnection
 from etlrun.warehouse.opening import filled, open_connection
+
+if TYPE_CHECKING:
+    from etlrun.reading.task_folder import TaskFolder
 
 LEAST_DISK = 1_000_000_000
 PROBES = 32  # tasks that check the machines of a cluster, so many that each machine gets some
@@ -88,25 +94,45 @@ def _disk(project: Project) -> Iterator[HealthFinding]:
 
 
 def _executors(project: Project, profile: Profile) -> Iterator[HealthFinding]:
-    """Whether the machines whose tasks read text sources can do so. Raises RunFailure for the first that cannot."""
+    """Whether the machines that read sources, or write rows into the store of runs, can do so. Raises RunFailure for the first that cannot."""
     from etlrun.reading.executor_check import hosts_that_can_read
-    from etlrun.reading.task_folder import TaskFolder
 
-    parent = _parent_of_runs(project)
-    if profile.engine.value.tasks(filled) is None or not os.access(parent, os.W_OK):
+    parent, engine = _parent_of_runs(project), profile.engine.value
+    is_apart = engine.stages_in_store(filled, has_store=project.runs_url is not None)
+    reads = engine.tasks(filled) is not None
+    if not (reads or is_apart) or not os.access(parent, os.W_OK):
         return
-    urls = tuple(project.places({}, profile).urls)
+    urls = tuple(project.places({}, profile).urls) if reads else ()
     stores = open_stores(project, profile, filled)
     with (
         tempfile.TemporaryDirectory(prefix="etlrun-") as folder,
-        tempfile.TemporaryDirectory(prefix=".etlrun-", dir=parent) as shared,
+        _place_of_tasks(project, parent, stores, is_apart) as place,
     ):
-        session = profile.engine.value.start(Workspace(Path(folder)), filled)
+        session = engine.start(Workspace(Path(folder)), filled)
         try:
-            hosts = hosts_that_can_read(TaskFolder(Path(shared).resolve()), urls, stores, PROBES, session.run_tasks)
+            hosts = hosts_that_can_read(place, urls, stores, PROBES, session.run_tasks)
         finally:
             session.close()
-    yield HealthFinding("ok", "executors", f"they can read files like this machine: {', '.join(hosts)}")
+    able = ["read files like this machine"] if reads else []
+    able += [f"write to {project.runs_url}"] if is_apart else []
+    yield HealthFinding("ok", "executors", f"they can {' and '.join(able)}: {', '.join(hosts)}")
+
+
+@contextmanager
+def _place_of_tasks(project: Project, parent: Path, stores: Stores, is_apart: bool) -> Iterator[TaskFolder]:
+    """A new folder beside those of runs, or with a URL in their store, which is removed at the end. Raises RunFailure."""
+    from etlrun.reading.task_folder import TaskFolder
+
+    with tempfile.TemporaryDirectory(prefix=".etlrun-", dir=parent) as name:
+        path = Path(name).resolve()
+        if not is_apart or project.runs_url is None:
+            yield TaskFolder(path)
+            return
+        area = StagingArea(path, project.runs_url / path.name, stores.uses, filled)
+        try:
+            yield TaskFolder(path, area)
+        finally:
+            area.remove()
 
 
 def _parent_of_runs(project: Project) -> Path:
