@@ -94,12 +94,15 @@ def test_a_record_that_does_not_fit_is_skipped_and_nothing_is_removed(tmp_path: 
         find_run(RunPlace(tmp_path / "runs"), RUN)
 
 
-@pytest.mark.parametrize(("staged", "is_kept"), [({}, False), (STAGED, True)])
-def test_what_spark_makes_after_an_interrupted_run_is_removed_unless_it_may_be_resumed(
-    tmp_path: Path, staged: object, is_kept: bool
+@pytest.mark.parametrize(
+    ("status", "staged", "is_kept"),
+    [("interrupted", {}, False), ("failed", {}, False), ("done", STAGED, False), ("interrupted", STAGED, True)],
+)
+def test_what_spark_makes_after_a_run_is_removed_unless_it_may_be_resumed(
+    tmp_path: Path, status: str, staged: object, is_kept: bool
 ) -> None:
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-00000a"
-    path = write(tmp_path / "runs", {**RECORD, "run_id": run, "status": "interrupted", "staged": staged}, run)
+    path = write(tmp_path / "runs", {**RECORD, "run_id": run, "status": status, "staged": staged}, run)
     assert sweep_old(RunPlace(tmp_path / "runs")) == []
     assert (path.parent / "work").exists() is is_kept
 

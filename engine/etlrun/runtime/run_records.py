@@ -138,10 +138,9 @@ def _sweep(run: StoredRun, *, is_old: bool) -> None:
         return
     if run.is_lost:
         folder.write_record(record.as_record())
-    unstaged = is_old or record.status == "done" or (record.status == "killed" and not record.staged)
-    # A cancelled statement of Spark may make a folder after its run has ended; `etlrun resume` uses the folders of one with a stage.
-    is_over = record.status == "interrupted" and not record.staged
-    is_left = record.status == "killed" or is_over or is_old
+    # A task of Spark may write a file after its run has ended; `etlrun resume` uses the files of one with a stage.
+    unstaged = is_old or record.status == "done" or not record.staged
+    is_left = unstaged or record.status == "killed"
     if is_left:
         folder.sweep(staged=unstaged)
     if is_old:
