@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyspark
@@ -59,8 +60,8 @@ def connect_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serving(folder: Path, *command: str, **given: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server of Spark's for as long as the block lasts; its words go to a file."""
+def serving(folder: Path, *command: str, user: str | None = None, **given: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server of Spark's for as long as the block lasts, which may be another user's; its words go to a file."""
     environment = {
         **os.environ,
         **provide_java(),
@@ -70,10 +71,19 @@ def serving(folder: Path, *command: str, **given: str) -> Iterator[subprocess.Po
     }
     with (folder / "server.log").open("a") as log:
         process = subprocess.Popen(
-            [str(SPARK_CLASS), *command], env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            [str(SPARK_CLASS), *command],
+            env=environment,
+            cwd=folder,
+            user=user,
+            group=user and pwd.getpwnam(user).pw_gid,
+            extra_groups=user and [],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a test has killed it
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -42,10 +42,10 @@ class Lake:
         return (self.project.folder / "out.csv").read_text().splitlines()[1:]
 
 
-def new_lake(server: ObjectServer, folder: Path, bucket: str) -> Lake:
+def new_lake(server: ObjectServer, folder: Path, bucket: str, kind: type[Project] = Project) -> Lake:
     """A project in `folder`, and the bucket that it reads and writes, which is made where it is missing."""
     server.make_bucket(bucket)
-    project = Project(folder)
+    project = kind(folder)
     settings = f"s3: {{endpoint: '{server.url}', region: us-east-1, access_key: '${{LAKE_KEY}}', secret_key: '${{LAKE_SECRET}}'}}"
     project.write(
         "etlrun.yaml",

@@ -66,11 +66,18 @@ sinks:
 @pytest.fixture
 def apart(lake: Lake) -> Lake:
     """A project with a profile whose executors hand over rows through the store."""
+    return with_rows(lake, SPARK)
+
+
+def with_rows(lake: Lake, profiles: str) -> Lake:
+    """Give a project rows to read, functions, and profiles."""
     project = with_runs(lake).project
     settings = (project.folder / "etlrun.yaml").read_text()
     catalog = f"catalog: {{iceberg: {{uri: 'sqlite:///catalog.db', warehouse: 's3://{lake.bucket}/ice'}}}}"
     settings = settings.replace("{duckdb: warehouse.duckdb}", f"{{duckdb: warehouse.duckdb}}, {catalog}")
-    project.write("etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{SPARK.replace('CATALOG', catalog)}, "))
+    project.write(
+        "etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{profiles.replace('CATALOG', catalog)}, ")
+    )
     project.write("more.py", FUNCTIONS)
     for number in range(3):
         rows = ((letter, number + place) for place, letter in enumerate("ABCDé" * 20))
@@ -94,9 +101,11 @@ def parquet(letters: str) -> bytes:
     return stream.getvalue()
 
 
-def left_in_runs(lake: Lake) -> set[str]:
+def left_in_runs(lake: Lake, *, whole: bool = False) -> set[str]:
+    """What is in the store below the folders of runs; or, if `whole`, below `runs:`."""
     listed = lake.server.ask("GET", f"/{lake.bucket}?list-type=2&prefix=runs/").decode()
-    names = (name.partition("/")[2] for name in re.findall("<Key>runs/([^<]+)</Key>", listed))
+    found = re.findall("<Key>runs/([^<]+)</Key>", listed)
+    names = found if whole else [name.partition("/")[2] for name in found]
     return {name for name in names if name}
 
 
