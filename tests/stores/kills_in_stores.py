@@ -2,8 +2,8 @@
 
 Every run publishes other rows than are there. Whatever the moment, readers see the old rows or the new ones, each once; `etlrun resume`, where
 it can, and the next run of the pipeline end well with the new ones. `python tests/stores/kills_in_stores.py spark 20` kills runs on Spark, each
-with its driver, at 20 random moments in each way to publish a lake table: at a request that writes, or at any time; with `connect` in place
-of `spark`, the driver is a server of Spark Connect that goes on.
+with its driver, at 20 random moments in each way to publish a lake table: at a request that writes, or at any time; with `staging` in place
+of `spark`, tasks hand over all rows through the store, and with `connect`, the driver is a server of Spark Connect that goes on.
 """
 
 from __future__ import annotations
@@ -275,8 +275,9 @@ def tried(
     chosen = int(seed or random.randrange(10_000))
     if engine == "duckdb":
         yield from every_write(server, folder)
-    elif engine == "spark":
-        yield from random_moments(server, folder, int(count), chosen)
+    elif engine in ("spark", "staging"):
+        settings = IN_PROCESS if engine == "spark" else f"{IN_PROCESS}, staging: store"
+        yield from random_moments(server, folder, int(count), chosen, settings)
     else:
         os.environ.update(KEYS)  # which the tasks of the server need
         with connect_server(folder) as remote:
