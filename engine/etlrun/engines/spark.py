@@ -13,15 +13,16 @@ to the checks of etlrun. Without Spark Connect, etlrun sets it.
 With `read: tasks` (or `auto`, on a cluster) the executors read text files. Each task reads some files, or 128 MB of one
 file with one record per line, and writes Parquet into the run's folder. Rows, quarantine and messages are the same as
 without executors. Where the first aggregate of a chain can be computed in parts, a task writes one row per group instead
-of all rows; `etlrun plan` says where. A task needs one core, and `task_memory` in addition to the memory of the JVM. The files and `runs:`
-must be on a disk that the executors can access. Executors read objects of a store with their own credentials;
+of all rows; `etlrun plan` says where. A task needs one core, and `task_memory` in addition to the memory of the JVM. Local files must be on
+a disk that the executors can access, and `runs:` in a store, or on such a disk. Executors use stores with their own credentials;
 credentials are never sent with a task. With `auto`, if the executors cannot read a source, the driver reads it and the
 run prints the reason.
 
-The executors always read the rows of Parquet files, each file in its own types. With `read: tasks`, they also download
-Parquet files of a store into the run's folder, and the driver reads only the footers.
+The executors always read the rows of Parquet files, each file in its own types. With `read: tasks` and `runs:` on a shared
+disk, they also download Parquet files of a store into the run's folder, and the driver reads only the footers.
 
-Executors need etlrun, duckdb and pyarrow in the same versions as this machine. If they do not have them,
+With `read: tasks`, or if they write rows into the store of `runs:` (see `staging`), executors need etlrun, duckdb and pyarrow in the same
+versions as this machine. If they do not have them,
 `etlrun pack OUT.tar.gz` writes an archive, and `packages` sends it to them. The archive contains no Python: executors
 need the same minor version of Python (set PYSPARK_PYTHON to its path). With Spark Connect, if the executors lack
 pyarrow, set `spark.executorEnv.PYTHONPATH=./etlrun_packages` on the server.

@@ -16,8 +16,8 @@ from etlrun.storage.object_store import StoreError
 from etlrun.storage.staging_area import StagingArea, as_failure
 
 SHARE_RUNS = (
-    "put `runs:` in a store (`s3://`), or put it and local source files on a disk that driver and executors share, at the "
-    "same path, and let them run under the same account: only its owner can open the folder of a run"
+    "put `runs:` in a store (`s3://`) and remove `staging: disk`, if it is set; or put it and local source files on a disk that driver "
+    "and executors share, at the same path, and let them run under the same account: only its owner can open the folder of a run"
 )
 
 

@@ -42,11 +42,11 @@ class ProjectSettings(Described):
         example=("/mnt/lake",),
     )
     runs: str = key(
-        "the folder for the files of runs, or its URL in a store; on a cluster a folder that driver and executors share",
+        "the folder for the files of runs, or its URL in a store; on a cluster a store, or a folder that driver and executors share",
         default=".etlrun/runs",
     )
     scratch: str = key(
-        "if `runs` is a URL: the folder of this machine for the files of runs that are at work; on a cluster a folder that driver and executors share",
+        "if `runs` is a URL: the folder of this machine for the files of runs that are at work",
         default=".etlrun/scratch",
         example="/mnt/etlrun",
     )
