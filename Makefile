@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/tools/bin/uv pip compile --q
 .DEFAULT_GOAL := help
 SECONDS ?= 3600
 
-.PHONY: help pictures demo test test-mysql mysqld sweep signals fuzz azure schedulers check bench docs lock audit
+.PHONY: help pictures demo test test-mysql mysqld sweep signals fuzz azure cluster schedulers check bench docs lock audit
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECOND
 
 azure: .venv/dev.stamp .venv/azurite.stamp  ## run the tests of Azure's storage on azurite, which takes 360 MB of packages
 	@$(BIN)/python -m pytest -q tests/stores/azure.py
+
+cluster: .venv/dev.stamp  ## as root: walk the project through its days on a Spark cluster whose machines share no disk (long)
+	@$(BIN)/python tests/stores/walk_on_a_cluster.py
 
 schedulers: .venv/dev.stamp .venv/schedulers.stamp  ## let Airflow, Dagster and the schemas of Kubernetes and GitHub judge what `etlrun deploy` writes
 	@$(BIN)/python tests/deploy/schedulers.py .venv/airflow .venv/dagster

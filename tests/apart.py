@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -34,6 +35,7 @@ def why_not() -> str:
     return "" if python_of_all() else "there is no Python of this version that other users can start"
 
 
+@cache
 def python_of_all() -> str:
     """A Python of this version that every user can start; empty if there is none."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"

@@ -15,13 +15,13 @@ from apart import DRIVER, WORKERS, Apart, ApartProject, apart_cluster, can_open,
 from object_server import ObjectServer
 from projects import wait_for
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
-
 PROFILE = '{}: {{engine: {{spark: {{master: "{}", read: {}, conf: {{spark.executor.memory: 600m{}}}}}}}, connections: {{warehouse: {{duckdb: apart.duckdb}}, CATALOG}}}}'
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Apart]:
+    if why_not():
+        pytest.skip(why_not())
     with apart_cluster() as found:
         yield found
 
