@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from etlrun.contracts.engine import ParquetFiles, WrittenFile
 from etlrun.failures import RunFailure
 from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.reading import slice_job, staged_rows
+from etlrun.reading.executor_check import hosts_that_can_read
+from etlrun.reading.slice_task import answer
 from etlrun.reading.staged_rows import (
     FileToRead,
     ReadJob,
@@ -24,9 +27,11 @@ from etlrun.reading.staged_rows import (
     read_group,
     write_partition,
 )
+from etlrun.reading.task_folder import TaskFolder
 from etlrun.spec.project_file import read_project
 from etlrun.spec.urls import read_url
 from etlrun.storage.staging_area import StagingArea
+from etlrun.storage.stores import Stores
 from etlrun.warehouse.opening import filled
 
 ROWS = [1, 2, 3]
@@ -69,7 +74,7 @@ def test_only_files_that_an_answer_names_are_read(area: StagingArea) -> None:
     assert lost.path != kept.path and len(area.sizes(area.folder / "stage")) == 2
     assert read(to_read(area, kept)) == ROWS
     area.remove()
-    assert area.sizes(area.folder) == {}
+    assert area.opened().all_below(area.url) == []
 
 
 @pytest.mark.parametrize(
@@ -139,6 +144,27 @@ def test_an_executor_with_another_reader_neither_writes_nor_reads(
         with pytest.raises(RunFailure, match=f"cannot read files like this machine: .*{next(iter(wrong))}") as failed:
             action()
         assert failed.value.code == "worker-mismatch" and "read: driver" not in failed.value.fix
+
+
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [({"PUT /": "403"}, "where a task runs"), ({"HEAD /": "403"}, "where a task runs"), ({}, "")],
+)
+def test_doctor_lets_executors_write_and_read_below_runs(
+    lake: Lake, area: StagingArea, fault: dict[str, str], place: str
+) -> None:
+    def run_tasks(payload: bytes, count: int) -> list[str]:
+        return [answer(payload, number) for number in range(count)]
+
+    lake.server.fail(fault)
+    folder, stores = TaskFolder(area.folder, area), Stores(area.storages, area.environment)
+    if not place:
+        assert hosts_that_can_read(folder, (), stores, 3, run_tasks) == [platform.node()]
+        assert len(area.opened().all_below(area.url)) == 3
+        return
+    with pytest.raises(RunFailure, match=f"the store denies access .*{place}") as failed:
+        hosts_that_can_read(folder, (), stores, 3, run_tasks)
+    assert failed.value.code == "storage-refused" and "disk" not in failed.value.fix
 
 
 def test_keys_that_an_executor_lacks_are_named(area: StagingArea, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ they themselves see what they wrote.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -44,7 +43,7 @@ class ExecutorCheck:
             (attempt.folder / FILE).write_text(host, encoding="utf-8")
             left = attempt.leave(attempt.folder / FILE)
             if self.folder.area is not None:
-                refuse_unreadable(self.folder.area, left, host)
+                refuse_unreadable(self.folder.area, left, f"{host}, where a task runs")
         for url in self.urls:
             try:
                 stores.of(url).names_in(url)
@@ -54,17 +53,17 @@ class ExecutorCheck:
         return SliceAnswer(host, copies={FILE: left})
 
 
-def refuse_unreadable(area: StagingArea, path: str, host: str) -> None:
-    """Raises RunFailure if this machine cannot read a file from the staging area."""
+def refuse_unreadable(area: StagingArea, path: str, place: str) -> None:
+    """Raises RunFailure if this machine, which messages call `place`, cannot read a file from the staging area."""
     url = area.url_of(path)
     try:
         found = area.opened().read(url)
     except StoreError as error:
         failure = as_failure(error)
-        failure.add(message=f" (on {host}, where a task runs)")
+        failure.add(message=f" (on {place})")
         raise failure from error
     if found is None:
-        message = f"{url} was written, but cannot be read on {host}"
+        message = f"{url} was written, but cannot be read on {place}"
         raise RunFailure("engine", "storage-failed", message, "let the store show objects as soon as they are written")
 
 
@@ -78,5 +77,5 @@ def hosts_that_can_read(
     for answer in answers:
         folder.refuse_unseen([answer.copies[FILE]], answer.host)
         if folder.area is not None:
-            refuse_unreadable(folder.area, answer.copies[FILE], platform.node())
+            refuse_unreadable(folder.area, answer.copies[FILE], "this machine")
     return sorted({answer.host for answer in answers})
