@@ -325,7 +325,21 @@ messages. `etlrun plan` and the summary of a run show how many files come from t
   then the least recently used parts until the others fit into `room`. Profiles share the folder; the longest `keep` and the largest `room` of all
   profiles apply. If no profile has `parts:` any more, the parts are removed after a week.
 * Parts contain personal data if the files do. To delete the data of a person, remove their lines from the files and remove the folder
-  `parts`; the next run creates it again.
+  `parts`, on this machine and in the store of runs; the next run creates it again.
+
+### Parts in the store of runs
+
+If the executors of Spark write the rows of a run into the store of `runs:` ([`staging: store`](engines.md), the default on a cluster), parts are
+in the store, too: below `parts/` at the URL of `runs:`. All machines use the same parts, and no row passes the driver. These are the differences:
+
+* A run saves its parts after it has read a source: it copies their objects inside the store, and then writes an index that names them. A run that
+  is killed before has saved nothing. If two runs save at the same time, the parts of both are saved.
+* A part of which an object is missing or has another size is read again. No digest is compared, because stores verify their objects.
+* If a step or a mapping has changed, the executors compute the results again from the saved rows.
+* `keep` and `room` are applied once a day, and by each run while more than `room` is stored. Objects of a removed part are deleted a day later,
+  because another run may be reading them. So for a day there can be more than `room`.
+* The account of the runs needs the rights to list, read, write and delete objects below `runs:`, on the driver and on the executors. If the
+  store refuses to save parts, the run prints a warning and continues.
 """
 
 
@@ -394,8 +408,9 @@ storage:
 * In a store, an object has no owner. Let only the accounts of runs read and write below `runs:`, because broken and failing rows are there, and
   because `resume` publishes rows from there. These accounts need the rights to list, read, write and delete. A lifecycle rule may delete old
   runs: a run whose objects are gone is not listed.
-* The settings of the store must be in `storage:` of the project, not of a profile. These things stay on the machine: the cache of `parts`, the
-  results of `etlrun test`, temporary files, and the rows of a run that stopped because a check failed."""
+* The settings of the store must be in `storage:` of the project, not of a profile. These things stay on the machine: the cache of `parts`
+  (unless [executors write into the store](#parts-in-the-store-of-runs)), the results of `etlrun test`, temporary files, and the rows of a run that
+  stopped because a check failed."""
 
 
 def errors_page() -> str:

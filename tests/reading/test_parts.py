@@ -23,6 +23,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.language.type_texts import parse_type
 from etlrun.reading.json_columns import JsonColumn
 from etlrun.reading.source import OptionalColumn, TextSource
+from etlrun.runtime.part_identity import name_of
 from etlrun.runtime.parts import ACCOUNT, FOLDER, SourceParts, parts_of, sweep_parts
 from etlrun.sources.csv import Csv
 from etlrun.sources.json import Json
@@ -74,7 +75,7 @@ class Folder:
 
     def store(self, source: TextSource, inventory: Inventory) -> SourceParts:
         found = parts_of(self.project, PartSettings(), "texts", source, COLUMNS, inventory)
-        assert found is not None
+        assert isinstance(found, SourceParts)
         return found
 
     def read(
@@ -275,7 +276,7 @@ def test_parts_go_by_age_then_by_room_and_nothing_else_goes(folder: Folder) -> N
     folder.read(JSON, paths)
     inventory = folder.inventory(paths)
     store = folder.store(JSON, inventory)
-    old, middle, new = (folder.parts / store._name(file) for file in inventory.files)
+    old, middle, new = (folder.parts / name_of(file, store.identity) for file in inventory.files)
     others = [folder.parts / "notes.txt", folder.parts / "a" / "b.txt"]
     for path in others:
         path.parent.mkdir(exist_ok=True)

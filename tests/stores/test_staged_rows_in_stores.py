@@ -73,7 +73,7 @@ def test_only_files_that_an_answer_names_are_read(area: StagingArea) -> None:
     lost, kept = write(to_write(area)), write(to_write(area))
     assert lost.path != kept.path and len(area.sizes(area.folder / "stage")) == 2
     assert read(to_read(area, kept)) == ROWS
-    area.remove()
+    area.remove(area.folder / "stage")
     assert area.opened().all_below(area.url) == []
 
 
@@ -128,7 +128,7 @@ def test_a_staged_file_that_is_no_longer_what_was_written(lake: Lake, area: Stag
 
 def test_a_staged_file_that_the_driver_misses(area: StagingArea) -> None:
     file = write(to_write(area))
-    area.remove()
+    area.remove(area.folder / "stage")
     with pytest.raises(RunFailure, match=f"staged file {area.url_of(file.path)} was removed or changed"):
         area.download([file.path])
 

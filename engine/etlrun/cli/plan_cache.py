@@ -26,14 +26,24 @@ def cached(
 ) -> dict[str, Any]:
     """How many of the files of a source earlier runs have read, if the profile keeps parts, and whether its rows are aggregated by file."""
     from etlrun.compiler.file_aggregation import FileAggregation
+    from etlrun.failures import RunFailure
     from etlrun.runtime.partial_parts import known, pays
     from etlrun.runtime.parts import parts_of
     from etlrun.runtime.sources import reads_in_tasks
+    from etlrun.runtime.staging import staging_area
 
     source, files = checked.pipeline.sources[name].value, inventory.files
     try:
-        parts = parts_of(checked.project, checked.profile.parts, name, source, checked.columns[name], inventory)
-    except OSError:  # the run reports it
+        parts = parts_of(
+            checked.project,
+            checked.profile.parts,
+            name,
+            source,
+            checked.columns[name],
+            inventory,
+            staging_area(checked),
+        )
+    except (OSError, RunFailure):  # the run reports it
         return {}
     if not isinstance(aggregation, FileAggregation):
         why_not = {"aggregated_by_file": {"why_not": aggregation.why}} if aggregation else {}

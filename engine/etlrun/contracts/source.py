@@ -247,10 +247,16 @@ class PartStore(Protocol):
     """Stores the parts of a source's files for later runs. Thread-safe."""
 
     def find(self, file: InputFile, folder: Path) -> FilePart | None:
-        """The stored part of a file, in the new folder `folder`; None if there is no complete one."""
+        """The stored part of a file, in the new folder `folder`; None if there is no complete one.
+
+        If tasks aggregate, a part without `partial` has rows for a task to aggregate.
+        """
 
     def keep(self, file: InputFile, part: FilePart) -> FilePart:
-        """Store a part; its files are not moved. A part that cannot be stored is read again by the next run. Returns what to use instead of it."""
+        """Store a part; its files are not moved. A part that cannot be stored is read again by the next run. Returns what to use instead of it.
+
+        If the `file` has a part, its rows are stored already, and only the partial aggregates are new.
+        """
 
 
 class SourceTasks(Protocol):

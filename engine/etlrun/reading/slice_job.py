@@ -33,7 +33,7 @@ class SliceJob:
     """Everything that tasks need to read a source. Task N reads the files, or the slice of a file, in `groups[N]`.
 
     Rows and broken records go into a new folder for each attempt below `folder`. `storages` and `environment` open the stores of URLs. With an
-    `aggregation`, partial aggregates go there, and rows only if parts are kept.
+    `aggregation`, partial aggregates go there, and rows only if parts are kept. Of a file with a `part`, the rows in it are aggregated.
     """
 
     name: str

@@ -69,6 +69,9 @@ def _read_slice(job: SliceJob, number: int, host: str) -> SliceAnswer:
 
 
 def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
+    kept = job.groups[number][0].part
+    if kept is not None:
+        return _read_part(job, kept, job.folder.attempt(number, host, scratch), scratch)
     _refuse_unseen(job.groups[number], host)
     stores = Stores(job.storages, job.environment)
     fetched = Fetching(Inventory(job.groups[number]), scratch / COPIES, stores).fetch()
@@ -104,6 +107,13 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
     if not is_staged:
         read, partial = _shorter(read, partial, scratch / "rows", folder)
     return _answer(attempt, read, partial, fetched)
+
+
+def _read_part(job: SliceJob, part: FilePart, attempt: Attempt, scratch: Path) -> SliceAnswer:
+    """The partial aggregates of rows that an earlier run kept. Raises RunFailure."""
+    rows = job.folder.fetch_rows(part.files, scratch / "kept")
+    partial = _aggregated(job.aggregation, rows, attempt.folder / "partial", ReadLimits(1, job.memory))
+    return SliceAnswer(attempt.host, partial=None if partial is None else attempt.leave_all(partial))
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ class TaskFolder:
             if self.area is None and not os.path.exists(path):
                 raise unseen_here(path, host)
 
+    def fetch_rows(self, files: Iterable[ParquetFiles], scratch: Path) -> tuple[ParquetFiles, ...]:
+        """Parquet files of the driver, on the machine of a task, which has the folder `scratch` to itself. Raises RunFailure."""
+        if self.area is None:
+            return tuple(files)
+        return tuple(replace(each, paths=self.area.fetch(each.paths, scratch / str(n))) for n, each in enumerate(files))
+
     def fetch(self, path: str) -> Path:
         """A file that a task left, on this machine. Raises RunFailure."""
         if self.area is not None:

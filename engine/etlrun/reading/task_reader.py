@@ -6,13 +6,23 @@ new folder, and only files that an answer names are used.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.row_aggregation import FileAggregationFailure, RowAggregation
-from etlrun.contracts.source import FileAccount, FilePart, Inventory, ReadRequest, ReadResult, RunTasks, Trouble
+from etlrun.contracts.source import (
+    FileAccount,
+    FilePart,
+    InputFile,
+    Inventory,
+    ReadRequest,
+    ReadResult,
+    RunTasks,
+    Trouble,
+)
 from etlrun.language.columns import Columns
 from etlrun.reading.account import merge
 from etlrun.reading.accounting import sum_up
@@ -35,6 +45,7 @@ from etlrun.reading.task_folder import TaskFolder
 from etlrun.spec.urls import is_url
 
 TASK_BYTES = 1 << 27  # of files that one task reads
+AT_ONCE = 8
 
 
 class TroublesInTasks(Exception):
@@ -77,8 +88,9 @@ class TaskReader:
     def read(self, run_tasks: RunTasks) -> ReadResult:
         """The rows and the account of all files. Raises RunFailure, TroublesInTasks, and FileAggregationFailure."""
         self.request.folder.mkdir(parents=True)
-        taken = list(self._taken_over())
-        groups = self._groups({piece.files[0].path for piece in taken})
+        kept = self._kept()
+        taken = [_of_part(file, part) for file, part in kept.items() if not self._is_left(part)]
+        groups = self._groups(kept)
         answers = self._answers(groups, run_tasks)
         if self.aggregation is not None and self.request.parts is None:
             answers = self._of_one_form(groups, answers, run_tasks)
@@ -108,25 +120,35 @@ class TaskReader:
         files = (replace(file, sha256=self.digests.get(file.path, "")) for file in self.request.inventory.files)
         return replace(self.request.inventory, files=tuple(files))
 
-    def _taken_over(self) -> Iterator[_Piece]:
+    def _kept(self) -> dict[InputFile, FilePart]:
         """The files that earlier runs have read, and their parts."""
-        if self.request.parts is None:
-            return
-        for number, file in enumerate(self.request.inventory.files):
-            part = self.request.parts.find(file, self.request.folder / f"part-{number}")
-            if part is None:
-                continue
-            if not is_url(file.path):
-                refuse_changed([file])
-            self.digests[file.path] = part.sha256
-            yield _Piece((file,), part.files, (part.account,), part.quarantine)
+        store, files = self.request.parts, self.request.inventory.files
+        if store is None:
+            return {}
 
-    def _groups(self, taken: Collection[str]) -> tuple[Group, ...]:
+        def find(number: int, file: InputFile) -> FilePart | None:
+            part = store.find(file, self.request.folder / f"part-{number}")
+            if part is not None and not is_url(file.path):
+                refuse_changed([file])
+            return part
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            found = threads.map(find, range(len(files)), files)
+            kept = {file: part for file, part in zip(files, found, strict=True) if part is not None}
+        self.digests |= {file.path: part.sha256 for file, part in kept.items()}
+        return kept
+
+    def _is_left(self, part: FilePart) -> bool:
+        """Whether a part has rows that a task has to aggregate."""
+        return self.aggregation is not None and part.partial is None
+
+    def _groups(self, kept: Mapping[InputFile, FilePart]) -> tuple[Group, ...]:
         """The files of each task. A file whose part is kept for later runs is read whole, and by its own task."""
-        files = [file for file in self.request.inventory.files if file.path not in taken]
-        if self.request.parts is not None:
-            return tuple((file,) for file in files)
-        return groups_of(cut(files, TASK_BYTES) if self.source.is_cut() else files, TASK_BYTES)
+        files = self.request.inventory.files
+        if self.request.parts is None:
+            return groups_of(cut(files, TASK_BYTES) if self.source.is_cut() else files, TASK_BYTES)
+        left = (replace(file, part=kept.get(file)) for file in files)
+        return tuple((file,) for file in left if file.part is None or self._is_left(file.part))
 
     def _job(self, groups: tuple[Group, ...]) -> SliceJob:
         return SliceJob(
@@ -152,6 +174,10 @@ class TaskReader:
         rows = answer.files if self.aggregation is None else answer.partial
         if rows is None:
             raise FileAggregationFailure
+        known = files[0].part
+        if known is not None and self.request.parts is not None:
+            self.folder.refuse_unseen((path for each in rows for path in each.paths), answer.host)
+            return _of_part(files[0], self.request.parts.keep(files[0], replace(known, partial=rows)))
         written = [path for each in (*answer.files, *rows) for path in each.paths]
         self.folder.refuse_unseen(filter(None, (*written, answer.broken)), answer.host)
         broken = self.folder.fetch(answer.broken) if answer.broken else self.request.folder / "no-broken-record"
@@ -169,6 +195,10 @@ class TaskReader:
         accounts = merge(account for piece in pieces for account in piece.accounts)
         rows = together(files for piece in pieces for files in piece.rows)
         return sum_up(self.request, rows, accounts, _broken(pieces))
+
+
+def _of_part(file: InputFile, part: FilePart) -> _Piece:
+    return _Piece((file,), part.files, (part.account,), part.quarantine)
 
 
 def refuse_failed_tasks(answers: Sequence[SliceAnswer]) -> None:

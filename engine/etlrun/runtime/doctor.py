@@ -128,11 +128,11 @@ def _place_of_tasks(project: Project, parent: Path, stores: Stores, is_apart: bo
         if not is_apart or project.runs_url is None:
             yield TaskFolder(path)
             return
-        area = StagingArea(path, project.runs_url / path.name, stores.uses, filled)
+        area = StagingArea(path.parent, project.runs_url, stores.uses, filled)
         try:
             yield TaskFolder(path, area)
         finally:
-            area.remove()
+            area.remove(path)
 
 
 def _parent_of_runs(project: Project) -> Path:

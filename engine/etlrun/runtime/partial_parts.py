@@ -24,7 +24,7 @@ from etlrun.contracts.row_aggregation import FileAggregationFailure, shrinks
 from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.engines._sql_aggregation import SqlAggregation, parquet_below
 from etlrun.engines.duckdb import Duckdb
-from etlrun.runtime.parts import SourceParts
+from etlrun.runtime.parts import KeptParts, SourceParts
 from etlrun.runtime.sources import reads_in_tasks
 from etlrun.warehouse.opening import filled
 
@@ -68,33 +68,37 @@ def start_duckdb(plan: Plan, folder: Path) -> EngineSession:
     return (engine if engine.dialect == "duckdb" else Duckdb()).start(Workspace(folder), filled)
 
 
-def partials_of(rows: SourceParts, aggregation: FileAggregation) -> SourceParts:
+def partials_of(rows: KeptParts, aggregation: FileAggregation) -> KeptParts:
     """The partial aggregates of the files whose parts are `rows`."""
-    return SourceParts(rows.folder, f"{rows.identity}\0{aggregation.sql}", rows.listed)
+    return rows.of(aggregation.sql)
 
 
-def known(rows: SourceParts, aggregation: FileAggregation, files: Sequence[InputFile]) -> int:
+def known(rows: KeptParts, aggregation: FileAggregation, files: Sequence[InputFile]) -> int:
     """How many of the files a run with an aggregation would not read."""
     partials = partials_of(rows, aggregation)
     return sum(partials.has(file) or rows.has(file) for file in files)
 
 
-def pays(rows: SourceParts, aggregation: FileAggregation, files: Sequence[InputFile]) -> bool:
-    """Whether this process should aggregate the parts of files: not if most are new, since no later run may read these again."""
-    return 2 * known(rows, aggregation, files) >= len(files)
+def pays(rows: KeptParts, aggregation: FileAggregation, files: Sequence[InputFile]) -> bool:
+    """Whether this process should aggregate the parts of files: not if most are new, since no later run may read these again.
+
+    It never does so if they are in the store of runs, which only tasks read.
+    """
+    return isinstance(rows, SourceParts) and 2 * known(rows, aggregation, files) >= len(files)
 
 
 @dataclass
 class PartialParts:
     """The parts of a source's files, aggregated by `aggregation` in a session that `start` starts when it is needed. Thread-safe.
 
-    Raises FileAggregationFailure if a file has almost as many groups as rows.
+    Without `start`, tasks aggregate: of a file whose rows are kept, `find` returns the rows, and `keep` gets the part with its `partial`
+    aggregates. Raises FileAggregationFailure if a file has almost as many groups as rows.
     """
 
-    rows: SourceParts
-    partials: SourceParts
+    rows: KeptParts
+    partials: KeptParts
     aggregation: FileAggregation
-    start: Callable[[], EngineSession]
+    start: Callable[[], EngineSession] | None
     work: Path  # a folder
     session: EngineSession | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -105,12 +109,16 @@ class PartialParts:
         found = self.partials.find(file, folder)
         if found is not None:
             self._given.add(file.path)
-            return found
+            return replace(found, partial=found.files)
         part = self.rows.find(file, folder)
-        return None if part is None else self._aggregated(file, part)
+        return part if part is None or self.start is None else self._aggregated(file, part)
 
     def keep(self, file: InputFile, part: FilePart) -> FilePart:
-        return self._aggregated(file, self.rows.keep(file, part))
+        return self._aggregated(file, part if file.part else self.rows.keep(file, part))
+
+    def save(self) -> None:
+        self.rows.save()
+        self.partials.save()
 
     @property
     def used(self) -> int:
@@ -121,8 +129,8 @@ class PartialParts:
         return self.rows.trouble or self.partials.trouble
 
     @property
-    def folder(self) -> Path:
-        return self.rows.folder
+    def place(self) -> str:
+        return self.rows.place
 
     def _aggregated(self, file: InputFile, part: FilePart) -> FilePart:
         """The part with the rows of the aggregation. Raises FileAggregationFailure."""
@@ -131,6 +139,8 @@ class PartialParts:
         return self.partials.keep(file, replace(part, files=partial, partial=None))
 
     def _computed(self, part: FilePart) -> tuple[ParquetFiles, ...]:
+        if self.start is None:
+            raise FileAggregationFailure
         with self._lock:
             folder = self.work / str(next(self._numbers))
             self.session = self.session or self.start()

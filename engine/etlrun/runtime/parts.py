@@ -16,9 +16,9 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,22 +28,21 @@ from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.language.columns import Columns
 from etlrun.private import private_folder, refuse_open
 from etlrun.reading.account import account_of
-from etlrun.reading.fingerprint import reader_fingerprint
-from etlrun.reading.source import DeclaredColumn, FileSource, TextSource
+from etlrun.reading.source import TextSource
+from etlrun.runtime.part_identity import identity_of, is_at_rest, name_of
+from etlrun.runtime.run_store import RunStore
+from etlrun.runtime.store_parts import CODE, FOLDER, StoreParts, sweep_store_parts
 from etlrun.spec.part_settings import PartSettings
 from etlrun.spec.project import Project
 from etlrun.storage.digests import digest_of
+from etlrun.storage.staging_area import StagingArea
 
-FOLDER = "parts"
 ACCOUNT = "account.json"  # written last
 QUARANTINE = "broken.jsonl"
 NAME = re.compile("[0-9a-f]{64}|new-[0-9a-f]{16}")
 NEW = "new-"  # the prefix of the folder of a part that is being written
-AT_REST = 5_000_000_000  # ns; a file that changed later may change again within the tick of the disk's clock
 UNUSED = timedelta(days=7)  # for which parts stay where no profile keeps any
 LEFT_BEHIND = timedelta(hours=1)  # by a process that was killed
-# Settings of a source that do not affect its records; every other key is part of the name of a part.
-OF_NO_RECORD = {item.name for item in fields(FileSource)} - {"columns"} | {"max_bad_rows"}
 
 
 @dataclass
@@ -59,7 +58,7 @@ class SourceParts:
 
     def find(self, file: InputFile, folder: Path) -> FilePart | None:
         """The part of a file, linked into the new folder `folder`, where it stays even if it is removed from the cache."""
-        stored = self.folder / self._name(file)
+        stored = self.folder / name_of(file, self.identity)
         if not self.has(file):
             return None
         try:
@@ -74,9 +73,9 @@ class SourceParts:
 
     def keep(self, file: InputFile, part: FilePart) -> FilePart:
         """Keep a part, unless its file changed a moment ago; returns the part."""
-        if self.listed - file.modified < AT_REST:
+        if not is_at_rest(file, self.listed):
             return part
-        new, stored = _new(self.folder), self.folder / self._name(file)
+        new, stored = _new(self.folder), self.folder / name_of(file, self.identity)
         try:
             private_folder(self.folder)
             new.mkdir(mode=0o700)
@@ -90,42 +89,75 @@ class SourceParts:
 
     def has(self, file: InputFile) -> bool:
         """Whether there is a part of a file."""
-        return (self.folder / self._name(file) / ACCOUNT).exists()
+        return (self.folder / name_of(file, self.identity) / ACCOUNT).exists()
+
+    @property
+    def place(self) -> str:
+        """Where the parts are, for messages."""
+        return str(self.folder)
+
+    def of(self, statement: str) -> SourceParts:
+        """The partial aggregates of the same files by a statement of SQL."""
+        return SourceParts(self.folder, f"{self.identity}\0{statement}", self.listed)
+
+    def again(self) -> SourceParts:
+        """The same parts, for another attempt to read."""
+        return replace(self, used=0)
+
+    def save(self) -> None:
+        """Every part is complete as soon as it is kept."""
 
     def cancel(self) -> None:
         """Nothing runs here."""
 
-    def _name(self, file: InputFile) -> str:
-        facts = (self.identity, file.path, repr(file.constants), str(file.size), str(file.modified), file.state)
-        return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+KeptParts = SourceParts | StoreParts
 
 
 def parts_of(
-    project: Project, settings: PartSettings | None, name: str, source: Any, columns: Columns, inventory: Inventory
-) -> SourceParts | None:
-    """The parts of the source `name`; None if its parts are not kept.
+    project: Project,
+    settings: PartSettings | None,
+    name: str,
+    source: Any,
+    columns: Columns,
+    inventory: Inventory,
+    area: StagingArea | None = None,
+) -> KeptParts | None:
+    """The parts of the source `name`, in the store of runs if its rows are staged in the `area` there; None if its parts are not kept.
 
     Raises RunFailure if other users may write to the folder of parts, and OSError if it cannot be used.
     """
     if settings is None or not isinstance(source, TextSource):
         return None
+    if area is not None:
+        return StoreParts(area, identity_of(name, source, columns, *CODE), inventory.taken)
     folder = _folder(project)
     if folder.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(folder))
     if folder.exists():
         refuse_open(folder)
-    return SourceParts(folder, _identity(name, source, columns), inventory.taken)
+    return SourceParts(folder, identity_of(name, source, columns, Path(__file__)), inventory.taken)
 
 
-def sweep_parts(project: Project) -> None:
-    """Remove parts that no run has used for `keep`, and then the least recently used parts until the others fit into `room`."""
+def limits_of(project: Project) -> tuple[float, int | None]:
+    """How long parts are kept without a use, in seconds, and how many bytes of them, if that is limited: the largest values of all profiles."""
     kept = [profile.parts for profile in project.profiles.values() if profile.parts is not None]
+    age = max((each.age for each in kept), default=UNUSED).total_seconds()
+    return age, max((each.room for each in kept), default=None)
+
+
+def sweep_parts(project: Project, store: RunStore | None = None) -> None:
+    """Remove parts that no run has used for `keep`, and then the least recently used parts until the others fit into `room`.
+
+    This is done for the parts on this machine, and for those in the `store` of runs. Raises OSError, and RunFailure if the store fails.
+    """
+    if store is not None and store.holds(FOLDER):
+        sweep_store_parts(store, *limits_of(project))
     folder = _folder(project)
     if folder.is_symlink() or not folder.is_dir():
         return
     now = time.time()
-    age = max((each.age for each in kept), default=UNUSED).total_seconds()
-    room = max((each.room for each in kept), default=None)
+    age, room = limits_of(project)
     total = 0
     for used, size, part in sorted(_stored(folder), reverse=True):
         total += size
@@ -139,30 +171,6 @@ def sweep_parts(project: Project) -> None:
 
 def _folder(project: Project) -> Path:
     return project.runs_path.resolve() / FOLDER
-
-
-def _identity(name: str, source: TextSource, columns: Columns) -> str:
-    """All settings that affect the records of a source, as text that can be hashed."""
-    settings = {
-        item.name: _plain(getattr(source, item.name)) for item in fields(source) if item.name not in OF_NO_RECORD
-    }
-    typed = [(item.name, str(item.type), item.nullable) for item in columns]
-    return json.dumps([name, settings, typed, reader_fingerprint(type(source), Path(__file__))])
-
-
-def _plain(value: Any) -> Any:
-    """A value of a spec for JSON; a mapping becomes a list of pairs, so that its order counts."""
-    if isinstance(value, DeclaredColumn):
-        return _plain({key: found for key, found in vars(value).items() if key not in ("description", "tags")})
-    if is_dataclass(value):
-        return _plain(vars(value))
-    if isinstance(value, Mapping):
-        return [[str(key), _plain(found)] for key, found in value.items()]
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(repr(item) for item in value)
-    return repr(value)
 
 
 def _new(folder: Path) -> Path:

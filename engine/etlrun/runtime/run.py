@@ -44,12 +44,12 @@ from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.source_reading import SourceReader
 from etlrun.runtime.sources import account, find_files, look_at_tables
 from etlrun.runtime.stage import Staged, fetched
+from etlrun.runtime.staging import staging_area
 from etlrun.runtime.trace_export import sent_spans
 from etlrun.runtime.typed_rows import typed_rows
 from etlrun.runtime.watching import report_end, report_start, run_span
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 from etlrun.storage.staging_area import StagingArea
-from etlrun.storage.stores import open_stores
 from etlrun.tracing import span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for
@@ -106,8 +106,8 @@ def _run_recorded(
         if is_asked():
             record.stop()
         record.seconds = time.monotonic() - started
-        with suppress(OSError):
-            sweep_parts(checked.project)
+        with suppress(OSError, RunFailure):
+            sweep_parts(checked.project, folder.store)
         keep_record(folder, record, reporter, staged=record.keeps_stage)
         if options.publishes:
             report_end(checked, record, reporter)
@@ -239,10 +239,10 @@ def _session(
 
 def _staging_area(checked: Checked, folder: RunFolder) -> StagingArea | None:
     """Where executors write the rows of a run, if not on a disk that they share with this machine. Raises RunFailure."""
-    engine = checked.profile.engine.value
-    if not engine.stages_in_store(filled, has_store=folder.store is not None):
-        return None
-    return folder.area(open_stores(checked.project, checked.profile, filled).uses)
+    area = staging_area(checked)
+    if area is not None:
+        folder.expect_others()
+    return area
 
 
 def _start(checked: Checked, workspace: Workspace) -> EngineSession:

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,6 @@ from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import can_be_named
 from etlrun.private import private_folder
 from etlrun.runtime.run_store import HEARTBEAT, RunStore
-from etlrun.spec.project import Use
-from etlrun.spec.urls import Url
-from etlrun.storage.staging_area import StagingArea
-from etlrun.warehouse.opening import filled
 
 RECORD = "run.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -61,13 +57,11 @@ class RunFolder:
         """The place of a file of the run, for messages."""
         return str(path) if self.store is None else self.store.shown(self._name(path))
 
-    def area(self, storages: Mapping[Url, Use]) -> StagingArea | None:
-        """The staging area of the run in the store of runs, if there is one; `storages` open it on other machines."""
-        if self.store is None:
-            return None
-        for name in (*LEFT_BEHIND, STAGE):
-            self.store.expect(f"{self.id}/{name}")
-        return StagingArea(self.path, self.store.url / self.id, storages, filled)
+    def expect_others(self) -> None:
+        """Other machines write files of the run into the store of runs."""
+        if self.store is not None:
+            for name in (*LEFT_BEHIND, STAGE):
+                self.store.expect(f"{self.id}/{name}")
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write the record. Raises OSError, and RunFailure if the store fails."""

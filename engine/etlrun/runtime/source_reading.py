@@ -29,7 +29,7 @@ from etlrun.runtime.blame import located
 from etlrun.runtime.engine_tasks import EngineTasks, NotStarted, ObjectFetcher
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.partial_parts import PartialParts, directly, partials_of, pays, start_duckdb, statement_of
-from etlrun.runtime.parts import SourceParts, parts_of
+from etlrun.runtime.parts import KeptParts, parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
 from etlrun.spec.project import Use
@@ -99,7 +99,7 @@ class SourceReader:
 
         source, memory = use.value, tasks.settings.memory
 
-        def read(parts: SourceParts | PartialParts | None, by_file: FileAggregation | None, run: RunTasks) -> Found:
+        def read(parts: KeptParts | PartialParts | None, by_file: FileAggregation | None, run: RunTasks) -> Found:
             request = self._request(name, use, self.inputs.inventories[name], parts, control)
             aggregation = statement_of(by_file) if by_file else None
             reader = TaskReader(request, source, self.checked.columns[name], memory, aggregation)
@@ -110,7 +110,7 @@ class SourceReader:
 
         def read_all(run: RunTasks) -> Found:
             given = self._parts(name, use), self.aggregations.get(name)
-            return self._aggregated(name, *given, lambda parts, by_file: read(parts, by_file, run))
+            return self._aggregated(name, *given, None, lambda parts, by_file: read(parts, by_file, run))
 
         try:
             return tasks.attempt(read_all)
@@ -131,23 +131,29 @@ class SourceReader:
     def _here(self, name: str, use: Use) -> Found:
         """Read a source in this process; returns the result and the inventory."""
         parts, aggregation = self._parts(name, use), self.aggregations.get(name)
+        start = partial(start_duckdb, self.plan, self.folder.path)
         if parts is None and aggregation and isinstance(self.checked.profile.engine.value, Duckdb):
-            return self._aggregated(name, None, aggregation, lambda _, found: self._read_here(name, use, None, found))
+            return self._aggregated(
+                name, None, aggregation, start, lambda _, found: self._read_here(name, use, None, found)
+            )
         if parts is None or not (aggregation and pays(parts, aggregation, self.inputs.inventories[name].files)):
             return self._read_here(name, use, parts)
-        return self._aggregated(name, parts, aggregation, lambda given, _: self._read_here(name, use, given))
+        return self._aggregated(name, parts, aggregation, start, lambda given, _: self._read_here(name, use, given))
 
     def _aggregated(
         self,
         name: str,
-        parts: SourceParts | None,
+        parts: KeptParts | None,
         aggregation: FileAggregation | None,
-        read: Callable[[SourceParts | PartialParts | None, FileAggregation | None], Found],
+        start: Callable[[], EngineSession] | None,
+        read: Callable[[KeptParts | PartialParts | None, FileAggregation | None], Found],
     ) -> Found:
-        """What `read` reads with the parts and the aggregation of a source; without the aggregation if it cannot be computed."""
+        """What `read` reads with the parts and the aggregation of a source; without the aggregation if it cannot be computed.
+
+        `start` starts a session that aggregates parts; without it, tasks do.
+        """
         if aggregation is None:
             return read(parts, None)
-        start = partial(start_duckdb, self.plan, self.folder.path)
         try:
             with ExitStack() as closing_parts:
                 partials: PartialParts | None = None
@@ -162,13 +168,13 @@ class SourceReader:
         except FileAggregationFailure:
             shutil.rmtree(self.folder.sources(name), ignore_errors=True)
             self.folder.quarantine(name).unlink(missing_ok=True)
-            return read(parts and replace(parts, used=0), None)
+            return read(parts and parts.again(), None)
 
     def _read_here(
         self,
         name: str,
         use: Use,
-        parts: SourceParts | PartialParts | None,
+        parts: KeptParts | PartialParts | None,
         aggregation: FileAggregation | None = None,
     ) -> Found:
         request = self._fetched(use, self._request(name, use, self.inputs.inventories[name], parts, Control()))
@@ -230,22 +236,23 @@ class SourceReader:
             area=self.area,
         )
 
-    def _parts(self, name: str, use: Use) -> SourceParts | None:
+    def _parts(self, name: str, use: Use) -> KeptParts | None:
         """The kept parts of a source from earlier runs, if the profile keeps them."""
         project, columns, inventory = self.checked.project, self.checked.columns[name], self.inputs.inventories[name]
         try:
-            return parts_of(project, self.checked.profile.parts, name, use.value, columns, inventory)
+            return parts_of(project, self.checked.profile.parts, name, use.value, columns, inventory, self.area)
         except OSError as error:
             why = f"({error.strerror}): {error.filename}"
             self.reporter.warn(f"`{name}`: `parts` is not used, and all files are read {why}")
             return None
 
-    def _with_parts(self, found: ReadResult, name: str, parts: SourceParts | PartialParts | None) -> ReadResult:
-        """The result with the number of files that earlier runs had read."""
+    def _with_parts(self, found: ReadResult, name: str, parts: KeptParts | PartialParts | None) -> ReadResult:
+        """The result with the number of files that earlier runs had read; what was read is saved for later runs."""
         if parts is None:
             return found
+        parts.save()
         if parts.trouble:
-            why = f"({parts.trouble}): {parts.folder}"
+            why = f"({parts.trouble}): {parts.place}"
             self.reporter.warn(f"`{name}`: the rows that were read cannot be kept for later runs {why}")
         return replace(found, cached=parts.used)
 

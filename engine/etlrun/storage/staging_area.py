@@ -1,4 +1,4 @@
-"""The staging area of a run whose machines share no disk: the files of its folder, in the store of the runs, under the same names."""
+"""The staging area of runs whose machines share no disk: the files of their folders, in the store of the runs, under the same names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class StagingArea:
-    """The folder of a run, as its machine names it, and the URL of its copy.
+    """The folder with the folders of runs, as the machine of a run names it, and the URL of its copy.
 
     `storages` and `environment` open the store on any machine. It can be pickled, and contains no secret: settings are as in the project
     file, with `${NAME}` for values that each machine reads from its own environment.
@@ -31,7 +31,7 @@ class StagingArea:
     environment: Callable[[str], str]
 
     def url_of(self, path: str | Path) -> Url:
-        """The place in the store of a file or folder in the folder of the run."""
+        """The place in the store of a file or folder in the folder of runs."""
         return self.url / Path(path).relative_to(self.folder).as_posix()
 
     def opened(self) -> ObjectStore:
@@ -49,28 +49,35 @@ class StagingArea:
     def download(self, paths: Iterable[str | Path]) -> None:
         """Download files into the folder, those that are already in it excepted. Raises RunFailure."""
         store = self.opened()
+        missing = (path for path in paths if not os.path.exists(path))
+        self._for_each(lambda path: self._fetch(store, path, Path(path)), missing)
 
-        def fetch(path: str | Path) -> None:
-            target, url = Path(path), self.url_of(path)
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            store.fetch(StoredObject(url, store.size(url) or 0, 0), target, goes_on=lambda size: True)
-            target.chmod(0o600)
+    def fetch(self, paths: Iterable[str], folder: Path) -> tuple[str, ...]:
+        """Download files into another folder; returns their paths there. Raises RunFailure."""
+        store = self.opened()
+        copies = {path: folder / f"{number}.parquet" for number, path in enumerate(paths)}
+        self._for_each(lambda path: self._fetch(store, path, copies[str(path)]), copies)
+        return tuple(map(str, copies.values()))
 
-        self._for_each(fetch, (path for path in paths if not os.path.exists(path)))
+    def _fetch(self, store: ObjectStore, path: str | Path, target: Path) -> None:
+        url = self.url_of(path)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        store.fetch(StoredObject(url, store.size(url) or 0, 0), target, goes_on=lambda size: True)
+        target.chmod(0o600)
 
     def sizes(self, folder: str | Path) -> dict[str, int]:
-        """The files below a folder, by their paths in the folder of the run, with their sizes in bytes. Raises RunFailure."""
+        """The files below a folder, by their paths in the folder of runs, with their sizes in bytes. Raises RunFailure."""
         try:
             found = self.opened().all_below(self.url_of(folder))
         except StoreError as error:
             raise as_failure(error) from error
-        start = len(self.url.key) + 1
-        return {str(self.folder / one.url.key[start:]): one.size for one in found}
+        start = len(self.url.parts)
+        return {str(self.folder.joinpath(*one.url.parts[start:])): one.size for one in found}
 
-    def remove(self) -> None:
-        """Remove everything from the store. Raises RunFailure."""
+    def remove(self, folder: Path) -> None:
+        """Remove a folder from the store. Raises RunFailure."""
         try:
-            self.opened().delete_below(self.url)
+            self.opened().delete_below(self.url_of(folder))
         except StoreError as error:
             raise as_failure(error) from error
 

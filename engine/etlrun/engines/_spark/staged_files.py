@@ -69,7 +69,7 @@ class StagedFiles:
     def _found(self, paths: Iterable[str]) -> list[FileToRead]:
         """The files in the order of `paths`. Raises RunFailure if one is missing."""
         listed = list(paths)
-        found = self.area.sizes(os.path.commonpath([os.path.dirname(path) for path in listed]))
+        found = {path: size for folder in _folders(listed, self.area) for path, size in self.area.sizes(folder).items()}
         missing = next((path for path in listed if path not in found), "")
         if missing:
             raise damaged(self.area.url_of(missing))
@@ -84,6 +84,14 @@ class StagedFiles:
         pq.write_table(frame.limit(0).toArrow(), path)
         self.area.upload([path])
         return WrittenFile(str(path), 0, path.stat().st_size, digest_of(path), 0)
+
+
+def _folders(paths: Iterable[str], area: StagingArea) -> list[str]:
+    """The innermost folders that contain `paths`: one in each folder of the area."""
+    by_top: dict[str, list[str]] = {}
+    for path in paths:
+        by_top.setdefault(Path(path).relative_to(area.folder).parts[0], []).append(os.path.dirname(path))
+    return [os.path.commonpath(folders) for folders in by_top.values()]
 
 
 def _groups(files: Iterable[FileToRead]) -> Iterator[tuple[FileToRead, ...]]:
