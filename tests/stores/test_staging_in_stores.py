@@ -31,7 +31,8 @@ steps:
   nobody:
     - from: joined
     - filter: n < 0
-    - select: [c, n]
+    - derive: {"a.b `c`": n}
+    - select: [c, n, "a.b `c`"]
 checks:
   joined: [{not_null: [c]}, {unique: [c]}]
 sinks:

@@ -38,10 +38,14 @@ _SIGN = "~etlrun~"
 
 @dataclass(frozen=True)
 class WriteJob:
-    """Writes the rows of each task into a file of `folder`; into one for each partition by `keys`, by which the rows are sorted."""
+    """Writes the rows of each task into a file of `folder`; into one for each partition by `keys`, by which the rows are sorted.
+
+    The columns have these `names` in the files.
+    """
 
     area: StagingArea
     folder: str
+    names: tuple[str, ...]
     keys: tuple[str, ...] = ()
 
 
@@ -133,7 +137,7 @@ def _write(job: WriteJob, number: int, batches: Iterable[pa.RecordBatch], scratc
     """Write the rows of a task and leave the files in the store. Raises RunFailure."""
     reports: set[str] = set()
     files: list[dict[str, Any]] = []
-    for path in _written(_noting(batches, reports), job.keys, scratch):
+    for path in _written(_noting(batches, job.names, reports), job.keys, scratch):
         rows, checksum, partition = _counted(path, job.keys)
         target = f"{job.folder}/part-{number:05}-{len(files):05}-{secrets.token_hex(4)}.parquet"
         try:
@@ -145,11 +149,11 @@ def _write(job: WriteJob, number: int, batches: Iterable[pa.RecordBatch], scratc
     return {"files": files, "report": min(reports, default="")}
 
 
-def _noting(batches: Iterable[pa.RecordBatch], reports: set[str]) -> Iterator[pa.RecordBatch]:
-    """The batches that have rows; the reports of failed calls in them go to `reports`."""
+def _noting(batches: Iterable[pa.RecordBatch], names: Sequence[str], reports: set[str]) -> Iterator[pa.RecordBatch]:
+    """The batches that have rows, with the names of their columns; the reports of failed calls in them go to `reports`."""
     import pyarrow.compute as pc
 
-    for batch in batches:
+    for batch in (each.rename_columns(list(names)) for each in batches):
         if FAILED in batch.schema.names and batch.num_rows:
             reports |= {report for report in (pc.min(batch[FAILED]).as_py(),) if report is not None}
         if batch.num_rows:

@@ -43,11 +43,13 @@ class StagedFiles:
         from pyspark.sql import functions as F
 
         send_by_value(__name__)
-        payload = payload_of(WriteJob(self.area, str(folder), tuple(partition_by)))
-        keys = [F.col(f"`{name.replace('`', '``')}`") for name in partition_by]
+        names = tuple(frame.columns)
+        payload = payload_of(WriteJob(self.area, str(folder), names, tuple(partition_by)))
+        numbered = frame.toDF(*(f"c{number}" for number in range(len(names))))  # a name with a dot is a path
+        keys = [F.col(f"c{names.index(name)}") for name in partition_by]
         if keys:  # few files for each partition, but several tasks for a large one
-            frame = frame.hint("rebalance", *keys).sortWithinPartitions(*keys)
-        rows = frame.mapInArrow(_writer(payload, PACKAGES), "answer string").toArrow().column(0).to_pylist()
+            numbered = numbered.hint("rebalance", *keys).sortWithinPartitions(*keys)
+        rows = numbered.mapInArrow(_writer(payload, PACKAGES), "answer string").toArrow().column(0).to_pylist()
         answers = [answer_of(text) for text in rows]
         files = sorted((file for answer in answers for file in answer.files), key=lambda file: file.path)
         if not files:
