@@ -52,9 +52,10 @@ class ObjectServer:
     def make_bucket(self, bucket: str) -> None:
         self.ask("PUT", f"/{bucket}")
 
-    def log(self) -> list[str]:
-        """The requests since the last time: `GET /lake?list-type=2`."""
-        return self.ask("GET", "/-/log").decode().splitlines()
+    def log(self, *, ranges: bool = False) -> list[str]:
+        """The requests since the last time: `GET /lake?list-type=2`; with `ranges`, those of parts of objects end in ` bytes=0-99`."""
+        found = self.ask("GET", "/-/log").decode().splitlines()
+        return found if ranges else [line.partition(" bytes=")[0] for line in found]
 
     def fail(self, faults: dict[str, str]) -> None:
         """Let requests for these keys fail from now on, and no others; `PUT /lake/a` names those of one method."""
@@ -149,7 +150,8 @@ class Faulty:
         if path.startswith("/-/"):
             return self.control(path, environ, start)
         copy = " (copy)" if "HTTP_X_AMZ_COPY_SOURCE" in environ else ""
-        self.requests.append(f"{environ['REQUEST_METHOD']} {path}{'?' + query if query else ''}{copy}")
+        piece = f" {environ['HTTP_RANGE']}" if "HTTP_RANGE" in environ else ""
+        self.requests.append(f"{environ['REQUEST_METHOD']} {path}{'?' + query if query else ''}{copy}{piece}")
         if "list-type" in query and path.strip("/") in self.pretended:
             return self.listed(path.strip("/"), query, start)
         if self.hold.takes(environ["REQUEST_METHOD"]):

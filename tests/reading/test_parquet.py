@@ -23,9 +23,10 @@ from etlrun.engines._spark.starting import RULES
 from etlrun.failures import RunFailure
 from etlrun.language.columns import DATE, Column, Columns
 from etlrun.language.type_texts import parse_type
-from etlrun.reading.footers import open_footer, read_footers
+from etlrun.reading.footers import open_footer
 from etlrun.reading.inventory import take_inventory
 from etlrun.reading.parquet_columns import WantedColumn
+from etlrun.reading.parquet_files import read_parquet
 from etlrun.sources.parquet import ParquetColumn
 from etlrun.spec.dates import Days
 from etlrun.spec.paths import Places
@@ -83,7 +84,8 @@ def take(
     assert not inventory.troubles
     order = ReadRequest("rows", inventory, folder, None, lambda what, done, of: None, lambda name: None)  # type: ignore[arg-type, return-value]
     dated = [Column("date", DATE, domain=tuple(map(str, days)))] if days else []
-    return read_footers(order, wanted), Columns((*items, *dated))
+    relation = Columns((*items, *dated))
+    return read_parquet(order, wanted, relation), relation
 
 
 def refused(root: Path, columns: Mapping[str, str | Mapping[str, Any]]) -> str:

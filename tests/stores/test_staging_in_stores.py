@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from store_projects import Lake, lines, with_runs
+from wide_parquet import WIDE, wide_files
 
 SPARK = 'apart: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks, staging: store}}, connections: {warehouse: {duckdb: apart.duckdb}, CATALOG}}'
 SPEC = """sources:
@@ -110,6 +112,11 @@ def left_in_runs(lake: Lake, *, whole: bool = False) -> set[str]:
     return {name for name in names if name}
 
 
+def typed(rows: pa.Table) -> list[tuple[str, pa.DataType]]:
+    """The columns and their types. DuckDB decides by the statistics of the staged files which of them the file declares without nulls."""
+    return list(zip(rows.schema.names, rows.schema.types, strict=True))
+
+
 def published(lake: Lake, profile: str) -> list[object]:
     """What a run with a profile has published."""
     path = lake.project.pipeline(SPEC.replace("BUCKET", lake.bucket))
@@ -121,7 +128,7 @@ def published(lake: Lake, profile: str) -> list[object]:
     folder = lake.project.folder
     rows = pq.read_table(folder / "out.parquet")
     return [
-        rows.schema,
+        typed(rows),
         rows.to_pylist(),
         *((folder / name).read_text() for name in ("lake.csv", "nobody.csv", "delta.csv", "ice.csv")),
     ]
@@ -137,3 +144,29 @@ def test_rows_are_those_of_duckdb_and_nothing_is_left(apart: Lake) -> None:
     assert left_in_runs(apart) == {"run.json", "inputs.json", "quarantine/s.jsonl"}
     scratch = apart.project.folder / ".etlrun"
     assert not list(scratch.rglob("*.parquet"))
+
+
+def test_a_row_of_every_type_in_parquet_files_is_that_of_duckdb(apart: Lake) -> None:
+    for name, content in wide_files().items():
+        apart.server.put(apart.bucket, f"wide/{name}", content)
+    columns = {
+        name: {"type": item.type, "path": item.path, "optional": item.optional} for name, item in WIDE.columns.items()
+    }
+    source = {"path": f"s3://{apart.bucket}/wide", "columns": columns, "partitions": {"dt": "date", "kind": "string"}}
+    sink = {"files": {"from": "w", "path": "wide.parquet"}}
+    settings = (apart.project.folder / "etlrun.yaml").read_text()
+    apart.project.write("etlrun.yaml", f"hash_inputs: true\n{settings}")
+    spec = f"sources: {{w: {{parquet: {json.dumps(source)}}}}}\nsinks: {{out: {json.dumps(sink)}}}\n"
+    path = apart.project.pipeline(spec, "wide")
+    found = []
+    for profile in ("fast", "apart"):
+        done = apart.run(path, "--profile", profile)
+        assert done.code == 0, done.err
+        assert ("fetching 6 objects" in done.err) == (profile == "fast"), done.err
+        rows = pq.read_table(apart.project.folder / "wide.parquet")
+        found.append((typed(rows), sorted(rows.to_pylist(), key=repr)))
+    assert found[0] == found[1] and len(found[0][1]) == 28
+    listed = apart.server.ask("GET", f"/{apart.bucket}?list-type=2&prefix=runs/").decode()
+    inputs = [apart.server.get(apart.bucket, key) for key in re.findall("<Key>(runs/[^<]+/inputs.json)</Key>", listed)]
+    digests = [[file["sha256"] for file in json.loads(text)] for text in inputs]
+    assert digests[0] == digests[1] and len(digests) == 2

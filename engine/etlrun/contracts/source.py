@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from etlrun.contracts.connection import TABLES, Database, Opener
 from etlrun.contracts.direct_aggregation import DirectAggregation
-from etlrun.contracts.engine import InputFiles, ParquetFiles
+from etlrun.contracts.engine import EngineSession, InputFiles, ParquetFiles, Workspace
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.dates import Days
 from etlrun.spec.fields import Described, key
@@ -209,7 +209,8 @@ class ReadResult:
 
     `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `rows_of` and `bad_rows_of` are those
     of single files, by path, as far as they are known. `notices` are lines for a person. `accounts` are those of text files, in order;
-    `cached` is how many of them an earlier run read. If `is_partial`, `files` have the rows of the source's aggregation, not those of the source.
+    `cached` is how many of them an earlier run read. `digests` are the SHA-256 of objects that tasks downloaded, by path. If `is_partial`,
+    `files` have the rows of the source's aggregation, not those of the source.
     """
 
     files: tuple[InputFiles, ...]
@@ -223,6 +224,7 @@ class ReadResult:
     bad_rows_of: Mapping[str, int] = field(default_factory=dict)
     accounts: tuple[FileAccount, ...] = ()
     cached: int = 0
+    digests: Mapping[str, str] = field(default_factory=dict)
     is_partial: bool = False
 
 
@@ -267,6 +269,9 @@ class SourceTasks(Protocol):
 
     def opener(self, connection: str) -> Opener:
         """What opens a connection of the profile for reading, on other machines; it contains no secret."""
+
+    def starter(self) -> Callable[[Workspace], EngineSession]:
+        """What starts a session on other machines that reads files of others in DuckDB's dialect, with the memory of a task."""
 
 
 class Control:

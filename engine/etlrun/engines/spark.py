@@ -18,8 +18,10 @@ a disk that the executors can access, and `runs:` in a store, or on such a disk.
 credentials are never sent with a task. With `auto`, if the executors cannot read a source, the driver reads it and the
 run prints the reason.
 
-The executors always read the rows of Parquet files, each file in its own types. With `read: tasks` and `runs:` on a shared
-disk, they also download Parquet files of a store into the run's folder, and the driver reads only the footers.
+The executors read the rows of Parquet files on a disk in place, each file in its own types. With `read: tasks`, they also
+read Parquet files and lake tables in a store. The driver reads only the ends of the files (footers). Each task downloads
+some files, about 128 MB, to the disk of its machine, and writes their rows in the declared types to where it writes those
+of text files. A file is read whole by one task, which needs free space for about twice its size.
 
 With `read: tasks`, or if they write rows into the store of `runs:` (see `staging`), executors need etlrun, duckdb and pyarrow in the same
 versions as this machine. If they do not have them,
@@ -69,7 +71,7 @@ class Spark(Engine):
         example="/usr/lib/jvm/java-21",
     )
     read: Literal["auto", "tasks", "driver"] = key(
-        "where text files are read, and Parquet files of a store are downloaded: `driver` in this process, `tasks` on "
+        "where text files, and Parquet files and lake tables in a store, are read: `driver` in this process, `tasks` on "
         "the executors, `auto` on the executors if they can read them",
         default="driver",
     )

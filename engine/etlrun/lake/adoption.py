@@ -140,7 +140,7 @@ def _footer(path: Path, publication: Publication) -> FileMetaData:
     uploaded = publication.uploaded.get(path)
     try:
         if uploaded is not None and not path.exists():
-            return publication.stores.of(uploaded).footer(uploaded)
+            return pq.read_metadata(pa.BufferReader(publication.stores.of(uploaded).footer(uploaded)))
         return pq.read_metadata(path)
     except StoreError as error:
         raise RunFailure("sink", error.code, str(error), error.fix) from error

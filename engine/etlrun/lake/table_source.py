@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from etlrun.contracts.connection import Database
-from etlrun.contracts.engine import LinkedFiles, ParquetFiles
+from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.partitions import PARTITIONS
 from etlrun.contracts.sink import canonical_place
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, keyed, row_key
@@ -64,7 +64,9 @@ class VersionedTable(Source):
         from etlrun.lake.snapshot import copy_rows
 
         snapshot = self._fitting(columns, request.open_database, request.stores)
-        inventory = request.fetch(Inventory(snapshot.input_files()))
+        inventory = Inventory(snapshot.input_files())
+        if request.tasks is None:
+            inventory = request.fetch(inventory)
         divided = [item for item in snapshot.columns if item.name in snapshot.partition_by]
         if snapshot.files and all(item.type.name in PARTITIONS for item in divided):
             try:
@@ -73,7 +75,7 @@ class VersionedTable(Source):
                 if failure.code != "wrong-columns":  # the table has the column, but its files are older than the column
                     raise
         request.folder.mkdir(parents=True, exist_ok=True)
-        path, paths = request.folder / "rows.parquet", [file.at for file in inventory.files]
+        path, paths = request.folder / "rows.parquet", [file.at for file in request.fetch(inventory).files]
         wanted = columns.keep(name for name in columns.names if name not in request.unread)
         rows = copy_rows(snapshot, paths, wanted, path, request.control.follow)
         return ReadResult((ParquetFiles((str(path),), lacking=request.unread),), rows)
@@ -127,8 +129,8 @@ class FolderTable(VersionedTable):
 def _read_files(request: ReadRequest, columns: Columns, snapshot: Snapshot, inventory: Inventory) -> ReadResult:
     """Read files in place. The values of partition columns come from the log of the table."""
     from etlrun.lake.snapshot import null_found
-    from etlrun.reading.footers import read_footers
     from etlrun.reading.parquet_columns import WantedColumn
+    from etlrun.reading.parquet_files import read_parquet
 
     keys = {key.lower(): key for key in snapshot.partition_by}
     divided = [item for item in columns if item.name.lower() in keys]
@@ -139,14 +141,14 @@ def _read_files(request: ReadRequest, columns: Columns, snapshot: Snapshot, inve
     ]
     values = [tuple(file.partition.get(keys[item.name.lower()]) for item in divided) for file in snapshot.files]
     files = [replace(file, partition=each) for file, each in zip(inventory.files, values, strict=True)]
-    found = read_footers(replace(request, inventory=replace(inventory, files=tuple(files))), wanted)
+    constants = frozenset(item.name for item in divided)
+    inventory = replace(inventory, files=tuple(files))
+    found = read_parquet(replace(request, inventory=inventory), wanted, columns, constants)
     for at, item in enumerate(divided):
         nulls = sum(found.rows_of[file.path] for file in files if file.partition[at] is None)
         if nulls and not item.nullable:
             raise null_found(snapshot, item.name, nulls)
-    constants = frozenset(item.name for item in divided)
-    linked = (replace(part, constants=constants) if isinstance(part, LinkedFiles) else part for part in found.files)
-    return replace(found, files=tuple(linked), notices=())
+    return replace(found, notices=())
 
 
 def _misfits(columns: Columns, there: Columns) -> Iterator[str]:

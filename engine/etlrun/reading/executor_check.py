@@ -50,7 +50,7 @@ class ExecutorCheck:
             except StoreError as error:
                 message = f"{error} (on {host}, where a task runs)"
                 raise RunFailure("source", error.code, message, f"{error.fix}; {TOO}") from error
-        return SliceAnswer(host, copies={FILE: left})
+        return SliceAnswer(host, left=left)
 
 
 def refuse_unreadable(area: StagingArea, path: str, place: str) -> None:
@@ -75,7 +75,7 @@ def hosts_that_can_read(
     answers = [answer_of(text) for text in run_tasks(payload_of(job), count)]
     refuse_failed_tasks(answers)
     for answer in answers:
-        folder.refuse_unseen([answer.copies[FILE]], answer.host)
+        folder.refuse_unseen([answer.left], answer.host)
         if folder.area is not None:
-            refuse_unreadable(folder.area, answer.copies[FILE], "this machine")
+            refuse_unreadable(folder.area, answer.left, "this machine")
     return sorted({answer.host for answer in answers})

@@ -1,64 +1,101 @@
-"""Decides from the footers of Parquet files how each declared column is read. The engine reads the rows itself."""
+"""Decides from the footers of Parquet files how each declared column is read. Of an object in a store, only the footer is read."""
 
 from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.engine import ABSENT, FileColumn, LinkedFiles
-from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
+from etlrun.contracts.engine import ABSENT, FileColumn
+from etlrun.contracts.source import InputFile, ReadRequest, Trouble
 from etlrun.failures import RunFailure
 from etlrun.reading.absences import absence_notice
 from etlrun.reading.compression import COPY_AGAIN, ENCRYPTED
-from etlrun.reading.links import is_encrypted, link_files
+from etlrun.reading.inventory import HEAD, TroublesFound, trouble_of
+from etlrun.reading.links import is_encrypted
 from etlrun.reading.parquet_columns import FileSchema, WantedColumn
 from etlrun.reading.parquet_types import Misfit
-from etlrun.reading.rows import constant_text
+from etlrun.spec.urls import is_url, read_url
+from etlrun.storage.object_store import StoreError
+from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
     import pyarrow.parquet
 
+AT_ONCE = 24  # footers of a store: each costs two round trips
 SHOWN = 8
 Layout = tuple[FileColumn, ...]  # of the declared columns, in their order
 
 
-def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResult:
-    """Find out how each file of `order` stores the columns `wanted`. Files that store them alike are read together.
+@dataclass(frozen=True)
+class Footers:
+    """What the footers of a source's files say: the files by how they store the columns, the rows of each by path, and notices for a person."""
 
-    Raises RunFailure that lists every file that does not fit.
+    layouts: Mapping[Layout, Sequence[InputFile]]
+    rows: Mapping[str, int]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What one footer says: how the file stores the columns, its rows, and its problems, each with a fix."""
+
+    layout: Layout
+    rows: int
+    problems: tuple[tuple[str, str], ...]
+
+
+def read_footers(request: ReadRequest, wanted: Sequence[WantedColumn]) -> Footers:
+    """Find out how each file of `request` stores the columns `wanted`.
+
+    Raises RunFailure that lists every file that does not fit, and TroublesFound for objects that are no Parquet files.
     """
     layouts: dict[Layout, list[InputFile]] = {}
     rows: dict[str, int] = {}
     problems: list[tuple[str, str]] = []
-    files = order.inventory.files
-    for index, file in enumerate(files):
-        order.progress(f"looking at {order.name}", index, len(files))
-        with open_footer(file.at, file.path) as footer:
-            rows[file.path] = footer.metadata.num_rows
-            layout, wrong = _layout(footer, wanted)
-        problems.extend((f"{file.path}: {problem}", fix) for problem, fix in wrong)
-        layouts.setdefault(layout, []).append(file)
-    order.progress(f"looking at {order.name}", len(files), len(files))
+    troubles: list[Trouble] = []
+    files = request.inventory.files
+    for index, (file, found) in enumerate(zip(files, _footers(request, wanted), strict=True)):
+        request.progress(f"looking at {request.name}", index, len(files))
+        if isinstance(found, Footer):
+            rows[file.path] = found.rows
+            problems.extend((f"{file.path}: {problem}", fix) for problem, fix in found.problems)
+            layouts.setdefault(found.layout, []).append(file)
+        else:
+            troubles.extend(found)
+    request.progress(f"looking at {request.name}", len(files), len(files))
+    if troubles:
+        raise TroublesFound(troubles)
     _refuse(problems)
-    _refuse_empty_days(order, rows)
-    absent = tuple(_absences(order.name, wanted, layouts))
-    parts = []
-    for number, (layout, alike) in enumerate(layouts.items()):
-        folder = order.folder / f"links-{number}"
-        groups = tuple(tuple(map(constant_text, constants)) for constants in link_files(alike, folder))
-        parts.append(LinkedFiles(str(folder), layout, groups))
-    return ReadResult(tuple(parts), sum(rows.values()), notices=absent, rows_of=rows)
+    _refuse_empty_days(request, rows)
+    return Footers(layouts, rows, tuple(_absences(request.name, wanted, layouts)))
 
 
-def open_footer(path: str, shown: str) -> pyarrow.parquet.ParquetFile:
-    """Open a Parquet file, which messages call `shown`. Raises RunFailure if its schema cannot be read."""
+def footer_of(file: InputFile, wanted: Sequence[WantedColumn], stores: Stores) -> Footer:
+    """How a file stores the columns `wanted`. Raises RunFailure, and TroublesFound for an object that is no Parquet file."""
+    opened = _open_object(file, stores) if is_url(file.at) else open_footer(file.at, file.path)
+    layout, wrong = [], []
+    with opened as footer:
+        schema = FileSchema(footer)
+        for item in wanted:
+            try:
+                layout.append(schema.column(item))
+            except Misfit as misfit:
+                wrong.append((str(misfit), misfit.fix))
+        return Footer(tuple(layout), footer.metadata.num_rows, tuple(wrong))
+
+
+def open_footer(content: Any, shown: str) -> pyarrow.parquet.ParquetFile:
+    """Open a Parquet file, its path or its end in a buffer, which messages call `shown`. Raises RunFailure if its schema cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        found = pq.ParquetFile(path)
+        found = pq.ParquetFile(content)
         found.schema_arrow  # noqa: B018 - is read here, so that it fails here
     except (pa.ArrowException, OSError) as error:
         detail = str(error).split("\n", 1)[0]
@@ -69,18 +106,46 @@ def open_footer(path: str, shown: str) -> pyarrow.parquet.ParquetFile:
     return found
 
 
-def _layout(
-    footer: pyarrow.parquet.ParquetFile, wanted: Sequence[WantedColumn]
-) -> tuple[Layout, list[tuple[str, str]]]:
-    """How a file stores the columns, and its problems, each with a fix."""
-    schema = FileSchema(footer)
-    layout, wrong = [], []
-    for item in wanted:
+def _open_object(file: InputFile, stores: Stores) -> pyarrow.parquet.ParquetFile:
+    """Open an object whose rows tasks will read. Raises RunFailure, and TroublesFound if its first bytes are not those of a Parquet file."""
+    import pyarrow as pa
+
+    url = read_url(file.path)
+    try:
+        store = stores.of(url)
+        end = store.footer(url, file.size)
+        if not end.endswith(b"PAR1"):
+            troubles = tuple(trouble_of(file, store.head(url, HEAD), "parquet"))
+            if troubles:
+                raise TroublesFound(troubles)
+    except StoreError as error:
+        raise RunFailure("source", error.code, str(error), error.fix) from error
+    return open_footer(pa.BufferReader(end), file.path)
+
+
+def _footers(request: ReadRequest, wanted: Sequence[WantedColumn]) -> Iterator[Footer | Sequence[Trouble]]:
+    """The footers of all files in order, or the troubles of those that are no Parquet files; several objects of a store are asked at once."""
+    files = request.inventory.files
+    look = partial(_looked_at, wanted=wanted, stores=request.stores)
+    if not any(is_url(file.at) for file in files):
+        yield from map(look, files)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        stop = partial(threads.shutdown, wait=False, cancel_futures=True)
+        waiting = [threads.submit(look, file) for file in files]
         try:
-            layout.append(schema.column(item))
-        except Misfit as misfit:
-            wrong.append((str(misfit), misfit.fix))
-    return tuple(layout), wrong
+            with request.control.following(stop):
+                for each in waiting:
+                    yield each.result()
+        finally:
+            stop()
+
+
+def _looked_at(file: InputFile, wanted: Sequence[WantedColumn], stores: Stores) -> Footer | Sequence[Trouble]:
+    try:
+        return footer_of(file, wanted, stores)
+    except TroublesFound as error:
+        return error.troubles
 
 
 def _refuse(problems: Sequence[tuple[str, str]]) -> None:

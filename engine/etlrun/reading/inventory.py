@@ -22,6 +22,7 @@ from etlrun.spec.dates import day_path
 from etlrun.spec.urls import is_url, read_url
 from etlrun.storage.stores import Stores
 
+HEAD = 16  # bytes that tell the format of a file
 FEW = 5  # at most so many days are listed in a fix
 MAGIC = (
     (b"\x1f\x8b", "gzip"),
@@ -132,16 +133,29 @@ def _partitioned(inventory: Inventory, wanted: Wanted) -> tuple[Inventory, list[
     return (replace(inventory, files=tuple(files)) if wanted.partitions else inventory), troubles
 
 
+class TroublesFound(Exception):
+    """Problems in files that were found before their rows were read."""
+
+    def __init__(self, troubles: Sequence[Trouble]) -> None:
+        super().__init__(troubles)
+        self.troubles = troubles
+
+
 def trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
     """The reason, from its first bytes, why a file cannot be read."""
     try:
         with open(file.at, "rb") as stream:
-            head = stream.read(16)
+            head = stream.read(HEAD)
     except OSError as error:
         yield Trouble(
             "unreadable-file", file.path, f"the file cannot be read: {error.strerror}", "check its permissions"
         )
         return
+    yield from trouble_of(file, head, form)
+
+
+def trouble_of(file: InputFile, head: bytes, form: str) -> Iterator[Trouble]:
+    """The reason why a file with these first bytes cannot be read."""
     found = next((name for magic, name in MAGIC if head.startswith(magic)), "")
     named = compression_of(file.path)
     if form == "parquet":

@@ -8,12 +8,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from etlrun.contracts.engine import GROUP, StatementError
+from etlrun.contracts.engine import GROUP, FileColumn, LinkedFiles, StatementError
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 from etlrun.reading.fetching import origin
+from etlrun.reading.rows import constant_text
 
 _MISSING_CODEC = re.compile(r"ClassNotFoundException: [\w.]*\.(\w+)Codec")
+
+
+def linked_files(
+    files: Sequence[InputFile], columns: tuple[FileColumn, ...], folder: Path, constants: frozenset[str]
+) -> LinkedFiles:
+    """Files that all store the columns like this, linked into `folder`. `constants` are those that each file has one value of. Raises RunFailure."""
+    groups = tuple(tuple(map(constant_text, values)) for values in link_files(files, folder))
+    return LinkedFiles(str(folder), columns, groups, constants)
 
 
 def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...], ...]:

@@ -58,9 +58,10 @@ class SliceAnswer:
     """The result of one task.
 
     It has read its files, or found `troubles` in them, or failed, perhaps before it `began` to read; or its machine has a different reader:
-    `mismatch` is the difference. `broken` is the file of its broken records, `digests` are those of downloaded objects, `copies` the paths
-    of objects that it only downloaded, and `header` are the names in its only file, if the driver keeps a part of it. `partial` are the
-    partial aggregates of its rows, None if the job wants none, or if they cannot be computed.
+    `mismatch` is the difference. `broken` is the file of its broken records, `digests` are those of downloaded objects, and
+    `header` are the names in its only file, if the driver keeps a part of it. `partial` are the partial aggregates of its rows, None if the
+    job wants none, or if they cannot be computed. `statement` is the condition, detail and source of a statement that failed, and `left` a
+    file that is no part of a source.
     """
 
     host: str
@@ -70,11 +71,12 @@ class SliceAnswer:
     broken: str = ""
     header: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
-    copies: Mapping[str, str] = field(default_factory=dict)
     troubles: tuple[Trouble, ...] = ()
     failure: tuple[str, str, str] | None = None  # its code, message and fix
+    statement: tuple[str, str, str] | None = None
     began: bool = False
     mismatch: str = ""
+    left: str = ""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), default=sorted)  # sets are lists in JSON
@@ -118,7 +120,7 @@ def answer_of(text: str) -> SliceAnswer:
         "accounts": tuple(map(account_of, found.get("accounts", ()))),
         "header": tuple(found.get("header", ())),
         "troubles": tuple(Trouble(*each.values()) for each in found.get("troubles", ())),
-        "failure": tuple(found["failure"]) if found.get("failure") else None,
+        **{name: tuple(found[name]) for name in ("failure", "statement") if found.get(name)},
     }
     return SliceAnswer(**{**found, **read})
 

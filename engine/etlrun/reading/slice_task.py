@@ -27,7 +27,7 @@ from etlrun.reading.slice_job import (
     this_reader,
     unseen_there,
 )
-from etlrun.reading.task_folder import Attempt, scratch_folder
+from etlrun.reading.task_folder import Attempt, moved, scratch_folder
 from etlrun.spec.urls import is_url
 from etlrun.storage.stores import Stores
 
@@ -143,22 +143,7 @@ def _shorter(
     if partial is not None and shrinks(sum(account.rows for account in read.accounts), partial):
         return replace(read, files=()), partial
     shutil.rmtree(folder / "partial", ignore_errors=True)
-    return replace(read, files=_staged(read.files, scratch, folder / "rows")), None
-
-
-def _staged(files: tuple[ParquetFiles, ...], scratch: Path, folder: Path) -> tuple[ParquetFiles, ...]:
-    """The files after they were moved from the scratch folder into the folder of the run. Raises RunFailure."""
-    if not files:
-        return ()
-    try:
-        shutil.move(scratch, folder)
-    except OSError as error:
-        message = f"rows cannot be written to {folder}: {error.strerror}"
-        raise RunFailure("source", "disk", message, "free space on the disk of `runs:`, then run again") from error
-    return tuple(
-        replace(each, paths=tuple(str(folder / Path(path).relative_to(scratch)) for path in each.paths))
-        for each in files
-    )
+    return replace(read, files=moved(read.files, scratch, folder / "rows")), None
 
 
 def _answer(attempt: Attempt, read: _Read, partial: tuple[ParquetFiles, ...] | None, fetched: Inventory) -> SliceAnswer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -93,6 +94,21 @@ class Attempt:
     def leave_all(self, files: Iterable[ParquetFiles]) -> tuple[ParquetFiles, ...]:
         """Leave Parquet files of the folder to the driver. Raises RunFailure."""
         return tuple(replace(each, paths=tuple(self.leave(Path(path)) for path in each.paths)) for each in files)
+
+
+def moved(files: tuple[ParquetFiles, ...], scratch: Path, folder: Path) -> tuple[ParquetFiles, ...]:
+    """Files below the folder `scratch`, after it became the new folder `folder`, perhaps on another disk. Raises RunFailure."""
+    if not files:
+        return ()
+    try:
+        shutil.move(scratch, folder)
+    except OSError as error:
+        message = f"rows cannot be written to {folder}: {error.strerror}"
+        raise RunFailure("source", "disk", message, "free space on the disk of `runs:`, then run again") from error
+    return tuple(
+        replace(each, paths=tuple(str(folder / Path(path).relative_to(scratch)) for path in each.paths))
+        for each in files
+    )
 
 
 def unseen_here(path: str, host: str) -> RunFailure:

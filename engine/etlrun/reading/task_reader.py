@@ -21,12 +21,12 @@ from etlrun.contracts.source import (
     ReadRequest,
     ReadResult,
     RunTasks,
-    Trouble,
 )
 from etlrun.language.columns import Columns
 from etlrun.reading.account import merge
 from etlrun.reading.accounting import sum_up
 from etlrun.reading.file_slices import cut
+from etlrun.reading.inventory import TroublesFound
 from etlrun.reading.opened import refuse_changed
 from etlrun.reading.quarantine import further_on
 from etlrun.reading.rows import together
@@ -46,14 +46,6 @@ from etlrun.spec.urls import is_url
 
 TASK_BYTES = 1 << 27  # of files that one task reads
 AT_ONCE = 8
-
-
-class TroublesInTasks(Exception):
-    """Problems that tasks found in files before they read them."""
-
-    def __init__(self, troubles: Sequence[Trouble]) -> None:
-        super().__init__(troubles)
-        self.troubles = troubles
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ class TaskReader:
         return TaskFolder(self.request.folder, self.request.area)
 
     def read(self, run_tasks: RunTasks) -> ReadResult:
-        """The rows and the account of all files. Raises RunFailure, TroublesInTasks, and FileAggregationFailure."""
+        """The rows and the account of all files. Raises RunFailure, TroublesFound, and FileAggregationFailure."""
         self.request.folder.mkdir(parents=True)
         kept = self._kept()
         taken = [_of_part(file, part) for file, part in kept.items() if not self._is_left(part)]
@@ -202,13 +194,13 @@ def _of_part(file: InputFile, part: FilePart) -> _Piece:
 
 
 def refuse_failed_tasks(answers: Sequence[SliceAnswer]) -> None:
-    """Raises RunFailure, or TroublesInTasks, for the first task that did not read its files."""
+    """Raises RunFailure, or TroublesFound, for the first task that did not read its files."""
     for answer in answers:
         if answer.mismatch:
             raise worker_mismatch(answer.host, answer.mismatch)
     troubles = [trouble for answer in answers for trouble in answer.troubles]
     if troubles:
-        raise TroublesInTasks(troubles)
+        raise TroublesFound(troubles)
     failure = first_failure(answers)
     if failure is not None:
         raise failure

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from etlrun.compiler.check import Checked
-from etlrun.contracts.engine import EngineSession, StatementError, TaskSettings
-from etlrun.contracts.source import Control, Inventory, RunTasks, Source
+from etlrun.contracts.engine import EngineSession, StatementError, TaskSettings, Workspace
+from etlrun.contracts.source import Control, Inventory, RunTasks
 from etlrun.diagnostics import counted
+from etlrun.engines.duckdb import Duckdb
 from etlrun.failures import RunFailure
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.runtime.blame import blame_source
@@ -70,18 +72,20 @@ class EngineTasks:
             connection, self.checked.profile.connections[connection], self.checked.project.data_folder
         )
 
+    def starter(self) -> Callable[[Workspace], EngineSession]:
+        """What starts a session on another machine that reads files of others, with the memory of a task."""
+        return partial(Duckdb(threads=1, memory=self.settings.memory).start, environment=str)
+
 
 @dataclass(frozen=True)
 class ObjectFetcher:
-    """Downloads the objects of the source `name` into a new folder below `folder`: in `tasks`, or in this process."""
+    """Downloads the objects of the source `name` into a new folder below `folder`."""
 
     name: str
     folder: Path
-    source: Source
     stores: Stores
     control: Control
     reporter: Reporter
-    tasks: EngineTasks | None
 
     def fetch(self, inventory: Inventory) -> Inventory:
         """The inventory with the paths of the copies. Raises RunFailure."""
@@ -90,14 +94,5 @@ class ObjectFetcher:
             return inventory
         objects = counted(len(here.files), "object")
         self.reporter.say(f"fetching {objects} of {self.name}, {here.size / 1e6:,.1f} MB")
-        found = self.tasks and self._in_tasks(self.tasks, inventory)
-        if found:
-            return found
         with self.control.following(here.stopped.set, lambda: (here.done * 100 // here.size, 100)):
             return here.fetch()
-
-    def _in_tasks(self, tasks: EngineTasks, inventory: Inventory) -> Inventory | None:
-        from etlrun.reading.fetch_job import fetch_in_tasks  # most runs read on this machine
-
-        folder = self.folder / "fetched"
-        return tasks.attempt(lambda run: fetch_in_tasks(inventory, self.source, folder, self.stores, run))

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from etlrun.compiler.check import Checked
@@ -65,10 +65,11 @@ class Inputs:
             self.rows.update(_rows_of_files(read_result, self.inventories[source].files))
         self.write()
 
-    def keep_digests(self, fetched: Inventory) -> None:
-        """Add the digests of objects of a store, which are computed during the download."""
+    def keep_digests(self, fetched: Inventory, found: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Add the digests of objects of a store, which this machine, or tasks, computed during the download."""
         if self.takes_digests:
             self.digests.found.update({file.path: file.sha256 for file in fetched.files if file.sha256})
+            self.digests.found.update(found)
 
     def finish(self) -> None:
         """Wait for the digests, and raise RunFailure for a file that has changed."""

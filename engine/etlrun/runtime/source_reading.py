@@ -22,7 +22,7 @@ from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
 from etlrun.reading.explaining import first_bytes
 from etlrun.reading.fetching import COPIES, Fetching, with_parts
-from etlrun.reading.inventory import trouble_in
+from etlrun.reading.inventory import TroublesFound, trouble_in
 from etlrun.reading.source import TextSource
 from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
 from etlrun.runtime.blame import located
@@ -73,7 +73,7 @@ class SourceReader:
         try:
             with span(f"read {name}", {"etlrun.source": name, "etlrun.source.kind": use.kind}) as reading:
                 found, inventory = self._in_tasks(name, use) or self._here(name, use)
-                self.inputs.keep_digests(inventory)
+                self.inputs.keep_digests(inventory, found.digests)
                 if found.rows is not None:
                     reading.attributes["etlrun.rows"] = found.rows
             for notice in found.notices:
@@ -83,6 +83,9 @@ class SourceReader:
                 judge_bad_rows(name, use.value, found, head, self.folder, self.reporter)
                 refuse_empty_days(name, found, inventory)
                 shutil.rmtree(self.folder.sources(name) / COPIES, ignore_errors=True)
+        except TroublesFound as error:
+            refuse(self.checked, [(name, trouble) for trouble in error.troubles])
+            raise
         except NotStarted as trouble:
             raise trouble.failure from trouble.failure.__cause__
         except RunFailure as failure:
@@ -95,7 +98,7 @@ class SourceReader:
         tasks = self._tasks(name, control)
         if tasks is None or not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
             return None
-        from etlrun.reading.task_reader import TaskReader, TroublesInTasks  # most runs read on this machine
+        from etlrun.reading.task_reader import TaskReader  # most runs read on this machine
 
         source, memory = use.value, tasks.settings.memory
 
@@ -112,11 +115,7 @@ class SourceReader:
             given = self._parts(name, use), self.aggregations.get(name)
             return self._aggregated(name, *given, None, lambda parts, by_file: read(parts, by_file, run))
 
-        try:
-            return tasks.attempt(read_all)
-        except TroublesInTasks as error:
-            refuse(self.checked, [(name, trouble) for trouble in error.troubles])
-            raise
+        return tasks.attempt(read_all)
 
     def _tasks(self, name: str, control: Control) -> EngineTasks | None:
         """The tasks of the engine that may read for a source."""
@@ -200,9 +199,9 @@ class SourceReader:
         return self._with_parts(found, name, parts), request.inventory
 
     def _fetched(self, use: Use, request: ReadRequest) -> ReadRequest:
-        """The request with kept parts or downloaded copies of its objects. Raises RunFailure."""
+        """The request with kept parts or downloaded copies of its objects, unless tasks read them. Raises RunFailure."""
         name, inventory = request.name, request.inventory
-        if not any(is_url(file.at) for file in inventory.files):
+        if request.tasks is not None or not any(is_url(file.at) for file in inventory.files):
             return request
         if request.parts is not None:
             inventory = with_parts(inventory, request.parts, request.folder)
@@ -218,7 +217,6 @@ class SourceReader:
         keep = is_text and use.value.bad_rows != "drop"
         stores = open_stores(self.checked.project, self.checked.profile, filled)
         tasks = None if is_text else self._tasks(name, control)
-        fetching = None if self.area else tasks  # into a folder that this machine sees
         return ReadRequest(
             name,
             inventory,
@@ -231,7 +229,7 @@ class SourceReader:
             stores=stores,
             unread=self.plan.unread.get(name, frozenset()),
             control=control,
-            fetch=ObjectFetcher(name, folder, use.value, stores, control, self.reporter, fetching).fetch,
+            fetch=ObjectFetcher(name, folder, stores, control, self.reporter).fetch,
             tasks=tasks,
             area=self.area,
         )

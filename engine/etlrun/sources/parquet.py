@@ -87,11 +87,11 @@ class Parquet(FileSource):
         self.columns[name].verify_optional(name, scope)
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
-        from etlrun.reading.footers import read_footers
         from etlrun.reading.parquet_columns import WantedColumn
+        from etlrun.reading.parquet_files import read_parquet
 
         wanted = [
             WantedColumn(column, declared.keys(column.name), declared.is_instant, declared.optional)
             for column, declared in zip(columns, self.columns.values(), strict=False)
         ]
-        return read_footers(request, wanted)
+        return read_parquet(request, wanted, columns)

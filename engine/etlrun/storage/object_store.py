@@ -15,9 +15,9 @@ from etlrun.spec.urls import Url
 
 if TYPE_CHECKING:
     import pyarrow.fs
-    from pyarrow.parquet import FileMetaData
 
 CHUNK = 1 << 23
+FOOTER = 1 << 16  # bytes at the end of a Parquet file, in which most footers fit
 YOUNG = 5.0  # seconds: a store rounds times to seconds, so such a new object can change without a new time
 
 
@@ -100,14 +100,26 @@ class ObjectStore:
             fix = "correct the URL, or create the bucket; see `endpoint` and `region` under `storage:` in etlrun.yaml"
             raise StoreError("missing-bucket", f"{folder}: there is no bucket or container `{folder.authority}`", fix)
 
-    def footer(self, url: Url) -> FileMetaData:
-        """The footer of a Parquet file; nothing else of it is read. Raises StoreError, and ArrowInvalid if it is no Parquet file."""
-        import pyarrow.parquet as pq
+    def footer(self, url: Url, size: int | None = None) -> bytes:
+        """The end of a Parquet file, which pyarrow reads like the whole file, except the rows; of any other object its last bytes.
 
-        with _translated(url):
-            file = self.files.open_input_file(self._place(url))
-        with file:
-            return pq.read_metadata(file)
+        Raises StoreError, also if the object does not have the `size` with which it was listed.
+        """
+        with _translated(url), self.files.open_input_file(self._place(url)) as file:
+            found = file.size()
+            if size not in (None, found):
+                raise changed_object(url)
+            end: bytes = file.read_at(min(found, FOOTER), max(0, found - FOOTER))
+            length = int.from_bytes(end[-8:-4], "little") + 8
+            if end.endswith(b"PAR1") and len(end) < length <= found:
+                end = file.read_at(length, found - length)
+        return end
+
+    def head(self, url: Url, length: int) -> bytes:
+        """The first bytes of an object. Raises StoreError."""
+        with _translated(url), self.files.open_input_file(self._place(url)) as file:
+            head: bytes = file.read_at(length, 0)
+        return head
 
     def fetch(self, found: StoredObject, path: Path, *, goes_on: Callable[[int], bool]) -> str:
         """Download an object into the new file `path`; returns the SHA-256 of its bytes.
