@@ -126,11 +126,20 @@ def test_a_staged_file_that_is_no_longer_what_was_written(lake: Lake, area: Stag
     assert failed.value.code == "stage-damaged" and lake.bucket in failed.value.message
 
 
-def test_a_staged_file_that_the_driver_misses(area: StagingArea) -> None:
+@pytest.mark.parametrize("change", ["removed", "other bytes"])
+def test_a_staged_file_that_the_driver_does_not_find_as_it_was_written(
+    lake: Lake, area: StagingArea, change: str
+) -> None:
     file = write(to_write(area))
-    area.remove(area.folder / "stage")
+    area.download({file.path: file.sha256})
+    Path(file.path).unlink()
+    if change == "removed":
+        area.remove(area.folder / "stage")
+    else:
+        lake.server.put(lake.bucket, area.url_of(file.path).key, b"x" * file.size)
     with pytest.raises(RunFailure, match=f"staged file {area.url_of(file.path)} was removed or changed"):
-        area.download([file.path])
+        area.download({file.path: file.sha256})
+    assert list(area.folder.rglob("*.parquet*")) == []
 
 
 @pytest.mark.parametrize("wrong", [{"duckdb": "0.1"}, {"Python": "3.2"}, {"etlrun": "older"}])

@@ -20,6 +20,7 @@ from etlrun.language.columns import Column
 from etlrun.language.duckdb_words import has_instants, name, parquet, published_value, text
 from etlrun.stopping import cancelling
 from etlrun.storage.object_store import StoreError
+from etlrun.storage.staging_area import as_failure
 
 if TYPE_CHECKING:
     import duckdb
@@ -143,9 +144,9 @@ def _footer(path: Path, publication: Publication) -> FileMetaData:
             return pq.read_metadata(pa.BufferReader(publication.stores.of(uploaded).footer(uploaded)))
         return pq.read_metadata(path)
     except StoreError as error:
-        raise RunFailure("sink", error.code, str(error), error.fix) from error
+        raise as_failure(error) from error
     except (pa.ArrowInvalid, OSError) as error:
-        message = f"{path.name} is not a complete Parquet file"
+        message = f"{uploaded or path.name} is not a complete Parquet file"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
 
 

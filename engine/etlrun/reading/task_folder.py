@@ -65,7 +65,7 @@ class TaskFolder:
     def fetch(self, path: str) -> Path:
         """A file that a task left, on this machine. Raises RunFailure."""
         if self.area is not None:
-            self.area.download([path])
+            self.area.download({path: ""})
         return Path(path)
 
 

@@ -207,7 +207,7 @@ class RelationStager:
             with relation_span("compute", given):
                 written = self._write(given, folder)
             if written is not None and self.area is not None:
-                self.area.download(file.path for file in written.files)
+                self.area.download({file.path: file.sha256 for file in written.files})
         return [str(path) for path in sorted(folder.glob("*.parquet"))]
 
     def _at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:

@@ -59,9 +59,9 @@ class Staged:
         return tuple(Path(file.path) for file in self.files)
 
     def fetch(self) -> None:
-        """Copy the files to this machine, as far as they are not there. Raises RunFailure."""
+        """Copy the files to this machine, as far as they are not there, and compare their digests. Raises RunFailure."""
         if self.area is not None:
-            self.area.download(self.paths)
+            self.area.download({file.path: file.sha256 for file in self.files})
 
     def as_record(self, folder: RunFolder) -> dict[str, Any]:
         """The entry in the record of the run; the paths of its files start at its folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,11 +47,14 @@ class StagingArea:
         store = self.opened()
         self._for_each(lambda path: store.put(Path(path), self.url_of(path)), paths)
 
-    def download(self, paths: Iterable[str | Path]) -> None:
-        """Download files into the folder, those that are already in it excepted. Raises RunFailure."""
+    def download(self, files: Mapping[str, str]) -> None:
+        """Download files into the folder, those that are already in it excepted. Raises RunFailure.
+
+        The files come with the SHA-256 of their bytes, which is empty if it is not known.
+        """
         store = self.opened()
-        missing = (path for path in paths if not os.path.exists(path))
-        self._for_each(lambda path: self._fetch(store, path, Path(path)), missing)
+        missing = (path for path in files if not os.path.exists(path))
+        self._for_each(lambda path: self._fetch(store, path, Path(path), files[str(path)]), missing)
 
     def fetch(self, paths: Iterable[str], folder: Path) -> tuple[str, ...]:
         """Download files into another folder; returns their paths there. Raises RunFailure."""
@@ -59,11 +63,19 @@ class StagingArea:
         self._for_each(lambda path: self._fetch(store, path, copies[str(path)]), copies)
         return tuple(map(str, copies.values()))
 
-    def _fetch(self, store: ObjectStore, path: str | Path, target: Path) -> None:
+    def _fetch(self, store: ObjectStore, path: str | Path, target: Path, sha256: str = "") -> None:
+        """Download a file, which is there whole or not at all. Raises StoreError, and RunFailure if it has other bytes."""
         url = self.url_of(path)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store.fetch(StoredObject(url, store.size(url) or 0, 0), target, goes_on=lambda size: True)
-        target.chmod(0o600)
+        new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            digest = store.fetch(StoredObject(url, store.size(url) or 0, 0), new, goes_on=lambda size: True)
+            if sha256 not in ("", digest):
+                raise damaged(url)
+            new.chmod(0o600)
+            new.replace(target)
+        finally:
+            new.unlink(missing_ok=True)
 
     def sizes(self, folder: str | Path) -> dict[str, int]:
         """The files below a folder, by their paths in the folder of runs, with their sizes in bytes. Raises RunFailure."""
