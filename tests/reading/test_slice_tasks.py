@@ -216,7 +216,7 @@ def test_a_machine_with_another_reader_is_refused_by_name(tmp_path: Path) -> Non
     ):
         with patch("etlrun.reading.slice_task.this_reader", return_value={**this_reader(), **change}):
             failure = failure_of(folder, here_twice)
-        assert failure.code == "worker-mismatch" and said in failure.message and "read: driver" in failure.fix
+        assert failure.code == "worker-mismatch" and said in failure.message and "etlrun pack" in failure.fix
     with patch("etlrun.reading.slice_task.this_reader", side_effect=PackageNotFoundError("duckdb")):
         assert "the package duckdb is missing there" in failure_of(folder, here_twice).message
 
