@@ -45,7 +45,7 @@ def area(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Staging
 
 
 def to_write(area: StagingArea) -> bytes:
-    return payload_of(WriteJob(area, str(area.folder / "stage/r")))
+    return payload_of(WriteJob(area, str(area.folder / "stage/r"), ("n",)))
 
 
 def write(payload: bytes) -> WrittenFile:
