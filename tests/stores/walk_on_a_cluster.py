@@ -1,7 +1,8 @@
 """Walks the project of this repository through its days on a cluster whose machines share no disk: `python tests/stores/walk_on_a_cluster.py`.
 
-It needs root (see `apart.py`). The runs publish to Delta tables of a store: the first days, the next day, a day that is corrected, the month
-again, two runs at once, a worker that is killed. After each, the tables are those that DuckDB publishes from the same files.
+With `days` or `faults` it makes a part of them. It needs root (see `apart.py`). The runs publish to Delta tables of a store: the first days, the
+next day, a day that is corrected, the month again, two runs at once, a worker that is killed. After each, the tables are those that DuckDB
+publishes from the same files.
 """
 
 from __future__ import annotations
@@ -129,15 +130,10 @@ def new_walk(server: ObjectServer, cluster: Apart) -> Walk:
     return Walk(lake, cluster, cluster.folder / "files")
 
 
-def walk(found: Walk, contracts: str, users: str) -> None:
-    """All steps, one after the other."""
-    people = (DRIVER, *WORKERS)
-    opened = [(one, other) for one in people for other in people if can_open(one, found.cluster.folder / other)]
-    found.say("only its user can open the folder of a machine", all(one == other for one, other in opened))
-    found.make("--contracts", contracts, "--users", users, "--broken", "20")
-    found.upload(
-        "log_content/2022040*.json", "log_content/2022041*.json", "log_content/2022042*.json", "log_search/**/*.parquet"
-    )
+def days(found: Walk, contracts: str, users: str) -> None:
+    """The first days, and what happens to data after them."""
+    found.upload("log_content/2022040*.json", "log_content/2022041*.json", "log_content/2022042*.json")
+    found.upload("log_search/**/*.parquet")
     found.compare("the first days", found.once)
     found.upload("log_content/20220430.json")
     found.compare("the next day", found.once, "interaction")
@@ -147,6 +143,11 @@ def walk(found: Walk, contracts: str, users: str) -> None:
     found.upload("log_content/*.json")
     found.compare("the month again", found.once, "interaction")
     found.compare("the same again", found.once, "interaction")
+
+
+def faults(found: Walk) -> None:
+    """Two runs at once, a worker that dies, and a cluster that lacks a package."""
+    found.upload("log_content/*.json")
     found.compare("two runs at once", found.twice_at_once, "interaction")
     found.compare("a worker is killed", found.while_a_worker_dies, "interaction")
     able = found.lake.run("doctor", "--profile", "apart")
@@ -154,19 +155,31 @@ def walk(found: Walk, contracts: str, users: str) -> None:
     lacking = bare_python(found.cluster.folder / "bare")
     lack = found.lake.project.run("doctor", "--profile", "bare", PYSPARK_PYTHON=lacking)
     found.say("doctor without a package", "the package pyarrow is missing" in lack.out, lack.out)
+
+
+def walk(found: Walk, part: str, contracts: str, users: str) -> None:
+    """All steps, one after the other, or a part of them."""
+    people = (DRIVER, *WORKERS)
+    opened = [(one, other) for one in people for other in people if can_open(one, found.cluster.folder / other)]
+    found.say("only its user can open the folder of a machine", all(one == other for one, other in opened))
+    found.make("--contracts", contracts, "--users", users, "--broken", "20")
+    if part in ("all", "days"):
+        days(found, contracts, users)
+    if part in ("all", "faults"):
+        faults(found)
     listed = found.lake.server.ask("GET", f"/{BUCKET}?list-type=2&prefix=runs/").decode()
     left = {name.partition("/")[2].partition("/")[0] for name in re.findall("<Key>runs/([^<]+)</Key>", listed)}
     found.say(f"in the store of runs: {', '.join(sorted(left))}", left <= {"run.json", "inputs.json", "quarantine"})
 
 
-def main(contracts: str = "2000", users: str = "500") -> int:
+def main(part: str = "all", contracts: str = "2000", users: str = "500") -> int:
     """The exit code is 1 if anything was wrong."""
     if why_not():
         sys.stdout.write(f"{why_not()}\n")
         return 1
     with object_server() as server, apart_cluster() as cluster:
         found = new_walk(server, cluster)
-        walk(found, contracts, users)
+        walk(found, part, contracts, users)
         return int(found.wrong > 0)
 
 
