@@ -12,6 +12,8 @@ import pytest
 from store_projects import Lake, lines, with_runs
 from wide_parquet import WIDE, wide_files
 
+from projects import Result
+
 SPARK = 'apart: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks, staging: store}}, connections: {warehouse: {duckdb: apart.duckdb}, CATALOG}}'
 SPEC = """sources:
   s: {json: {path: s3://BUCKET/raw/*.json, columns: {c: string, s: bigint}, max_bad_rows: 0.9}}
@@ -170,3 +172,65 @@ def test_a_row_of_every_type_in_parquet_files_is_that_of_duckdb(apart: Lake) -> 
     inputs = [apart.server.get(apart.bucket, key) for key in re.findall("<Key>(runs/[^<]+/inputs.json)</Key>", listed)]
     digests = [[file["sha256"] for file in json.loads(text)] for text in inputs]
     assert digests[0] == digests[1] and len(digests) == 2
+
+
+FAULTS = """sources:
+  s: {json: {path: s3://BUCKET/raw/*.json, columns: {c: string, s: bigint}, max_bad_rows: 0.9}}
+steps:
+  rows:
+    - from: s
+    - filter: s < NUMBER
+  mine:
+    - from: rows
+    - python: {function: "losing:FUNCTION", columns: {c: string}}
+checks:
+  rows: [{not_null: [c]}]
+sinks:
+  rows: {delta: {from: rows, path: s3://BUCKET/out/rows, write: replace}}
+  mine: {files: {from: mine, path: mine.csv}}
+"""
+LOSING = """
+import re
+import urllib.request
+
+HEADERS = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"}
+
+def ask(method, path):
+    return urllib.request.urlopen(urllib.request.Request("SERVER" + path, headers=HEADERS, method=method)).read().decode()
+
+def keeping(rows):
+    return rows.select(["c"])
+
+def losing(rows):
+    listed = ask("GET", "/BUCKET?list-type=2&prefix=runs/")
+    for key in re.findall("<Key>(runs/[^<]+/stage/rows/[^<]+)</Key>", listed):
+        ask("DELETE", f"/BUCKET/{key}")
+    return keeping(rows)
+"""
+FAILURES = [
+    ({"/stage/rows/": "503"}, "keeping", "storage-failed"),
+    ({"raw/1.json": "replaced"}, "keeping", "changed-file"),
+    ({}, "losing", "stage-damaged: the staged file s3://"),
+]
+
+
+def test_failures_are_one_message_and_leave_the_old_table_and_nothing_else(apart: Lake) -> None:
+    def run(number: int, function: str, profile: str = "apart") -> Result:
+        text = FAULTS.replace("NUMBER", str(number)).replace("FUNCTION", function).replace("BUCKET", apart.bucket)
+        return apart.run(apart.project.pipeline(text), "-q", "--profile", profile)
+
+    def log() -> bytes:
+        return apart.server.ask("GET", f"/{apart.bucket}?list-type=2&prefix=out/")
+
+    losing = LOSING.replace("SERVER", apart.server.url).replace("BUCKET", apart.bucket)
+    apart.project.write("losing.py", losing)
+    assert run(9, "keeping", "fast").code == 0
+    there, csv = log(), (apart.project.folder / "mine.csv").read_text()
+    for number, (faults, function, message) in enumerate(FAILURES):
+        apart.server.fail(faults)
+        failed = run(10 + number, function)
+        apart.server.fail({})
+        assert failed.code == 1 and message in failed.err, failed.err
+        assert "Traceback" not in failed.err and failed.err.count("\n    = ") == 1
+        assert (log(), (apart.project.folder / "mine.csv").read_text()) == (there, csv)
+        assert left_in_runs(apart) <= {"run.json", "inputs.json", "quarantine/s.jsonl"}
