@@ -152,7 +152,8 @@ def test_an_executor_with_another_reader_neither_writes_nor_reads(
     for action in (lambda: write(writing), lambda: read(reading)):
         with pytest.raises(RunFailure, match=f"cannot read files like this machine: .*{next(iter(wrong))}") as failed:
             action()
-        assert failed.value.code == "worker-mismatch" and "read: driver" not in failed.value.fix
+        assert failed.value.code == "worker-mismatch"
+        assert ("PYSPARK_PYTHON" if "Python" in wrong else "etlrun pack") in failed.value.fix
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,8 @@ def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
 def worker_mismatch(host: str, difference: str) -> RunFailure:
     """The failure of a machine whose reader differs from the one here."""
     fix = "install the same versions of etlrun and its packages there, or set `packages:` to an archive from `etlrun pack`"
+    if difference.startswith("Python ") or "PYSPARK_PYTHON" in difference:  # which no archive brings
+        fix = "install Python there in the same minor version as on this machine, and set PYSPARK_PYTHON to its path"
     return RunFailure("engine", "worker-mismatch", f"{host} cannot read files like this machine: {difference}", fix)
 
 
