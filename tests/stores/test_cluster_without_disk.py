@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from store_projects import Lake, new_lake
+from test_parts_in_stores import TOTALS, raw_reads
 from test_staging_in_stores import SPEC, left_in_runs, published, with_rows
 
 from apart import DRIVER, WORKERS, Apart, ApartProject, apart_cluster, can_open, python_of_all, why_not
@@ -31,6 +32,7 @@ def shop(server: ObjectServer, cluster: Apart) -> Lake:
     """A project of the user of the driver."""
     profiles = (
         PROFILE.format("apart", cluster.master, "tasks", ""),
+        PROFILE.format("kept", cluster.master, "tasks", "").replace("connections:", "parts: {keep: 40d}, connections:"),
         PROFILE.format("bare", cluster.master, "driver", ", spark.executorEnv.PYTHONPATH: /nowhere"),
     )
     lake = new_lake(server, cluster.folder / DRIVER, "without-disk", ApartProject)
@@ -62,6 +64,20 @@ def kill_at_upload(lake: Lake, cluster: Apart) -> None:
     """Kill a worker as soon as one uploads rows."""
     wait_for(lambda: any("PUT" in line and "/stage/joined/" in line for line in lake.server.log()), 200)
     cluster.kill_worker()
+
+
+def test_a_worker_reads_only_new_files(shop: Lake, cluster: Apart) -> None:
+    shop.server.age(shop.bucket, 3600)
+    path = shop.project.pipeline(TOTALS.replace("BUCKET", shop.bucket), "totals")
+    rows = []
+    for profile, reads in (("fast", 3), ("kept", 3), ("kept", 0)):
+        shop.server.log()
+        done = shop.run(path, "--profile", profile)
+        assert done.code == 0, done.err
+        assert len(raw_reads(shop)) == reads
+        rows.append((shop.project.folder / "out.csv").read_text())
+    assert rows == rows[:1] * 3
+    assert not list((cluster.folder / DRIVER / ".etlrun").rglob("*.parquet"))
 
 
 def test_doctor_tries_what_executors_need(shop: Lake, cluster: Apart) -> None:

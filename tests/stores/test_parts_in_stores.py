@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import re
 import time
 from collections import Counter
@@ -331,6 +332,37 @@ def test_a_store_that_refuses_parts_stops_no_run(runs: Runs) -> None:
     assert not unread.has(inventory.files[0])
     runs.lake.server.fail({})
     assert runs.read() == expected
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_happens_to_parts_the_rows_are_those_of_all_objects(runs: Runs, seed: int) -> None:
+    chance = random.Random(seed)
+    inventory = runs.inventory()
+    unfinished = [runs.parts(inventory)]
+    expected = runs.read(unfinished[0], is_saved=False)[:2]
+
+    def damage() -> None:
+        url = runs.url / "parts" / chance.choice(sorted(runs.objects()) or ["none"])
+        content = runs.store.read(url)
+        runs.store.delete(url)
+        if content and chance.random() < 0.5:
+            runs.store.write(url, content[: len(content) // 2])
+
+    def begin() -> None:
+        unfinished.append(runs.parts(inventory))
+        assert runs.read(unfinished[-1], is_saved=False)[:2] == expected
+
+    changes = (
+        damage,
+        begin,
+        lambda: chance.choice(unfinished).save(),
+        lambda: runs.sweep(40 * DAY),
+        lambda: runs.sweep(40 * DAY, room=chance.choice((0, 1500))),
+    )
+    for _ in range(12):
+        chance.choice(changes)()
+        assert runs.read(is_here=chance.random() < 0.3)[:2] == expected
+    assert runs.read() == (*expected, 3)
 
 
 def test_executors_read_and_aggregate_only_what_is_new(lake: Lake) -> None:
