@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -272,6 +273,26 @@ def test_what_is_wrong_with_a_file_is_told_as_on_this_machine(
         told.append({**vars(failure.value), "text": str(failure.value)})
     assert told[0] == told[1]
     assert url in str(told[0]) or name == "large", told[0]
+
+
+def test_a_page_without_its_checksum_is_noticed_if_it_is_read(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_SECRET", "secret")
+    table = pa.table({"v": range(5_000), "undeclared": range(5_000)})
+    plain: dict[str, Any] = {"use_dictionary": False, "compression": "none", "write_page_checksum": True}
+    content = bytearray(bytes_of(table, **plain))
+
+    def read(changed: int) -> ReadResult:
+        content[changed] ^= 1
+        lake.server.put(lake.bucket, "m/a.parquet", bytes(content))
+        files = Inventory((InputFile(f"s3://{lake.bucket}/m/a.parquet", None, len(content), 0),))
+        return SOURCE.read(request(lake, files, tmp_path / str(changed), Tasks(), is_apart=True), columns_of(SOURCE))
+
+    assert read(len(content) - 10_000).rows == 5_000
+    with pytest.raises(RunFailure, match="m/a.parquet: .*a page does not have its checksum") as failure:
+        read(1_000)
+    assert failure.value.code == "damaged-file"
 
 
 def test_an_object_that_changed_after_its_footer_was_read_is_noticed(

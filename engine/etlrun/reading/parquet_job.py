@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Workspace
-from etlrun.contracts.source import FileAccount, Inventory, ReadRequest, ReadResult, RunTasks
+from etlrun.contracts.source import FileAccount, InputFile, Inventory, ReadRequest, ReadResult, RunTasks
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name
+from etlrun.reading.compression import COPY_AGAIN
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.reading.fingerprint import PACKAGE, reader_fingerprint
 from etlrun.reading.footers import Footers, Layout, footer_of
@@ -29,6 +30,7 @@ from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
 from etlrun.storage.stores import Stores
 
+BUFFER = 1 << 20  # bytes of a column that are read at once to verify checksums
 Start = Callable[[Workspace], EngineSession]
 
 
@@ -83,6 +85,7 @@ class ParquetJob:
             found = footer_of(file, self.form.wanted, stores)
             if (found.layout, found.rows) != (group.layout, rows):
                 raise changed(file.path)
+            _refuse_wrong_pages(file, group.layout)
         links = scratch / "links" / self.name / "0"  # an error about a link names its source by the folder
         linked = linked_files(fetched.files, group.layout, links, self.form.constants)
         read = ", ".join(name(column) for column in self.form.columns.names if column not in self.form.unread)
@@ -123,6 +126,22 @@ def _groups(footers: Footers) -> Iterator[AlikeFiles]:
     for layout, files in footers.layouts.items():
         for group in groups_of(files, TASK_BYTES):
             yield AlikeFiles(layout, group, tuple(footers.rows[file.path] for file in group))
+
+
+def _refuse_wrong_pages(file: InputFile, layout: Layout) -> None:
+    """Raises RunFailure for a page that does not have its checksum, where the file has them: DuckDB does not look. It reports all other damage."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = {column.place[0] for column in layout if column.place}
+    try:
+        with pq.ParquetFile(file.at, page_checksum_verification=True, buffer_size=BUFFER) as content:
+            for _ in content.iter_batches(columns=sorted(names), use_threads=False):
+                pass
+    except (pa.ArrowException, OSError) as error:
+        if "CRC" in str(error):
+            message = f"{file.path}: the engine cannot read the file (a page does not have its checksum)"
+            raise RunFailure("source", "damaged-file", message, COPY_AGAIN) from error
 
 
 def _rows(paths: list[Path]) -> int:
