@@ -135,7 +135,8 @@ def no_database(name: str) -> Database:
 def rows_of(found: ReadResult, columns: Columns, given: ReadRequest) -> pa.Table:
     """The rows of a result, sorted by their text."""
     if given.area is not None:
-        given.area.download(path for part in found.files if isinstance(part, ParquetFiles) for path in part.paths)
+        paths = (path for part in found.files if isinstance(part, ParquetFiles) for path in part.paths)
+        given.area.download(dict.fromkeys(paths, ""))
     with closing(start_session(Workspace(given.folder), 1, "")) as session:
         session.read_files("t", columns, found.files)
         return session.fetch("SELECT * FROM t ORDER BY CAST(t AS VARCHAR)")
