@@ -60,9 +60,9 @@ def test_rows_are_those_of_duckdb_also_if_a_worker_is_killed(shop: Lake, cluster
     cluster.start_worker(WORKERS[-1])
 
 
-def kill_at_upload(lake: Lake, cluster: Apart) -> None:
-    """Kill a worker as soon as one uploads rows."""
-    wait_for(lambda: any("PUT" in line and "/stage/joined/" in line for line in lake.server.log()), 200)
+def kill_at_upload(lake: Lake, cluster: Apart, relation: str = "joined") -> None:
+    """Kill a worker as soon as one uploads rows of a relation."""
+    wait_for(lambda: any("PUT" in line and f"/stage/{relation}/" in line for line in lake.server.log()), 200)
     cluster.kill_worker()
 
 

@@ -106,11 +106,12 @@ class Walk:
     def while_a_worker_dies(self, pipeline: str) -> list[Result]:
         self.lake.server.fail({f"/stage/{SINKS[pipeline]}": "slow"})
         self.lake.server.log()
-        killing = threading.Thread(target=kill_at_upload, args=(self.lake, self.cluster))
+        killing = threading.Thread(target=kill_at_upload, args=(self.lake, self.cluster, SINKS[pipeline]))
         killing.start()
         found = self.once(pipeline)
         killing.join()
         self.lake.server.fail({})
+        assert len(self.cluster.workers) == len(WORKERS) - 1
         self.cluster.start_worker(WORKERS[-1])
         return found
 
