@@ -169,7 +169,7 @@ def walk(found: Walk, part: str, contracts: str, users: str) -> None:
     if part in ("all", "faults"):
         faults(found)
     listed = found.lake.server.ask("GET", f"/{BUCKET}?list-type=2&prefix=runs/").decode()
-    left = {name.partition("/")[2].partition("/")[0] for name in re.findall("<Key>runs/([^<]+)</Key>", listed)}
+    left = {name.partition("/")[2].partition("/")[0] for name in re.findall("<Key>runs/([^<]+/[^<]+)</Key>", listed)}
     found.say(f"in the store of runs: {', '.join(sorted(left))}", left <= {"run.json", "inputs.json", "quarantine"})
 
 
