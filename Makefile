@@ -34,8 +34,8 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
 
-test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp .venv/node.stamp .venv/iceberg_reader.stamp  ## run every test, after the linter and the type checker
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp .venv/node.stamp .venv/iceberg_reader.stamp .venv/warm_up.stamp  ## run every test, after the linter and the type checker
+	@XDG_CACHE_HOME='$(CURDIR)/.venv/cache' $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
 	@ETLRUN_TEST_MYSQLD='$(MYSQLD)' $(BIN)/python -m pytest -q tests/mysql tests/contracts -k mysql
@@ -120,6 +120,11 @@ data/log_content: | .venv/run.stamp
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@$(PIP) --no-deps --editable .
 	@touch $@ .venv/run.stamp
+
+.venv/warm_up.stamp: .venv/dev.stamp
+	@mkdir -p .venv/cache
+	@XDG_CACHE_HOME='$(CURDIR)/.venv/cache' $(BIN)/etlrun warm-up
+	@touch $@
 
 .venv/tools.stamp: | .venv/venv.stamp
 	@$(BIN)/python -m venv .venv/tools

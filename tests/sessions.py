@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from etlrun.engines._java import provide_java
+from etlrun.engines._spark.recorded_start import start_option
 
 
 def start_spark() -> Any:
@@ -23,6 +24,7 @@ def start_spark() -> Any:
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": start_option(""),
     }
     builder = SparkSession.builder.master("local[2]").appName("etlrun tests")
     for name, value in settings.items():

@@ -483,6 +483,12 @@ RUN_CODES: dict[str, Code] = {
         "set it when you start the server, and remove it from `conf`",
         2,
     ),
+    "start-not-recorded": Code(
+        "`etlrun warm-up` could not record how Spark starts",
+        "Java did not write the record: it was stopped, its disk or memory is full, or it is a Java without AppCDS",
+        "run it again; Spark works without the record, only its start takes longer",
+        1,
+    ),
     "connect-missing": Code(
         "packages of Spark Connect are missing", "they are not installed by default", "pip install 'etlrun[connect]'", 1
     ),

@@ -17,6 +17,7 @@ COMMANDS = (
     "docs",
     "deploy",
     "pack",
+    "warm-up",
     "runs",
     "resume",
     "retry",

@@ -139,14 +139,14 @@ def _shim(java: Java) -> Path:
     )
     release = f'JAVA_VERSION="{java.version}"\nMODULES="{VECTOR}"\n'
     name = hashlib.sha256(str(java.home).encode()).hexdigest()[:16]
-    home = _private_folder() / f"java-{name}"
+    home = cache_folder() / f"java-{name}"
     (home / "bin").mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(home / "bin" / "java", script)
     _write(home / "release", release)
     return home
 
 
-def _private_folder() -> Path:
+def cache_folder() -> Path:
     """The cache folder of this user; a temporary one if others can write to it, or nobody can."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(base) / "etlrun"

@@ -22,6 +22,7 @@ from etlrun.engines._spark.application import end_session, new_session
 from etlrun.engines._spark.errors import first_line
 from etlrun.engines._spark.hiding import handed_over, redaction
 from etlrun.engines._spark.lost import TRIES, set_retries, silence
+from etlrun.engines._spark.recorded_start import start_option
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.engines._spark.shipping import send_packages, with_packages
 from etlrun.engines._spark.staged_files import BROADCAST
@@ -93,7 +94,7 @@ def start_session(
     silence()
     if packages and not is_local(master, remote):
         settings = with_packages(packages, settings)
-    start = partial(_start_classic, workspace, master, memory, settings, secrets)
+    start = partial(_start_classic, workspace, master, memory, java, settings, secrets)
     spark = new_session(start, workspace.folder / LOG)
     is_on_cluster = not is_local(master, remote)
     return SparkSessionAtWork(spark, is_classic=True, end=end_session, is_on_cluster=is_on_cluster, area=workspace.area)
@@ -166,7 +167,7 @@ def _unreachable(remote: str, why: str) -> RunFailure:
 
 
 def _start_classic(
-    workspace: Workspace, master: str, memory: str, settings: Mapping[str, str], secrets: Mapping[str, str]
+    workspace: Workspace, master: str, memory: str, java: str, settings: Mapping[str, str], secrets: Mapping[str, str]
 ) -> SparkSession:
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -179,7 +180,8 @@ def _start_classic(
         builder = builder.master(where)
     local = {"spark.driver.memory": memory, **_local(where)} if where.startswith("local") else {}
     log = workspace.folder / LOG
-    quiet = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()}"}
+    options = f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()} {start_option(java)}"
+    quiet = {"spark.driver.extraJavaOptions": options.rstrip()}
     shown = {name: value for name, value in {**local, **quiet, **settings}.items() if name not in secrets}
     rules = {**AT_START, "spark.redaction.regex": redaction(AT_START["spark.redaction.regex"], secrets), **RULES}
     hidden = {name: value for name, value in secrets.items() if name not in rules}
