@@ -27,6 +27,7 @@ LONGEST = (
     "runtime/test_interaction.py",
     "stores/test_store_faults.py",
     "stores/test_cluster_without_disk.py",
+    "stores/test_staging_in_stores.py",
     "stores/test_store_kills.py",
     "mysql/test_kills.py",
     "mysql/test_locks.py",
