@@ -11,9 +11,10 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from etlrun.engines._java import Java, cache_folder, find_java
+from etlrun.engines._java import Java, cache_folder, find_java, provide_java
 from etlrun.failures import RunFailure
 
 AOT = 25  # the Java version
@@ -23,7 +24,7 @@ NAMEABLE = re.compile(r"[\w/.+@-]+")  # a path that needs no quotes in Java opti
 
 def start_option(setting: str) -> str:
     """The option of Java to start with the archive for the Java of a `setting`; empty if there is none. Raises RunFailure `java-missing`."""
-    java = find_java(setting)
+    java = _java(setting)
     start, end = _name(java)
     for archive in cache_folder().glob(f"{start}-*{end}"):
         is_whole = archive.name == f"{start}-{archive.stat().st_size}{end}"
@@ -34,7 +35,7 @@ def start_option(setting: str) -> str:
 
 def record_start(setting: str) -> Path:
     """Start Spark once, and record its classes in a new archive; returns its path. Raises RunFailure."""
-    java = find_java(setting)
+    java = _java(setting)
     start, end = _name(java)
     new = cache_folder() / f".{start}-{os.getpid()}{end}"
     option = f"-XX:{'AOTCacheOutput' if java.version >= AOT else 'ArchiveClassesAtExit'}={new}"
@@ -56,6 +57,11 @@ def record_start(setting: str) -> Path:
         message = f"Java {java.version} at {java.home} did not record its start"
         raise RunFailure("engine", "start-not-recorded", message, fix) from error
     return archive
+
+
+def _java(setting: str) -> Java:
+    """The Java with which Spark starts; its folder may be a stand-in of etlrun. Raises RunFailure `java-missing`."""
+    return replace(find_java(setting), home=Path(provide_java(setting)["JAVA_HOME"]))
 
 
 def _name(java: Java) -> tuple[str, str]:
