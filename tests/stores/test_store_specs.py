@@ -147,6 +147,10 @@ def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said
             "{runs: s3://lake/runs, profiles: {p: {storage: {s3://lake: {s3: {region: x}}}}}}",
             "write it under `storage:` of the project",
         ),
+        (
+            "runs: there\nprofiles: {big: {engine: {spark: {staging: store}}}}\n",
+            "2:35: wrong-value: `staging: store` is the store of `runs`, but runs are in a folder",
+        ),
     ],
 )
 def test_a_wrong_project_file_says_what_is_wrong_and_no_secret(text: str, said: str, tmp_path: Path) -> None:

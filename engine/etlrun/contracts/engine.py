@@ -243,8 +243,13 @@ class Engine(Described):
         """Context in which slow parts (a JVM, an application on a cluster) keep running for later sessions."""
         yield
 
-    def stages_in_store(self, environment: Callable[[str], str], *, has_store: bool) -> bool:
-        """Whether its executors hand over rows through the store of the runs, because they may not see the disk of this machine."""
+    @property
+    def requires_store(self) -> bool:
+        """Whether a run is not possible if runs are in a folder."""
+        return False
+
+    def stages_in_store(self, environment: Callable[[str], str]) -> bool:
+        """Whether its executors hand over rows through the store of runs, if there is one, because they may not see the disk of this machine."""
         return False
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:

@@ -50,7 +50,6 @@ from typing import ClassVar, Literal
 
 from etlrun.contracts.engine import Engine, EngineSession, TaskSettings, Workspace
 from etlrun.contracts.health import HealthFinding
-from etlrun.failures import RunFailure
 from etlrun.spec.fields import Scalar, Size, key
 from etlrun.spec.packages import needing_packages
 
@@ -118,14 +117,15 @@ class Spark(Engine):
             return None
         return TaskSettings(f"{self.task_memory // 1_000_000}MB", is_optional=self.read == "auto")
 
-    def stages_in_store(self, environment: Callable[[str], str], *, has_store: bool) -> bool:
+    @property
+    def requires_store(self) -> bool:
+        return self.staging == "store"
+
+    def stages_in_store(self, environment: Callable[[str], str]) -> bool:
         from etlrun.engines._spark.starting import is_local
 
-        if self.staging == "store" and not has_store:
-            message = "`staging: store` needs a store, and `runs:` in etlrun.yaml is a folder"
-            raise RunFailure("usage", "engine-setting", message, "write `runs: s3://BUCKET/FOLDER`, or `staging: disk`")
         is_apart = not is_local(environment(self.master), environment(self.remote))
-        return self.staging == "store" or (self.staging == "auto" and has_store and is_apart)
+        return self.staging == "store" or (self.staging == "auto" and is_apart)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

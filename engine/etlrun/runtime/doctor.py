@@ -98,7 +98,7 @@ def _executors(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     from etlrun.reading.executor_check import hosts_that_can_read
 
     parent, engine = _parent_of_runs(project), profile.engine.value
-    is_apart = engine.stages_in_store(filled, has_store=project.runs_url is not None)
+    is_apart = project.runs_url is not None and engine.stages_in_store(filled)
     reads = engine.tasks(filled) is not None
     if not (reads or is_apart) or not os.access(parent, os.W_OK):
         return

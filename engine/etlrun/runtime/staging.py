@@ -11,7 +11,6 @@ from etlrun.warehouse.opening import filled
 def staging_area(checked: Checked) -> StagingArea | None:
     """The staging area in the store of runs; None if executors write on a disk. Raises RunFailure."""
     project, url = checked.project, checked.project.runs_url
-    is_used = checked.profile.engine.value.stages_in_store(filled, has_store=url is not None)
-    if url is None or not is_used:
+    if url is None or not checked.profile.engine.value.stages_in_store(filled):
         return None
     return StagingArea(project.runs_path.resolve(), url, open_stores(project, checked.profile, filled).uses, filled)

@@ -121,7 +121,11 @@ def _read(root: Path, document: Document) -> Project:
         for name, value in document.value.get("profiles", {}).items()
     }
     project = Project(root, settings, profiles, document, storage=build_storages(document, ("storage",), storage))
-    mistakes = (*_files_outside(root, profiles.values(), document), *_runs_of_profiles(project, document))
+    mistakes = (
+        *_files_outside(root, profiles.values(), document),
+        *_runs_of_profiles(project, document),
+        *_staging_of_profiles(project, document),
+    )
     if mistakes:
         raise SpecError(mistakes)
     return project
@@ -138,6 +142,16 @@ def _runs_of_profiles(project: Project, document: Document) -> Iterator[Diagnost
             fix = f"write it under `storage:` of the project: `storage: {{{place}: ...}}`"
             yield _without_source(document.diagnose_key(("profiles", name, "storage"), "wrong-value", message, fix))
             return
+
+
+def _staging_of_profiles(project: Project, document: Document) -> Iterator[Diagnostic]:
+    """A mistake for each profile that stages rows in the store of runs although runs are in a folder."""
+    for name, profile in project.profiles.items():
+        if profile.engine.value.requires_store and project.runs_url is None:
+            place = ("profiles", name, "engine", profile.engine.kind, "staging")
+            message = "`staging: store` is the store of `runs`, but runs are in a folder"
+            fix = "write `runs: s3://BUCKET/FOLDER` at the top of the file, or remove `staging`"
+            yield _without_source(document.diagnose_key(place, "wrong-value", message, fix))
 
 
 def _with_environment(settings: ProjectSettings, document: Document) -> ProjectSettings:
