@@ -93,7 +93,7 @@ class WrittenFile:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFiles:
     """The files of a statement's result in the staging area, and the smallest report in the column FAILED."""
 
     files: tuple[WrittenFile, ...]
@@ -168,7 +168,7 @@ class EngineSession(ABC):
         """Define or replace the relation `name` with these rows."""
 
     @abstractmethod
-    def write(self, statement: str, folder: Path, partition_by: Sequence[str] = ()) -> Written | None:
+    def write(self, statement: str, folder: Path, partition_by: Sequence[str] = ()) -> WrittenFiles | None:
         """Write the rows of a statement as Parquet files into the new folder `folder`. Raises StatementError.
 
         If executors write them into the staging area, the folder stays empty, and the result lists the files. Only then each file holds one
@@ -195,7 +195,7 @@ class EngineSession(ABC):
         """
         raise NotImplementedError
 
-    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> Written | None:
+    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> WrittenFiles | None:
         """Write the rows of a statement, after a function, as Parquet files into the new folder `folder`; the result is that of `write`.
 
         The files also have the text column FAILED: in rows that are not of the function it is the report of a failure, as JSON. Raises

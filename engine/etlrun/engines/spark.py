@@ -124,8 +124,8 @@ class Spark(Engine):
     def stages_in_store(self, environment: Callable[[str], str]) -> bool:
         from etlrun.engines._spark.starting import is_local
 
-        is_apart = not is_local(environment(self.master), environment(self.remote))
-        return self.staging == "store" or (self.staging == "auto" and is_apart)
+        is_elsewhere = not is_local(environment(self.master), environment(self.remote))
+        return self.staging == "store" or (self.staging == "auto" and is_elsewhere)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from etlrun.reading.links import linked_files
 from etlrun.reading.opened import changed
 from etlrun.reading.parquet_columns import WantedColumn
 from etlrun.reading.slice_job import Group, SliceAnswer, answer_of, groups_of, payload_of
-from etlrun.reading.task_folder import Attempt, TaskFolder, moved, scratch_folder
+from etlrun.reading.task_folder import TaskAttempt, TaskFolder, moved, scratch_folder
 from etlrun.reading.task_reader import TASK_BYTES, refuse_failed_tasks
 from etlrun.spec.project import Use
 from etlrun.spec.urls import Url
@@ -77,7 +77,7 @@ class ParquetJob:
             except StatementError as error:
                 return SliceAnswer(host, statement=(error.condition, error.detail, error.source))
 
-    def _read(self, group: AlikeFiles, attempt: Attempt, scratch: Path) -> SliceAnswer:
+    def _read(self, group: AlikeFiles, attempt: TaskAttempt, scratch: Path) -> SliceAnswer:
         """Read the objects of one task. Raises RunFailure, and StatementError."""
         stores = Stores(self.storages, self.environment)
         fetched = Fetching(Inventory(group.files), scratch / COPIES, stores).fetch()

@@ -27,7 +27,7 @@ from etlrun.reading.slice_job import (
     this_reader,
     unseen_there,
 )
-from etlrun.reading.task_folder import Attempt, moved, scratch_folder
+from etlrun.reading.task_folder import TaskAttempt, moved, scratch_folder
 from etlrun.spec.urls import is_url
 from etlrun.storage.stores import Stores
 
@@ -109,7 +109,7 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
     return _answer(attempt, read, partial, fetched)
 
 
-def _read_part(job: SliceJob, part: FilePart, attempt: Attempt, scratch: Path) -> SliceAnswer:
+def _read_part(job: SliceJob, part: FilePart, attempt: TaskAttempt, scratch: Path) -> SliceAnswer:
     """The partial aggregates of rows that an earlier run kept. Raises RunFailure."""
     rows = job.folder.fetch_rows(part.files, scratch / "kept")
     partial = _aggregated(job.aggregation, rows, attempt.folder / "partial", ReadLimits(1, job.memory))
@@ -146,7 +146,9 @@ def _shorter(
     return replace(read, files=moved(read.files, scratch, folder / "rows")), None
 
 
-def _answer(attempt: Attempt, read: _Read, partial: tuple[ParquetFiles, ...] | None, fetched: Inventory) -> SliceAnswer:
+def _answer(
+    attempt: TaskAttempt, read: _Read, partial: tuple[ParquetFiles, ...] | None, fetched: Inventory
+) -> SliceAnswer:
     """The answer of an attempt, whose files the driver can read now. Raises RunFailure."""
     digests = {file.path: file.sha256 for file in fetched.files if file.sha256}
     broken = attempt.leave(read.broken) if read.broken.exists() else ""

@@ -80,7 +80,7 @@ def write_partition(payload: bytes, number: int, batches: Iterable[pa.RecordBatc
         with scratch_folder() as scratch:
             return json.dumps(_write(job, number, batches, scratch))
     except RunFailure as failure:
-        return json.dumps({"failure": _told(failure)})
+        return json.dumps({"failure": _facts(failure)})
 
 
 def read_group(payload: bytes, number: int) -> Iterator[pa.RecordBatch]:
@@ -91,7 +91,7 @@ def read_group(payload: bytes, number: int) -> Iterator[pa.RecordBatch]:
             for index, file in enumerate(job.groups[number]):
                 yield from _rows_of(file, _fetched(job.area, file, scratch / str(index)), job)
     except RunFailure as failure:
-        raise RuntimeError(f"{FAILURE}{_SIGN}{json.dumps(_told(failure))}{_SIGN}") from failure
+        raise RuntimeError(f"{FAILURE}{_SIGN}{json.dumps(_facts(failure))}{_SIGN}") from failure
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _job(payload: bytes) -> Any:
     return pickle.loads(packed)
 
 
-def _told(failure: RunFailure) -> tuple[str, str, str]:
+def _facts(failure: RunFailure) -> tuple[str, str, str]:
     host = platform.node()
     if failure.code == "worker-mismatch":
         return failure.code, failure.message, failure.fix

@@ -37,7 +37,7 @@ class TaskFolder:
     path: Path
     area: StagingArea | None = None
 
-    def attempt(self, number: int, host: str, scratch: Path) -> Attempt:
+    def attempt(self, number: int, host: str, scratch: Path) -> TaskAttempt:
         """A new folder for an attempt of a task, which has the folder `scratch` of its machine to itself. Raises RunFailure.
 
         It fails if the disk is not shared, or the folder no longer exists.
@@ -48,7 +48,7 @@ class TaskFolder:
             folder.mkdir(mode=0o700)
         except OSError as error:
             raise not_writable(str(self.path), host, str(error.strerror)) from error
-        return Attempt(folder, target, host, self.area)
+        return TaskAttempt(folder, target, host, self.area)
 
     def refuse_unseen(self, paths: Iterable[str], host: str) -> None:
         """Raises RunFailure if this machine does not see a file that an attempt on `host` left."""
@@ -70,7 +70,7 @@ class TaskFolder:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TaskAttempt:
     """A task writes into `folder`, which the driver calls `target`."""
 
     folder: Path

@@ -98,15 +98,15 @@ def _executors(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     from etlrun.reading.executor_check import hosts_that_can_read
 
     parent, engine = _parent_of_runs(project), profile.engine.value
-    is_apart = project.runs_url is not None and engine.stages_in_store(filled)
+    stages_in_store = project.runs_url is not None and engine.stages_in_store(filled)
     reads = engine.tasks(filled) is not None
-    if not (reads or is_apart) or not os.access(parent, os.W_OK):
+    if not (reads or stages_in_store) or not os.access(parent, os.W_OK):
         return
     urls = tuple(project.places({}, profile).urls) if reads else ()
     stores = open_stores(project, profile, filled)
     with (
         tempfile.TemporaryDirectory(prefix="etlrun-") as folder,
-        _place_of_tasks(project, parent, stores, is_apart) as place,
+        _place_of_tasks(project, parent, stores, stages_in_store) as place,
     ):
         session = engine.start(Workspace(Path(folder)), filled)
         try:
@@ -114,18 +114,18 @@ def _executors(project: Project, profile: Profile) -> Iterator[HealthFinding]:
         finally:
             session.close()
     able = ["read files like this machine"] if reads else []
-    able += [f"write to {project.runs_url}"] if is_apart else []
+    able += [f"write to {project.runs_url}"] if stages_in_store else []
     yield HealthFinding("ok", "executors", f"they can {' and '.join(able)}: {', '.join(hosts)}")
 
 
 @contextmanager
-def _place_of_tasks(project: Project, parent: Path, stores: Stores, is_apart: bool) -> Iterator[TaskFolder]:
+def _place_of_tasks(project: Project, parent: Path, stores: Stores, stages_in_store: bool) -> Iterator[TaskFolder]:
     """A new folder beside those of runs, or with a URL in their store, which is removed at the end. Raises RunFailure."""
     from etlrun.reading.task_folder import TaskFolder
 
     with tempfile.TemporaryDirectory(prefix=".etlrun-", dir=parent) as name:
         path = Path(name).resolve()
-        if not is_apart or project.runs_url is None:
+        if not stages_in_store or project.runs_url is None:
             yield TaskFolder(path)
             return
         area = StagingArea(path.parent, project.runs_url, stores.uses, filled)

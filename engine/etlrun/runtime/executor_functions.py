@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from etlrun.contracts.engine import FAILED, ParquetFiles, SentFunction, Written
+from etlrun.contracts.engine import FAILED, ParquetFiles, SentFunction, WrittenFiles
 from etlrun.contracts.step import Apply
 from etlrun.language.columns import Columns
 from etlrun.runtime.functions import refuse_failed, variables_of
@@ -24,7 +24,7 @@ def sent_function(apply: Apply, given: Columns, project: Project) -> SentFunctio
     return SentFunction(apply.function, modules, given, apply.columns, variables_of(project))
 
 
-def executor_rows(folder: Path, function: str, project: Project, written: Written | None = None) -> ParquetFiles:
+def executor_rows(folder: Path, function: str, project: Project, written: WrittenFiles | None = None) -> ParquetFiles:
     """The rows that executors wrote into `folder`, or into the staging area. Raises RunFailure if the function failed on one of them."""
     first = _first_report(folder) if written is None else written.report
     if first:

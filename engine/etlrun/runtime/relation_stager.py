@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from etlrun.compiler.plan import Plan, Relation
 from etlrun.compiler.statement import relation_statement
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Written
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, WrittenFiles
 from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
@@ -108,7 +108,7 @@ class RelationStager:
         self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
         self.session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
 
-    def _write(self, name: str, folder: Path) -> Written | None:
+    def _write(self, name: str, folder: Path) -> WrittenFiles | None:
         return self._carry_out(name, lambda statement: self.session.write(statement, folder, self._keys(name)))
 
     def _keys(self, name: str) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ class RelationStager:
         keys = next((use.value.divided_by() for use in sinks if use.value.from_ == name and use.value.divided_by()), ())
         return tuple(item.name for key in keys if (item := columns.get(key)) is not None)
 
-    def _carry_out(self, name: str, action: Callable[[str], Written | None]) -> Written | None:
+    def _carry_out(self, name: str, action: Callable[[str], WrittenFiles | None]) -> WrittenFiles | None:
         """Run the statement of a relation by `action`; an error is blamed on the expression at fault. Raises RunFailure."""
         known = ready(self.plan, self.staged)
         upto = 0 if name in self.staged else None
@@ -215,7 +215,7 @@ class RelationStager:
         use = self.plan.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
         return located(self.plan.checked, use.where, failure)
 
-    def _wait(self, name: str, action: Callable[[], Written | None]) -> Written | None:
+    def _wait(self, name: str, action: Callable[[], WrittenFiles | None]) -> WrittenFiles | None:
         session = self.session
         return work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)
 

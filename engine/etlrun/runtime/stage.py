@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Written
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, WrittenFiles
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import parquet_below, row_digests
@@ -105,7 +105,7 @@ def take_stock(relation: str, folder: Path, columns: Columns, duckdb: EngineSess
     return Staged(relation, shown, files, sum(file.rows for file in files), f"{checksum:x}")
 
 
-def stock_of(relation: str, written: Written, columns: Columns, area: StagingArea | None) -> Staged:
+def stock_of(relation: str, written: WrittenFiles, columns: Columns, area: StagingArea | None) -> Staged:
     """The stage of files that executors wrote into the staging area, and have counted; `columns` may include hidden ones."""
     files = tuple(StagedFile(file.path, file.rows, file.sha256, file.size, file.partition) for file in written.files)
     checksum = sum(file.checksum for file in written.files)

@@ -121,14 +121,16 @@ def _read(root: Path, document: Document) -> Project:
         for name, value in document.value.get("profiles", {}).items()
     }
     project = Project(root, settings, profiles, document, storage=build_storages(document, ("storage",), storage))
-    mistakes = (
-        *_files_outside(root, profiles.values(), document),
-        *_runs_of_profiles(project, document),
-        *_staging_of_profiles(project, document),
-    )
+    mistakes = tuple(_mistakes_of_profiles(project, document))
     if mistakes:
         raise SpecError(mistakes)
     return project
+
+
+def _mistakes_of_profiles(project: Project, document: Document) -> Iterator[Diagnostic]:
+    yield from _files_outside(project.root, project.profiles.values(), document)
+    yield from _runs_of_profiles(project, document)
+    yield from _staging_of_profiles(project, document)
 
 
 def _runs_of_profiles(project: Project, document: Document) -> Iterator[Diagnostic]:

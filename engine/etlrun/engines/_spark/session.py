@@ -20,7 +20,7 @@ from etlrun.contracts.engine import (
     ParquetFiles,
     SentFunction,
     StatementError,
-    Written,
+    WrittenFiles,
 )
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
@@ -111,7 +111,7 @@ class SparkSessionAtWork(EngineSession):
         whole = rows if rows.num_rows else rows.schema.empty_table()
         self.spark.createDataFrame(whole).createOrReplaceTempView(_quoted(relation))
 
-    def write(self, statement: str, folder: Path, partition_by: Sequence[str] = ()) -> Written | None:
+    def write(self, statement: str, folder: Path, partition_by: Sequence[str] = ()) -> WrittenFiles | None:
         with self._working():
             return self._write(self.spark.sql(statement), folder, partition_by)
 
@@ -128,13 +128,13 @@ class SparkSessionAtWork(EngineSession):
             raise
         return [row["answer"] for row in sorted(rows, key=lambda row: row["number"])]
 
-    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> Written | None:
+    def write_applied(self, statement: str, function: SentFunction, folder: Path) -> WrittenFiles | None:
         kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in function.columns]
         with crashes_of(function.reference), self._working():
             frame = applied(self.spark.sql(statement), function, ", ".join([*kinds, f"{FAILED} string"]))
             return self._write(frame, folder)
 
-    def _write(self, frame: DataFrame, folder: Path, partition_by: Sequence[str] = ()) -> Written | None:
+    def _write(self, frame: DataFrame, folder: Path, partition_by: Sequence[str] = ()) -> WrittenFiles | None:
         if self.staged:
             return self.staged.write(frame, folder, partition_by)
         if self.is_on_cluster:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etlrun.contracts.engine import ParquetFiles, Written, WrittenFile
+from etlrun.contracts.engine import ParquetFiles, WrittenFile, WrittenFiles
 from etlrun.engines._spark.by_value import PACKAGES, import_packages, send_by_value
 from etlrun.language.columns import Columns
 from etlrun.reading.staged_rows import FileToRead, ReadJob, WriteJob, answer_of, payload_of
@@ -38,7 +38,7 @@ class StagedFiles:
     uploaded: set[str] = field(default_factory=set)
     digests: dict[str, str] = field(default_factory=dict)
 
-    def write(self, frame: DataFrame, folder: Path, partition_by: Sequence[str] = ()) -> Written:
+    def write(self, frame: DataFrame, folder: Path, partition_by: Sequence[str] = ()) -> WrittenFiles:
         """Write the rows of `frame`, each task into a file for each partition by the columns `partition_by`. Raises RunFailure."""
         from pyspark.sql import functions as F
 
@@ -53,9 +53,9 @@ class StagedFiles:
         answers = [answer_of(text) for text in rows]
         files = sorted((file for answer in answers for file in answer.files), key=lambda file: file.path)
         if not files:
-            return Written((self._nothing(frame, folder),))
+            return WrittenFiles((self._nothing(frame, folder),))
         self.digests.update({file.path: file.sha256 for file in files})
-        return Written(tuple(files), min((answer.report for answer in answers if answer.report), default=""))
+        return WrittenFiles(tuple(files), min((answer.report for answer in answers if answer.report), default=""))
 
     def frame(self, columns: Columns, part: ParquetFiles, schema: str) -> DataFrame:
         """The rows of files, those of the driver's disk are uploaded before; `schema` are the columns in Spark's words. Raises RunFailure."""
