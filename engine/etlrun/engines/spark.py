@@ -10,8 +10,8 @@ that looks like a secret, is an error there. A Spark Connect server has some set
 starts. Start it with `spark.sql.reflect.allowList=a^`: this setting blocks calls of Java methods from SQL, in addition
 to the checks of etlrun. Without Spark Connect, etlrun sets it.
 
-A start of Spark takes several seconds. `etlrun warm-up` records it once for a machine or the image of a container; later
-starts need about half the processor time.
+A start of Spark takes several seconds. `etlrun warm-up` records it once for a machine; later starts need about half the
+processor time.
 
 With `read: tasks` (or `auto`, on a cluster) the executors read text files. Each task reads some files, or 128 MB of one
 file with one record per line, and writes Parquet into the run's folder. Rows, quarantine and messages are the same as

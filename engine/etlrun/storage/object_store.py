@@ -182,21 +182,13 @@ class ObjectStore:
 
     def delete_below(self, folder: Url) -> None:
         """Delete the objects below a folder, which may not exist. Raises StoreError."""
-        try:
-            with _translated(folder):
-                self.files.delete_dir(self._place(folder))
-        except StoreError as error:
-            if error.code != "missing-file":
-                raise
+        with _may_be_gone(folder):
+            self.files.delete_dir(self._place(folder))
 
     def delete(self, url: Url) -> None:
         """Delete one object, which may already be gone. Raises StoreError."""
-        try:
-            with _translated(url):
-                self.files.delete_file(self._place(url))
-        except StoreError as error:
-            if error.code != "missing-file":
-                raise
+        with _may_be_gone(url):
+            self.files.delete_file(self._place(url))
 
     def _created(self, url: Url) -> pyarrow.NativeFile:
         return self.files.open_output_stream(self._place(url), compression=None)
@@ -279,6 +271,17 @@ def _translated(url: Url) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:
             raise  # of the disk of this machine
         raise explained(url, str(error)) from error
+
+
+@contextmanager
+def _may_be_gone(url: Url) -> Iterator[None]:
+    """The same, and what no longer exists is no error."""
+    try:
+        with _translated(url):
+            yield
+    except StoreError as error:
+        if error.code != "missing-file":
+            raise
 
 
 def explained(url: Url, error_text: str) -> StoreError:
