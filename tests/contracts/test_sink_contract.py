@@ -81,6 +81,7 @@ class Bench:
     """A sink in a project of its own."""
 
     def __init__(self, folder: Path, kind: str) -> None:
+        self.kind = kind
         self.tried = SINKS[kind]
         self.project = Project(folder)
         with_catalog(self.project)
@@ -142,6 +143,16 @@ class Bench:
 @pytest.fixture(params=[name for name in kinds("sinks") if name != "view"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(tmp_path, str(request.param))
+
+
+def test_a_run_publishes_to_two_of_them(bench: Bench) -> None:
+    first = f"  more: {{{bench.kind}: {bench.tried.keys.replace('out', 'more')}}}\n"
+    bench.project.pipeline(PIPELINE.format(kind=bench.kind, keys=bench.tried.keys).replace("  out:", f"{first}  out:"))
+    bench.project.write("given.csv", "name,units\nA,1\nB,2\n")
+    done = bench.project.run("run", bench.path, "--json")
+    assert done.code == 0, done.err
+    assert [sink["rows"] for sink in done.json["sinks"].values()] == [2, 2]
+    assert bench.rows() == OLD
 
 
 def test_it_publishes_every_row_and_says_how_many(bench: Bench) -> None:

@@ -11,6 +11,7 @@ from etlrun.codes import CODES
 from etlrun.compiler.check import Checked
 from etlrun.compiler.views import view_query
 from etlrun.contracts.connection import Load
+from etlrun.contracts.database_sink import DatabaseSink
 from etlrun.contracts.sink import Publication
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
@@ -121,12 +122,14 @@ def _refuse_too_few_rows(checked: Checked, left: Mapping[str, Use], staged: Mapp
 
 
 def _groups(sinks: Mapping[str, Use]) -> list[dict[str, Use]]:
-    """Sinks that are published together: each file alone, then the tables of each connection, and each view after what it may read."""
-    groups: dict[tuple[int, str], dict[str, Use]] = {}
+    """Sinks that are published together: each file alone, then each table of a catalog alone and the tables of each database, and each view after
+    what it may read."""
+    groups: dict[tuple[int, str, str], dict[str, Use]] = {}
     for sink, use in sinks.items():
         connection = use.value.place(sink)[0]
         order = 2 if use.value.is_view() else 1 if connection else 0
-        groups.setdefault((order, connection if order == 1 else sink), {})[sink] = use
+        is_shared = order == 1 and isinstance(use.value, DatabaseSink)
+        groups.setdefault((order, connection, "" if is_shared else sink), {})[sink] = use
     return [groups[place] for place in sorted(groups, key=lambda place: place[0])]
 
 
