@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from projects import Project
@@ -56,6 +57,20 @@ def test_json_lines_and_parquet(project: Project) -> None:
     assert project.run(project.pipeline(NOTES.replace("PATH", "out/notes.parquet"))).code == 0
     found = duckdb.sql(f"SELECT * FROM read_parquet('{project.folder}/out/notes.parquet')").fetchall()
     assert found == [(1, "=1+1"), (2, "ngày"), (3, 'a,"b"'), (4, None)]
+
+
+@pytest.mark.parametrize("target", ["out/notes.parquet", "out/notes/, partition_by: [id]", "out/notes/"])
+def test_parquet_files_declare_the_same_columns_whether_or_not_a_column_has_nulls(
+    project: Project, target: str
+) -> None:
+    found = []
+    for last in ("", "note"):
+        project.write("notes.csv", f"id,note\n1,note\n1,{last}\n")
+        assert project.run(project.pipeline(NOTES.replace("PATH", target))).code == 0
+        newest = max(project.folder.glob("out/**/*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+        found.append(pq.read_schema(newest))
+    assert found[0].equals(found[1])
+    assert all(field.nullable for field in found[0])
 
 
 def test_a_second_run_gives_the_same_bytes(project: Project) -> None:

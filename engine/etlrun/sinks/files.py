@@ -2,7 +2,7 @@
 
 A reader sees the old file or the new file. Rows are sorted by `order` (default: by all columns), so the same rows give
 the same bytes. The path is in the project, or in a store that `storage:` of `etlrun.yaml` names:
-`s3://lake/out/profile.csv`.
+`s3://lake/out/profile.csv`. In Parquet files, every column may be null, whatever its values are.
 
 A spreadsheet may run a text of a CSV file as a formula if it starts with `=`, `+`, `-` or `@` (also as full-width
 characters, such as `＝`), a tab or a line break. By default such texts are written unchanged. `formulas: escape` writes
@@ -234,6 +234,8 @@ class Files(Sink):
         self, connection: duckdb.DuckDBPyConnection, publication: Publication, target: Path, options: str = ""
     ) -> None:
         how = f"{_OPTIONS[self.form or 'parquet']}{options}"
+        # Else a Parquet file declares those columns `not null` in which DuckDB knows of no null, which depends on how rows were staged.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         (written,) = connection.execute(
             f"COPY ({self._sorted_rows(publication)}) TO {text(str(target))} ({how})"
         ).fetchall()[0]
