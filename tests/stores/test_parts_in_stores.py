@@ -48,6 +48,7 @@ HOUR, DAY = 3600, 86_400
 COLUMNS = Columns((Column("c", parse_type("string")), Column("s", parse_type("bigint"))))
 SOURCE = Json(path="*", columns={"c": JsonColumn("string"), "s": JsonColumn("bigint")})
 SPARK = 'apart: {engine: {spark: {master: "local[2]", memory: 1g, read: tasks, staging: store}}, parts: {keep: 40d, room: 2GB}}'
+DRIVER = SPARK.replace("apart", "driver").replace("tasks", "driver")
 TOTALS = """sources:
   s: {json: {path: "s3://BUCKET/raw/*.json", columns: {c: string, s: bigint}, max_bad_rows: 0.9}}
 steps:
@@ -373,7 +374,7 @@ def test_executors_read_and_aggregate_only_what_is_new(lake: Lake) -> None:
     lake.server.age(lake.bucket, HOUR)
     project = with_runs(lake).project
     settings = (project.folder / "etlrun.yaml").read_text()
-    project.write("etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{SPARK}, "))
+    project.write("etlrun.yaml", settings.replace("profiles: {", f"profiles: {{{SPARK}, {DRIVER}, "))
     paths = {name: project.pipeline(spec.replace("BUCKET", lake.bucket), name) for name, spec in SPECS.items()}
 
     def published(name: str, profile: str) -> tuple[str, list[str], list[object]]:
@@ -388,6 +389,8 @@ def test_executors_read_and_aggregate_only_what_is_new(lake: Lake) -> None:
     assert published("first", "apart")[1] == ["raw/a1.json", "raw/a2.json"]
     plan = lake.run("plan", paths["totals"], "--profile", "apart").out
     assert "s: 3 json files, 2 in the cache" in plan and "the cache keeps the result of each file" in plan
+    plan = lake.run("plan", paths["totals"], "--profile", "driver").out
+    assert "s: 3 json files, 2 in the cache" in plan and "not aggregated file by file: only tasks" in plan
     for name, new in (("totals", ["raw/b.json"]), ("changed", []), ("rows", [])):
         found, expected = published(name, "apart"), published(name, "fast")
         assert (found[0], found[2]) == (expected[0], expected[2])

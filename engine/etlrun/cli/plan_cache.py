@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from etlrun.compiler.partial_aggregates import NotByFile
     from etlrun.contracts.source import Inventory
 
+ONLY_TASKS = "only tasks aggregate the parts in the store of runs (`read: tasks`)"
+
 
 def aggregations(checked: Checked) -> dict[str, FileAggregation | NotByFile]:
     """The sources whose rows a run would aggregate file by file, and why it would not for others."""
@@ -51,8 +53,11 @@ def cached(
     by_file: dict[str, Any] = {"for": aggregation.final.name.partition(".")[0]}
     if parts is None:
         return {"aggregated_by_file": by_file}
-    if not reads_in_tasks(checked) and not pays(parts, aggregation, files):
-        by_file["later"] = True
+    if not reads_in_tasks(checked):
+        if not parts.is_here:
+            return {"cached": sum(map(parts.has, files)), "aggregated_by_file": {"why_not": ONLY_TASKS}}
+        if not pays(parts, aggregation, files):
+            by_file["later"] = True
     return {"cached": known(parts, aggregation, files), "aggregated_by_file": by_file}
 
 

@@ -24,7 +24,7 @@ from etlrun.contracts.row_aggregation import FileAggregationFailure, shrinks
 from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.engines._sql_aggregation import SqlAggregation, parquet_below
 from etlrun.engines.duckdb import Duckdb
-from etlrun.runtime.parts import KeptParts, SourceParts
+from etlrun.runtime.kept_parts import KeptParts, UsedParts
 from etlrun.runtime.sources import reads_in_tasks
 from etlrun.warehouse.opening import filled
 
@@ -68,14 +68,9 @@ def start_duckdb(plan: Plan, folder: Path) -> EngineSession:
     return (engine if engine.dialect == "duckdb" else Duckdb()).start(Workspace(folder), filled)
 
 
-def partials_of(rows: KeptParts, aggregation: FileAggregation) -> KeptParts:
-    """The partial aggregates of the files whose parts are `rows`."""
-    return rows.of(aggregation.sql)
-
-
 def known(rows: KeptParts, aggregation: FileAggregation, files: Sequence[InputFile]) -> int:
     """How many of the files a run with an aggregation would not read."""
-    partials = partials_of(rows, aggregation)
+    partials = rows.of(aggregation.sql)
     return sum(partials.has(file) or rows.has(file) for file in files)
 
 
@@ -84,11 +79,11 @@ def pays(rows: KeptParts, aggregation: FileAggregation, files: Sequence[InputFil
 
     It never does so if they are in the store of runs, which only tasks read.
     """
-    return isinstance(rows, SourceParts) and 2 * known(rows, aggregation, files) >= len(files)
+    return rows.is_here and 2 * known(rows, aggregation, files) >= len(files)
 
 
 @dataclass
-class PartialParts:
+class PartialParts(UsedParts):
     """The parts of a source's files, aggregated by `aggregation` in a session that `start` starts when it is needed. Thread-safe.
 
     Without `start`, tasks aggregate: of a file whose rows are kept, `find` returns the rows, and `keep` gets the part with its `partial`

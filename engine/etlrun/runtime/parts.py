@@ -29,6 +29,7 @@ from etlrun.language.columns import Columns
 from etlrun.private import private_folder, refuse_open
 from etlrun.reading.account import account_of
 from etlrun.reading.source import TextSource
+from etlrun.runtime.kept_parts import KeptParts
 from etlrun.runtime.part_identity import identity_of, is_at_rest, name_of
 from etlrun.runtime.run_store import RunStore
 from etlrun.runtime.store_parts import CODE, FOLDER, StoreParts, sweep_store_parts
@@ -46,8 +47,10 @@ LEFT_BEHIND = timedelta(hours=1)  # by a process that was killed
 
 
 @dataclass
-class SourceParts:
-    """The parts of one source. `trouble` is the reason why a part could not be saved."""
+class SourceParts(KeptParts):
+    """The parts of one source in the folder of runs."""
+
+    is_here = True
 
     folder: Path
     identity: str  # of all that a part depends on besides its file
@@ -88,30 +91,20 @@ class SourceParts:
         return part
 
     def has(self, file: InputFile) -> bool:
-        """Whether there is a part of a file."""
         return (self.folder / name_of(file, self.identity) / ACCOUNT).exists()
 
     @property
     def place(self) -> str:
-        """Where the parts are, for messages."""
         return str(self.folder)
 
     def of(self, statement: str) -> SourceParts:
-        """The partial aggregates of the same files by a statement of SQL."""
         return SourceParts(self.folder, f"{self.identity}\0{statement}", self.listed)
 
     def again(self) -> SourceParts:
-        """The same parts, for another attempt to read."""
         return replace(self, used=0)
 
     def save(self) -> None:
         """Every part is complete as soon as it is kept."""
-
-    def cancel(self) -> None:
-        """Nothing runs here."""
-
-
-KeptParts = SourceParts | StoreParts
 
 
 def parts_of(

@@ -28,8 +28,9 @@ from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
 from etlrun.runtime.blame import located
 from etlrun.runtime.engine_tasks import EngineTasks, NotStarted, ObjectFetcher
 from etlrun.runtime.inputs import Inputs
-from etlrun.runtime.partial_parts import PartialParts, directly, partials_of, pays, start_duckdb, statement_of
-from etlrun.runtime.parts import KeptParts, parts_of
+from etlrun.runtime.kept_parts import KeptParts, UsedParts
+from etlrun.runtime.partial_parts import PartialParts, directly, pays, start_duckdb, statement_of
+from etlrun.runtime.parts import parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.sources import is_first_run, refuse
 from etlrun.spec.project import Use
@@ -102,7 +103,7 @@ class SourceReader:
 
         source, memory = use.value, tasks.settings.memory
 
-        def read(parts: KeptParts | PartialParts | None, by_file: FileAggregation | None, run: RunTasks) -> Found:
+        def read(parts: UsedParts | None, by_file: FileAggregation | None, run: RunTasks) -> Found:
             request = self._request(name, use, self.inputs.inventories[name], parts, control)
             aggregation = statement_of(by_file) if by_file else None
             reader = TaskReader(request, source, self.checked.columns[name], memory, aggregation)
@@ -145,7 +146,7 @@ class SourceReader:
         parts: KeptParts | None,
         aggregation: FileAggregation | None,
         start: Callable[[], EngineSession] | None,
-        read: Callable[[KeptParts | PartialParts | None, FileAggregation | None], Found],
+        read: Callable[[UsedParts | None, FileAggregation | None], Found],
     ) -> Found:
         """What `read` reads with the parts and the aggregation of a source; without the aggregation if it cannot be computed.
 
@@ -158,7 +159,7 @@ class SourceReader:
                 partials: PartialParts | None = None
                 if parts is not None:
                     folder = self.folder.work(f"{name}-partial")
-                    partials = PartialParts(parts, partials_of(parts, aggregation), aggregation, start, folder)
+                    partials = PartialParts(parts, parts.of(aggregation.sql), aggregation, start, folder)
                     closing_parts.callback(partials.close)
                 found, inventory = read(partials, aggregation)
                 if partials is not None:
@@ -173,7 +174,7 @@ class SourceReader:
         self,
         name: str,
         use: Use,
-        parts: KeptParts | PartialParts | None,
+        parts: UsedParts | None,
         aggregation: FileAggregation | None = None,
     ) -> Found:
         request = self._fetched(use, self._request(name, use, self.inputs.inventories[name], parts, Control()))
@@ -244,7 +245,7 @@ class SourceReader:
             self.reporter.warn(f"`{name}`: `parts` is not used, and all files are read {why}")
             return None
 
-    def _with_parts(self, found: ReadResult, name: str, parts: KeptParts | PartialParts | None) -> ReadResult:
+    def _with_parts(self, found: ReadResult, name: str, parts: UsedParts | None) -> ReadResult:
         """The result with the number of files that earlier runs had read; what was read is saved for later runs."""
         if parts is None:
             return found

@@ -14,6 +14,7 @@ from pathlib import Path
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import FilePart, InputFile
 from etlrun.reading.account import account_of
+from etlrun.runtime.kept_parts import KeptParts
 from etlrun.runtime.part_folder import AT_ONCE, DAY, PART, PartFolder, StoredPart, read_part_folder
 from etlrun.runtime.part_identity import is_at_rest, name_of
 from etlrun.runtime.run_store import RunStore
@@ -28,8 +29,10 @@ HOUR = 3600.0
 
 
 @dataclass
-class StoreParts:
-    """The parts of one source in the store of runs. `trouble` is the reason why parts could not be saved, or not be found."""
+class StoreParts(KeptParts):
+    """The parts of one source in the store of runs."""
+
+    is_here = False
 
     area: StagingArea
     identity: str  # of all that a part depends on besides its file
@@ -68,31 +71,23 @@ class StoreParts:
         return part
 
     def save(self) -> None:
-        """Save the parts that were kept, and that others were used. A failure is noted as `trouble`."""
         try:
             self._save(self._stored())
         except (StoreError, OSError) as error:
             self.trouble = self.trouble or str(error)
 
     def has(self, file: InputFile) -> bool:
-        """Whether there is a part of a file."""
         return name_of(file, self.identity) in self._stored().parts
 
     @property
     def place(self) -> str:
-        """Where the parts are, for messages."""
         return str(self.area.url / self._name)
 
     def of(self, statement: str) -> StoreParts:
-        """The partial aggregates of the same files by a statement of SQL."""
         return StoreParts(self.area, f"{self.identity}\0{statement}", self.listed)
 
     def again(self) -> StoreParts:
-        """The same parts, for another attempt to read."""
         return StoreParts(self.area, self.identity, self.listed)
-
-    def cancel(self) -> None:
-        """Nothing runs here."""
 
     @property
     def _name(self) -> str:
