@@ -42,3 +42,17 @@ SELECT
 FROM "views"
 GROUP BY
   "__etlrun_key_0"
+
+-- for several as for one
+SELECT
+  "__etlrun_key_0" AS "__etlrun_key_0",
+  CAST(sum("__etlrun_cell_0") AS BIGINT) AS "__etlrun_cell_0",
+  CAST(sum("__etlrun_cell_1") AS BIGINT) AS "__etlrun_cell_1",
+  CAST(sum("__etlrun_cell_2") AS BIGINT) AS "__etlrun_cell_2",
+  CAST(sum("__etlrun_cell_3") AS BIGINT) AS "__etlrun_cell_3",
+  CAST(sum("__etlrun_cell_4") AS BIGINT) AS "__etlrun_cell_4",
+  bit_or("__etlrun_cell_5") AS "__etlrun_cell_5",
+  CAST(sum("__etlrun_cell_6") AS BIGINT) AS "__etlrun_cell_6"
+FROM "views"
+GROUP BY
+  "__etlrun_key_0"

@@ -152,11 +152,21 @@ def test_any_division_into_files_gives_the_rows_of_the_plain_plan(steps: str, tm
                 session.take_rows("views", table(file))
                 session.write(aggregation.sql, Path(folder) / str(file))
             session.connection.unregister("views")
-            paths = tuple(str(path) for path in Path(folder).rglob("*.parquet"))
-            session.read_files("views", aggregation.partial.columns, [ParquetFiles(paths)])
-            merged = session.fetch(relation_statement(aggregation.applied(plan), "profile", "duckdb", {"views"}).text)
-        assert merged.schema == plain.schema
-        assert shown(merged) == shown(plain)
+            statement = relation_statement(aggregation.applied(plan), "profile", "duckdb", {"views"}).text
+
+            def merged(*names: str) -> pa.Table:
+                """The result from the partial rows in these folders."""
+                paths = (str(path) for name in names for path in Path(folder, name).glob("*.parquet"))
+                session.read_files("views", aggregation.partial.columns, [ParquetFiles(tuple(paths))])
+                return session.fetch(statement)
+
+            results = [merged("0", "1", "2", "3")]
+            merged("0", "1", "2")
+            session.write(aggregation.combined_sql, Path(folder) / "combined")
+            results.append(merged("combined", "3"))
+        for result in results:
+            assert result.schema == plain.schema
+            assert shown(result) == shown(plain)
 
     compare()
 
@@ -207,6 +217,7 @@ def test_the_interaction_pipeline_is_split_like_this() -> None:
         for title, tree in (
             ("for each file", aggregation.partial.pieces[-1].tree),
             ("for all of them", aggregation.final.pieces[0].tree),
+            ("for several as for one", aggregation.combined),
         )
     )
     compare_with_file(HERE / "interaction.by_file.sql", text.rstrip("\n") + "\n")

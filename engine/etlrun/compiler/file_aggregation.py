@@ -32,11 +32,15 @@ NOT_BY_ROW = ("distinct", "limit", "offset", "order", "qualify", "windows", "wit
 
 @dataclass(frozen=True)
 class FileAggregation:
-    """What is computed for each file of `source`: the relation `partial`. `final` is computed from it; `inside` are the relations between them."""
+    """What is computed for each file of `source`: the relation `partial`. `final` is computed from it; `inside` are the relations between them.
+
+    `combined` reads the partial rows of several files as `source`, and returns those that all of these files together would have.
+    """
 
     source: Relation
     partial: Relation
     final: Relation
+    combined: exp.Query
     inside: tuple[str, ...] = ()
 
     @cached_property
@@ -45,6 +49,11 @@ class FileAggregation:
         tree = self.partial.tree
         assert tree is not None
         return DIALECTS["duckdb"](tree)
+
+    @property
+    def combined_sql(self) -> str:
+        """The statement `combined` for DuckDB."""
+        return DIALECTS["duckdb"](self.combined)
 
     def applied(self, plan: Plan) -> Plan:
         """The plan in which the source contains the rows of `partial`."""
@@ -94,10 +103,10 @@ def _follow(plan: Plan, source: Relation, needed: Sequence[Relation], whole: Col
                 after = reader.pieces[index + 1 :]
                 if any(name == current.name for each in after for name, _ in tables_in(each.tree)):
                     raise NotByFile(f"`{reader.name}` reads `{current.name}` again after it has aggregated its rows")
-                partial, final = split_aggregate(piece, given, source.name)
+                partial, final, combined = split_aggregate(piece, given, source.name)
                 first = Relation(source.name, partial.columns, pieces=(*pieces, partial), reads=(source.name,))
                 rest = replace(reader, pieces=(final, *after), reads=(source.name,))
-                return FileAggregation(source, first, rest, tuple(inside))
+                return FileAggregation(source, first, rest, combined, tuple(inside))
             name = reader.name if index == len(reader.pieces) - 1 else piece.name
             pieces.append(replace(piece, name=name))
         inside.append(reader.name)

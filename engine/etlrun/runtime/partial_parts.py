@@ -19,11 +19,12 @@ from etlrun.compiler.file_aggregation import FileAggregation, find_file_aggregat
 from etlrun.compiler.partial_aggregates import NotByFile
 from etlrun.compiler.plan import Plan
 from etlrun.contracts.direct_aggregation import DirectAggregation
-from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Workspace
+from etlrun.contracts.engine import EngineSession, InputFiles, ParquetFiles, StatementError, Workspace
 from etlrun.contracts.row_aggregation import FileAggregationFailure, shrinks
 from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.engines._sql_aggregation import SqlAggregation, parquet_below
 from etlrun.engines.duckdb import Duckdb
+from etlrun.language.columns import Columns
 from etlrun.runtime.kept_parts import KeptParts, UsedParts
 from etlrun.runtime.sources import reads_in_tasks
 from etlrun.warehouse.opening import filled
@@ -133,22 +134,29 @@ class PartialParts(UsedParts):
         self._given.add(file.path)
         return self.partials.keep(file, replace(part, files=partial, partial=None))
 
+    def combined(self, files: Sequence[InputFiles]) -> tuple[ParquetFiles, ...]:
+        """The partial aggregates of all files together, from those of each in `files`. Raises FileAggregationFailure."""
+        return self._written(self.aggregation.combined_sql, self.aggregation.partial.columns, files)
+
     def _computed(self, part: FilePart) -> tuple[ParquetFiles, ...]:
+        found = self._written(self.aggregation.sql, self.aggregation.source.columns, part.files)
+        if not shrinks(part.account.rows, found):
+            raise FileAggregationFailure
+        return found
+
+    def _written(self, statement: str, columns: Columns, files: Sequence[InputFiles]) -> tuple[ParquetFiles, ...]:
+        """The result of a statement over the rows of `files`, which it reads as the source. Raises FileAggregationFailure."""
         if self.start is None:
             raise FileAggregationFailure
         with self._lock:
             folder = self.work / str(next(self._numbers))
             self.session = self.session or self.start()
-            source = self.aggregation.source
             try:
-                self.session.read_files(source.name, source.columns, part.files)
-                self.session.write(self.aggregation.sql, folder)
+                self.session.read_files(self.aggregation.source.name, columns, files)
+                self.session.write(statement, folder)
             except StatementError as error:
                 raise FileAggregationFailure from error
-        found = parquet_below(folder)
-        if not shrinks(part.account.rows, found):
-            raise FileAggregationFailure
-        return found
+        return parquet_below(folder)
 
     def verify(self, inventory: Inventory) -> None:
         """Raises FileAggregationFailure if the source read its files in another way."""

@@ -190,6 +190,8 @@ class SourceReader:
                 if is_first_run(self.checked, use, failure):
                     return _no_rows(columns, request.folder)
                 raise
+            if isinstance(parts, PartialParts) and self.checked.profile.engine.value.dialect != "duckdb":
+                return replace(read_result, files=parts.combined(read_result.files))  # Spark is slower
             return read_result
 
         with ExitStack() as stopping:
