@@ -677,6 +677,12 @@ RUN_CODES: dict[str, Code] = {
         "add a column to `key`, or add a step `dedupe`",
         1,
     ),
+    "merge-too-large": Code(
+        "a merge would write too much of a lake table again",
+        "the keys of the run are in many or large files of the table",
+        "replace whole partitions with `replace_where`, or publish fewer keys in each run",
+        1,
+    ),
     "newer-run": Code(
         "the table holds the rows of a newer run",
         "a run that started later has already published",

@@ -87,7 +87,8 @@ def test_a_commit_that_the_catalog_refuses_is_tried_again_after_a_look_at_the_ta
     publish(at(catalog), publication(tmp_path, MAY, SECOND), write)
     asked = [request for request in catalog.requests if request in (COMMIT, LOAD)]
     first = asked.index(COMMIT)
-    assert asked[first : first + 5] == [COMMIT, LOAD, COMMIT, LOAD, COMMIT]
+    assert list(dict.fromkeys(asked[first:])) == [COMMIT, LOAD] and asked[first:].count(COMMIT) == 3
+    assert (COMMIT, COMMIT) not in zip(asked[first:], asked[first + 1 :], strict=False)
     assert rows_of(at(catalog)) == (MAY if write == REPLACE else [*APRIL, *MAY])
 
 

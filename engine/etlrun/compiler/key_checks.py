@@ -11,8 +11,8 @@ from etlrun.spec.registry import kinds
 
 
 def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
-    """The checked pipeline with additional checks: `unique` for each `key` of a source that a sink or check needs, and
-    `not_null` for the columns that a sink declares as `not null`."""
+    """The checked pipeline with additional checks: `unique` for each `key` of a source that a sink or check needs, `unique` and `not_null`
+    for the `key` of a lake table, and `not_null` for the columns that a sink declares as `not null`."""
     found = {name: list(uses) for name, uses in pipeline.checks.items()}
     for name in needed_relations(pipeline, order):
         use = pipeline.sources.get(name)
@@ -20,9 +20,11 @@ def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
             check = kinds("checks")["unique"](columns=use.value.key_)
             found.setdefault(name, []).append(Use("unique", check, (*use.where, "key")))
     for use in pipeline.sinks.values():
-        if use.value.required():
-            check = kinds("checks")["not_null"](columns=use.value.required())
-            found.setdefault(use.value.from_, []).append(Use("not_null", check, (*use.where, "columns")))
+        needs = (("unique", "key", use.value.identified_by()), ("not_null", "key", use.value.identified_by()))
+        for kind, place, columns in (*needs, ("not_null", "columns", use.value.required())):
+            if columns:
+                check = kinds("checks")[kind](columns=columns)
+                found.setdefault(use.value.from_, []).append(Use(kind, check, (*use.where, place)))
     return replace(pipeline, checks={name: tuple(uses) for name, uses in found.items()})
 
 

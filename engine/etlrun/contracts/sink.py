@@ -64,6 +64,10 @@ class Sink(Described):
         """The columns that the sink declares `not null`."""
         return ()
 
+    def identified_by(self) -> tuple[str, ...]:
+        """The columns that must identify each row before it is published. (The key of a database table is verified there.)"""
+        return ()
+
     def replaces_all(self) -> bool:
         """Whether a run replaces everything that earlier runs published."""
         return False
@@ -132,6 +136,14 @@ def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str,
         f"the {what} `{load.table}` of `{connection}` does not fit: {why}",
         f"run: {statements} `etlrun migrate {load.pipeline} --apply{loss}` does it",
     )
+
+
+def verify_key(key: Sequence[str], columns: Columns, scope: Scope) -> None:
+    """Report columns of the key `key` that do not exist, or cannot identify a row."""
+    for index, name in enumerate(key):
+        found = scope.column(columns, name, ("key", index))
+        if name in columns and not found.type.is_orderable:
+            scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
 
 
 def verify_place(path: str, scope: Scope) -> None:

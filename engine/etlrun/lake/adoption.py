@@ -61,8 +61,7 @@ def adopted(
     The rows are written again only for a partitioned table whose staged files have rows of several partitions; then the files have the columns
     `inside`. Raises RunFailure.
     """
-    name = f"{_start(publication, application)}{uuid4().hex[:8]}"
-    try:
+    with new_folder(table, publication, application) as name:
         with table.workspace(name) as work:
             is_as_staged = _are_divided(publication, partition_by) and not (
                 _holds_more(publication) or has_instants(publication.columns)
@@ -74,8 +73,16 @@ def adopted(
                 if is_as_staged
                 else _written(work, publication, partition_by, inside)
             )
-            found = tuple(_added(table, name, files, publication))
+            found = tuple(add_files(table, name, files, publication, publication.rows))
         yield found
+
+
+@contextmanager
+def new_folder(table: TableFolder, publication: Publication, application: str) -> Iterator[str]:
+    """The name of a new folder of the table, which is removed if the block raises that its files are not published. Raises RunFailure."""
+    name = f"{_start(publication, application)}{uuid4().hex[:8]}"
+    try:
+        yield name
     except BaseException as error:
         if not (isinstance(error, RunFailure) and error.code == UNKNOWN):
             table.remove(name)
@@ -223,13 +230,17 @@ def _refuse_partitions(keys: Sequence[str], found: Sequence[Sequence[str | None]
             )
 
 
-def _added(
+def add_files(
     table: TableFolder,
     folder: str,
     files: Iterable[tuple[Path, str, Mapping[str, str | None]]],
     publication: Publication,
+    expected: int | None = None,
 ) -> Iterator[AdoptedFile]:
-    """Add the files to their folder of the table, several at once. Raises RunFailure if their rows are not those of the run."""
+    """Add files with their names and partitions to a folder of the table, several at once; those without rows are left out.
+
+    Raises RunFailure if they do not have the `expected` number of rows.
+    """
 
     def add(file: tuple[Path, str, Mapping[str, str | None]], footer: FileMetaData) -> AdoptedFile:
         path, name_, partition = file
@@ -239,8 +250,8 @@ def _added(
     with ThreadPoolExecutor(AT_ONCE) as threads:
         read = list(threads.map(lambda file: (file, _footer(file[0], publication)), files))
     rows = sum(footer.num_rows for _, footer in read)
-    if rows != publication.rows:
-        message = f"the staged files have {rows:,} rows, but the run counted {publication.rows:,}"
+    if expected not in (None, rows):
+        message = f"the staged files have {rows:,} rows, but the run counted {expected:,}"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again")
     with ThreadPoolExecutor(AT_ONCE) as threads:
         yield from threads.map(lambda one: add(*one), [one for one in read if one[1].num_rows])

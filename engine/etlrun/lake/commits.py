@@ -20,11 +20,18 @@ MOST_COMMITS = 1_000  # the most commits of a log that are read; older ones are 
 
 @dataclass(frozen=True)
 class Write:
-    """How rows are written to a table. `owned` are the values of the partitions that a `replace_where` replaces."""
+    """How rows are written to a table. `owned` are the values of the partitions that a `replace_where` replaces, `key` are the columns that
+    identify a row for `merge`."""
 
-    mode: Literal["replace", "replace_where", "append"]
+    mode: Literal["replace", "replace_where", "append", "merge"]
     partition_by: tuple[str, ...] = ()
     owned: Mapping[str, str] | None = None
+    key: tuple[str, ...] = ()
+
+    @property
+    def replaces_foreign_rows(self) -> bool:
+        """Whether rows that another program adds during a publish would be replaced, although nobody has seen them."""
+        return self.mode in ("replace", "replace_where")
 
     @property
     def period(self) -> str:

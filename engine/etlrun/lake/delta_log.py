@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,14 +22,15 @@ from etlrun.lake.adoption import (
 )
 from etlrun.lake.commits import Committed, Write, delta_runs, facts, foreign_version, published, run_number, runs_in_log
 from etlrun.lake.forgotten import Known, remove_forgotten
-from etlrun.lake.snapshot import files_of, open_delta
+from etlrun.lake.merging import FileChanges, rewritten
+from etlrun.lake.snapshot import LakeFile, files_of, open_delta, read_snapshot
 from etlrun.lake.table_folder import TableFolder
 from etlrun.language.arrow import published_schema
 from etlrun.stopping import finishing
 
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable, Schema
-    from deltalake.transaction import AddAction
+    from deltalake.transaction import AddAction, RemoveAction
 
 ATTEMPTS = 5
 
@@ -58,14 +61,15 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
         inside = [item for item in publication.columns if item.name not in write.partition_by]
         with adopted(folder, publication, application, write.partition_by, inside) as files:
             refuse_foreign_partitions(publication, files, write)
-            committed = _commit(folder, publication, write, files)
+            committed, changes = _commit(folder, publication, write, files)
     except RunFailure:
         table = open_delta(folder)
         found = None if table is None else published(delta_runs(table, publication, write), publication, write)
         if found is None:
             raise
         return found  # by another process in the meantime
-    remove_abandoned(folder, publication, application, {file.path.split("/")[0] for file in files})
+    _verify(folder, committed.version, write, changes)
+    remove_abandoned(folder, publication, application, {file.path.split("/")[0] for file in changes.added})
     remove_forgotten(folder, lambda: known(folder))
     return committed
 
@@ -78,54 +82,101 @@ def known(folder: TableFolder) -> Known | None:
     return Known({file.path.split("/")[0] for file in files_of(table)}, *runs_in_log(table))
 
 
-def _commit(folder: TableFolder, publication: Publication, write: Write, files: Sequence[AdoptedFile]) -> Committed:
-    """Try until no other commit interferes. Rows of others are replaced only if etlrun wrote them."""
-    from deltalake.exceptions import DeltaError
+class _Overtaken(Exception):
+    """Another process wrote the version that a commit was for."""
 
+
+def _commit(
+    folder: TableFolder, publication: Publication, write: Write, files: Sequence[AdoptedFile]
+) -> tuple[Committed, FileChanges]:
+    """Try until no other commit interferes; returns what the commit changed. Rows of others are replaced only if etlrun wrote them."""
     seen: int | None = None
     for _ in range(ATTEMPTS):
         table, notices = foresee(folder, publication, write)
-        version = _next_version(table)
         if table is not None:
-            if (found := published(delta_runs(table, publication, write), publication, write)) is not None:
-                if _holds(folder, found.version, files):
-                    return replace(found, notices=notices)  # by an attempt whose reply was lost
-                message = f"another process published this run to {folder.uri}"
-                raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
-            if seen is not None and write.mode != "append":
+            if (found := _own_commit(folder, table, publication, write, files)) is not None:
+                return replace(found, notices=notices), FileChanges((), tuple(files))
+            if seen is not None and write.replaces_foreign_rows:
                 _refuse_foreign_commits(folder.uri, table, seen)
-        try:
-            with finishing():
-                _write(folder, table, publication, write, files)
-        except (DeltaError, OSError, ValueError) as error:
-            failure = _failed(folder, version, str(error))
-            if failure is not None:
-                raise failure from error
-            seen = version - 1
-            continue
-        _verify(folder, version, write, files)
-        return Committed(version, notices)
+        with suppress(_Overtaken), _changes(folder, table, publication, write, files) as changes:
+            return replace(_attempt(folder, table, publication, write, changes), notices=notices), changes
+        seen = _next_version(table) - 1
     message = f"other programs wrote to {folder.uri} at each of {ATTEMPTS} attempts; the rows are not in it"
     raise RunFailure("sink", "publish-conflict", message, "wait until they have ended")
 
 
-def _failed(folder: TableFolder, version: int, error_text: str) -> RunFailure | None:
-    """The failure of a commit of `version`; None if that version exists, whether this process or another wrote it."""
-    refused = folder.explained(error_text)
+@contextmanager
+def _changes(
+    folder: TableFolder, table: DeltaTable | None, publication: Publication, write: Write, files: Sequence[AdoptedFile]
+) -> Iterator[FileChanges]:
+    """All files that a commit adds and removes; those that were written for this version only are removed if the block raises."""
+    if table is None or write.mode != "merge":
+        yield FileChanges((), tuple(files))
+        return
+    snapshot = read_snapshot(folder, table)
+    inside = snapshot.columns.keep(item.name for item in snapshot.columns if item.name not in write.partition_by)
+    with rewritten(folder, snapshot, publication, write, files, inside) as found:
+        yield FileChanges(found.removed, (*files, *found.added))
+
+
+def _attempt(
+    folder: TableFolder, table: DeltaTable | None, publication: Publication, write: Write, changes: FileChanges
+) -> Committed:
+    """Commit once. Raises RunFailure, and _Overtaken if another process wrote this version."""
+    from deltalake.exceptions import DeltaError
+
+    version = _next_version(table)
     try:
-        if _next_version(open_delta(folder)) > version:
-            return None
-    except RunFailure:
-        if refused is None:
-            raise
-    if refused is None or refused.code != "storage-failed":
-        return refused or unwritten(folder.uri, error_text)
-    message = f"{refused.message}: it is not known whether version {version} of the table was written"
-    return RunFailure("sink", UNKNOWN, message, refused.fix)
+        with finishing():
+            _write(folder, table, publication, write, changes)
+    except (DeltaError, OSError, ValueError) as error:
+        after = _table_after(folder, version, str(error))
+        found = _own_commit(folder, after, publication, write, changes.added)
+        if found is None:
+            raise _Overtaken from error
+        return found
+    return Committed(version)
+
+
+def _own_commit(
+    folder: TableFolder, table: DeltaTable, publication: Publication, write: Write, files: Sequence[AdoptedFile]
+) -> Committed | None:
+    """The commit of the files, if its reply was lost. Raises RunFailure if another process published the rows, or those of a newer run."""
+    found = published(delta_runs(table, publication, write), publication, write)
+    if found is None or _holds(folder, found.version, files):
+        return found
+    raise RunFailure(
+        "sink", "publish-conflict", f"another process published this run to {folder.uri}", "nothing is left to do"
+    )
+
+
+def _table_after(folder: TableFolder, version: int, error_text: str) -> DeltaTable:
+    """The table after a commit of `version` has failed, if that version exists: this process or another wrote it. Raises RunFailure otherwise."""
+    refused = folder.explained(error_text)
+    is_certain = refused is not None and refused.code != "storage-failed"
+    try:
+        table = open_delta(folder)
+    except RunFailure as failure:
+        if refused is not None and is_certain:
+            raise refused from failure
+        raise _unknown(refused or failure, version) from failure
+    if table is not None and table.version() >= version:
+        return table
+    if refused is not None and not is_certain:
+        raise _unknown(refused, version)
+    raise refused or unwritten(folder.uri, error_text)
+
+
+def _unknown(failure: RunFailure, version: int) -> RunFailure:
+    message = f"{failure.message}: it is not known whether version {version} of the table was written"
+    return RunFailure("sink", UNKNOWN, message, failure.fix)
 
 
 def _holds(folder: TableFolder, version: int, files: Sequence[AdoptedFile]) -> bool:
-    table = open_delta(folder, version)
+    try:
+        table = open_delta(folder, version)
+    except RunFailure as failure:
+        raise _unknown(failure, version) from failure
     return table is not None and {file.path for file in files} <= {file.path for file in files_of(table)}
 
 
@@ -134,12 +185,12 @@ def _next_version(table: DeltaTable | None) -> int:
 
 
 def _write(
-    folder: TableFolder, table: DeltaTable | None, publication: Publication, write: Write, files: Sequence[AdoptedFile]
+    folder: TableFolder, table: DeltaTable | None, publication: Publication, write: Write, changes: FileChanges
 ) -> None:
     """Commit once, as the version after `table`. Raises DeltaError if that version exists already."""
     from deltalake.transaction import create_table_with_add_actions
 
-    adds, properties, parts = _adds(files), _properties(publication, write), list(write.partition_by)
+    adds, properties, parts = _adds(changes.added), _properties(publication, write), list(write.partition_by)
     if table is None:
         about = publication.description or None
         schema = _schema(publication)
@@ -155,8 +206,8 @@ def _write(
         )
         return
     table.create_write_transaction(
-        [*adds],
-        "append" if write.mode == "append" else "overwrite",
+        [*adds, *_removes(changes.removed)],
+        "overwrite" if write.mode in ("replace", "replace_where") else "append",
         _schema(publication),
         parts,
         [(column, "=", value) for column, value in write.owned.items()] if write.owned else None,
@@ -178,6 +229,13 @@ def _adds(files: Sequence[AdoptedFile]) -> list[AddAction]:
         )
         for file in files
     ]
+
+
+def _removes(files: Sequence[LakeFile]) -> list[RemoveAction]:
+    from deltalake.transaction import RemoveAction
+
+    now = int(time.time() * 1000)
+    return [RemoveAction(file.path, True, now, file.size, dict(file.partition)) for file in files]
 
 
 def _properties(publication: Publication, write: Write) -> CommitProperties:
@@ -271,13 +329,14 @@ def _refuse_foreign_commits(root: str, table: DeltaTable, seen: int) -> None:
         raise RunFailure("sink", "publish-conflict", message, "check what it wrote")
 
 
-def _verify(folder: TableFolder, version: int, write: Write, files: Sequence[AdoptedFile]) -> None:
+def _verify(folder: TableFolder, version: int, write: Write, changes: FileChanges) -> None:
     """Check that the version has exactly the files of the run in the part that it replaces. Raises RunFailure."""
     table = open_delta(folder, version)
     assert table is not None, "it was written"
     there = {file.path for file in files_of(table)}
-    ours = {file.path for file in files}
+    ours = {file.path for file in changes.added}
     replaced = there - ours if write.mode == "replace" else _owned_files(table, write) - ours
+    replaced |= there & {file.path for file in changes.removed}
     if not ours <= there or replaced:
         message = f"version {version} of {folder.uri} does not have exactly the rows of the run"
         raise RunFailure(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from zlib import crc32
 
 from etlrun.contracts.sink import Publication
@@ -13,8 +14,9 @@ from etlrun.lake.adoption import UNKNOWN, AdoptedFile, unwritten
 from etlrun.lake.commits import Write, facts, run_number
 from etlrun.lake.iceberg_catalog import CatalogTable, catalog_errors, catalog_failures, first_line
 from etlrun.lake.iceberg_changes import table_changes
-from etlrun.lake.iceberg_snapshot import live_entries, partition_texts
+from etlrun.lake.iceberg_snapshot import live_entries, partition_texts, path_in
 from etlrun.lake.iceberg_types import iceberg_schema, partition_spec, partition_value
+from etlrun.lake.merging import FileChanges
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -39,8 +41,8 @@ class Attempt:
             self.place.catalog.library.create_namespace_if_not_exists(namespace)
             return str(self._new(None).table_metadata.location)
 
-    def commit(self, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int | None:
-        """Add a snapshot with the files, which are below `root`; returns its id, or None if another writer was first. Raises RunFailure."""
+    def commit(self, table: Table | None, changes: FileChanges, root: str) -> int | None:
+        """Add a snapshot; the added files are below `root`. Returns its id, or None if another writer was first. Raises RunFailure."""
         from pyiceberg.exceptions import (
             CommitFailedException,
             NoSuchTableError,
@@ -50,7 +52,7 @@ class Attempt:
 
         try:
             transaction = self._transaction(table)
-            snapshot = self._stage(transaction, table, files, root)
+            snapshot = self._stage(transaction, table, changes, root)
         except OSError as error:
             raise unwritten(self.place.shown, str(error)) from error
         try:
@@ -89,7 +91,7 @@ class Attempt:
             fix = "create the empty table with the columns of the relation, for example by CREATE TABLE in Spark"
             raise RunFailure("sink", "publish-failed", message, fix) from error
 
-    def _stage(self, transaction: Transaction, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int:
+    def _stage(self, transaction: Transaction, table: Table | None, changes: FileChanges, root: str) -> int:
         """Write the manifests of a snapshot, which is not visible yet; returns its id."""
         is_append = self.write.mode == "append"
         if transaction.table_metadata.name_mapping() is None:  # the files have column names, but no field ids
@@ -100,28 +102,38 @@ class Attempt:
             transaction.set_properties({name: str(run_number(self.publication.run_id))})
         update = transaction.update_snapshot(facts(self.publication, self.write))
         with update.fast_append() if is_append or table is None else update.overwrite() as producer:
-            for gone in self._replaced(table) if table is not None and not is_append else ():
-                producer.delete_data_file(gone)
-            for file in files:
+            for removed in self._removed(table, changes) if table is not None and not is_append else ():
+                producer.delete_data_file(removed)
+            for file in changes.added:
                 producer.append_data_file(_data_file(transaction, file, root))
         return int(producer.snapshot_id)
 
-    def _replaced(self, table: Table) -> Iterator[DataFile]:
+    def _removed(self, table: Table, changes: FileChanges) -> Iterator[DataFile]:
         """The files that the new ones replace. Raises RunFailure if only a part of a file would be replaced."""
         from pyiceberg.manifest import DataFileContent
 
-        owned = (self.write.owned or {}).items()
+        owned, merged = (self.write.owned or {}).items(), {unquote(file.path) for file in changes.removed}
         for entry in live_entries(table, table.current_snapshot()):
             file = entry.data_file
             if file.content != DataFileContent.DATA:
                 continue
+            if self.write.mode == "merge":
+                if path_in(table, file) in merged:
+                    yield file
+                continue
             texts = partition_texts(table, file)
             if self.write.mode == "replace_where" and not {name for name, _ in owned} <= texts.keys():
-                message = f"the table {self.place.shown} has files that were written with other partitions"
-                fix = "rewrite them with the current partitions (`rewrite_data_files` of Spark), or publish with `write: replace`"
-                raise RunFailure("sink", "table-mismatch", message, fix)
+                raise self.other_partitions()
             if all(texts.get(name) == value for name, value in owned):
                 yield file
+
+    def other_partitions(self) -> RunFailure:
+        """The failure of files that do not have the current partitions of the table."""
+        message = f"the table {self.place.shown} has files that were written with other partitions"
+        fix = (
+            "rewrite them with the current partitions (`rewrite_data_files` of Spark), or publish with `write: replace`"
+        )
+        return RunFailure("sink", "table-mismatch", message, fix)
 
     def _interrupted(self, error: Exception) -> RunFailure:
         """The failure of a commit without an answer."""

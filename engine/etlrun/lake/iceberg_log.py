@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from etlrun.contracts.sink import Publication
 from etlrun.failures import RunFailure
@@ -21,7 +22,8 @@ from etlrun.lake.forgotten import Known, remove_forgotten
 from etlrun.lake.iceberg_catalog import CatalogTable, catalog_failures, local_path
 from etlrun.lake.iceberg_changes import refuse_other_partitions, table_changes
 from etlrun.lake.iceberg_commit import Attempt, appended_property
-from etlrun.lake.iceberg_snapshot import live_entries, partition_texts, path_in
+from etlrun.lake.iceberg_snapshot import live_entries, partition_texts, path_in, read_iceberg
+from etlrun.lake.merging import FileChanges, rewritten
 from etlrun.stopping import finishing
 
 if TYPE_CHECKING:
@@ -52,13 +54,14 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
     try:
         with adopted(folder, publication, application, write.partition_by, publication.columns) as files:
             refuse_foreign_partitions(publication, files, write)
-            committed = _commit(attempt, files, f"{location.rstrip('/')}/{DATA}")
+            committed, changes = _commit(attempt, files, f"{location.rstrip('/')}/{DATA}")
     except RunFailure:
         table = place.load()
         found = None if table is None else published(_run_log(place, table, publication, write), publication, write)
         if found is None:
             raise
         return replace(found, place=_place(location))  # by another process in the meantime
+    _verify(place, committed.version, write, changes)
     there = known(place)
     remove_abandoned(folder, publication, application, there.current if there else ())
     remove_forgotten(folder, lambda: there)
@@ -70,34 +73,71 @@ def _place(location: str) -> str:
     return str(local_path(location)) if location.startswith(("file:", "/")) else location
 
 
-def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Committed:
-    """Try until no other commit interferes. Rows of others are replaced only if etlrun wrote them."""
+class _Overtaken(Exception):
+    """Another process changed the table before a commit."""
+
+
+def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> tuple[Committed, FileChanges]:
+    """Try until no other commit interferes; returns what the commit changed. Rows of others are replaced only if etlrun wrote them."""
     place, publication, write = attempt.place, attempt.publication, attempt.write
-    paths, seen, tried = {f"{DATA}{file.path}" for file in files}, None, False
+    where, seen, tried = _place(root.removesuffix(f"/{DATA}")), None, False
     for _ in range(ATTEMPTS):
         table, notices = foresee(place, publication, write)
         if table is not None:
-            if (found := published(_run_log(place, table, publication, write), publication, write)) is not None:
-                if paths <= _paths(table, found.version):
-                    where = _place(root.removesuffix(f"/{DATA}"))
-                    return replace(found, notices=notices, place=where)  # by an attempt whose reply was lost
-                message = f"another process published this run to {place.shown}"
-                raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
-            if tried and write.mode != "append":
+            if (found := _own_commit(attempt, table, files)) is not None:
+                return replace(found, notices=notices, place=where), FileChanges((), tuple(files))
+            if tried and write.replaces_foreign_rows:
                 _refuse_foreign_commits(place, table, seen)
         seen, tried = _current(table), True
-        try:
-            with finishing():
-                snapshot = attempt.commit(table, files, root)
-        except RunFailure as failure:
-            snapshot = _landed(place, paths) if failure.code == UNKNOWN else None
-            if snapshot is None:
-                raise
-        if snapshot is not None:
-            _verify(place, snapshot, write, paths)
-            return Committed(snapshot, notices, _place(root.removesuffix(f"/{DATA}")))
+        with suppress(_Overtaken), _changes(attempt, table, files, root) as changes:
+            return Committed(_attempt(attempt, table, changes, root), notices, where), changes
     message = f"other programs wrote to {place.shown} at each of {ATTEMPTS} attempts; the rows are not in it"
     raise RunFailure("sink", "publish-conflict", message, "wait until they have ended")
+
+
+@contextmanager
+def _changes(attempt: Attempt, table: Table | None, files: Sequence[AdoptedFile], root: str) -> Iterator[FileChanges]:
+    """All files that a commit adds and removes; those that were written for this snapshot only are removed if the block raises."""
+    if table is None or attempt.write.mode != "merge":
+        yield FileChanges((), tuple(files))
+        return
+    snapshot = read_iceberg(attempt.place, table, None)
+    if snapshot.files and snapshot.partition_by != attempt.write.partition_by:
+        raise attempt.other_partitions()
+    folder = attempt.place.folder(root.rstrip("/"))
+    with rewritten(folder, snapshot, attempt.publication, attempt.write, files, snapshot.columns) as found:
+        yield FileChanges(found.removed, (*files, *found.added))
+
+
+def _attempt(attempt: Attempt, table: Table | None, changes: FileChanges, root: str) -> int:
+    """Commit once; returns the snapshot. Raises RunFailure, and _Overtaken if another process was first."""
+    try:
+        with finishing():
+            snapshot = attempt.commit(table, changes, root)
+    except RunFailure as failure:
+        snapshot = _landed(attempt.place, _added(changes.added)) if failure.code == UNKNOWN else None
+        if snapshot is None:
+            raise
+    if snapshot is None:
+        snapshot = _landed(attempt.place, _added(changes.added))
+    if snapshot is None:
+        raise _Overtaken
+    return snapshot
+
+
+def _own_commit(attempt: Attempt, table: Table, files: Sequence[AdoptedFile]) -> Committed | None:
+    """The commit of the files, if its reply was lost. Raises RunFailure if another process published the rows, or those of a newer run."""
+    place, publication, write = attempt.place, attempt.publication, attempt.write
+    found = published(_run_log(place, table, publication, write), publication, write)
+    if found is None or _added(files) <= _paths(table, found.version):
+        return found
+    message = f"another process published this run to {place.shown}"
+    raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
+
+
+def _added(files: Sequence[AdoptedFile]) -> set[str]:
+    """The paths of files relative to the folder of the table."""
+    return {f"{DATA}{file.path}" for file in files}
 
 
 def _landed(place: CatalogTable, paths: set[str]) -> int | None:
@@ -163,20 +203,21 @@ def _paths(table: Table, snapshot: int) -> set[str]:
     return {path for entry in entries if (path := path_in(table, entry.data_file)) is not None}
 
 
-def _verify(place: CatalogTable, snapshot: int, write: Write, paths: set[str]) -> None:
+def _verify(place: CatalogTable, snapshot: int, write: Write, changes: FileChanges) -> None:
     """Check that the snapshot has exactly the files of the run in the part that it replaces. Raises RunFailure."""
     from pyiceberg.manifest import DataFileContent
 
     with catalog_failures(place.catalog):
         table = place.load()
         assert table is not None, "it was written"
-        owned = (write.owned or {}).items()
+        owned, paths = (write.owned or {}).items(), _added(changes.added)
+        removed = {unquote(file.path) for file in changes.removed}
         there, others = set(), False
         for entry in live_entries(table, table.snapshot_by_id(snapshot)):
             path, texts = path_in(table, entry.data_file), partition_texts(table, entry.data_file)
             is_replaced = write.mode == "replace" or (owned and all(texts.get(name) == value for name, value in owned))
             is_data = entry.data_file.content == DataFileContent.DATA
-            others |= bool(is_data and is_replaced and path not in paths)
+            others |= bool(is_data and is_replaced and path not in paths) or path in removed
             there.add(path)
     if others or not paths <= there:
         message = f"snapshot {snapshot} of {place.shown} does not have exactly the rows of the run"

@@ -13,9 +13,10 @@ from etlrun.contracts.connection import Database
 from etlrun.contracts.owned_rows import ReplaceWhere
 from etlrun.contracts.partitions import verify_partitions
 from etlrun.contracts.published_columns import PublishedColumns, required_columns, verify_columns, with_descriptions
-from etlrun.contracts.sink import Publication, Sink
+from etlrun.contracts.sink import Publication, Sink, verify_key
 from etlrun.lake.commits import Committed, Write
 from etlrun.language.columns import Column, Columns
+from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
 from etlrun.storage.stores import Stores
 
@@ -23,14 +24,31 @@ if TYPE_CHECKING:
     from etlrun.lake.forgotten import Known
     from etlrun.lake.snapshot import Snapshot
 
+LAKE_WORDS = {
+    **dict.fromkeys(("mode", "write_mode", "write_disposition", "materialized"), "write"),
+    **dict.fromkeys(("partition", "partitioned_by"), "partition_by"),
+    **dict.fromkeys(("primary_key", "unique_key"), "key"),
+}
 HOW = "write `column = value` for columns of `partition_by`, joined by `and`"
+
+
+def row_identity() -> Any:
+    """The key `key` of a sink for lake tables."""
+    return key(
+        "the columns that identify a row. Before it publishes, the run checks that no two rows have the same values in "
+        "them, and that none is null. `merge` needs it",
+        yaml="key",
+        default=(),
+        example=("id",),
+    )
 
 
 class LakeSink(Sink):
     """Publishes a relation as a lake table. `what` is the name of such tables; `shown` is the name of this one in messages."""
 
     what: ClassVar[str]
-    write: Literal["replace", "append"] | ReplaceWhere
+    write: Literal["replace", "append", "merge"] | ReplaceWhere
+    key_: tuple[str, ...]
     partition_by: tuple[str, ...]
     columns: PublishedColumns
 
@@ -69,6 +87,9 @@ class LakeSink(Sink):
                 fix = "`drop` it, or `cast` it to the type that it should have"
                 scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which the table cannot store", fix)
         self.verify_place(columns, scope)
+        verify_key(self.key_, columns, scope)
+        if self.write == "merge" and not self.key_:
+            scope.error("write", "missing-key", "`merge` compares rows by key, but `key` is missing")
         verify_columns(self.columns, columns, scope)
         if isinstance(self.write, ReplaceWhere):
             self._owned(columns, scope)
@@ -87,19 +108,31 @@ class LakeSink(Sink):
     def required(self) -> tuple[str, ...]:
         return required_columns(self.columns)
 
+    def identified_by(self) -> tuple[str, ...]:
+        return self.key_
+
     def replaces_all(self) -> bool:
         return self.write == "replace"
 
     def appends(self) -> bool:
         return self.write == "append"
 
+    @property
+    def mode(self) -> str:
+        """What happens to the existing rows, in one word."""
+        return self.write if isinstance(self.write, str) else "replace_where"
+
     def look_ahead(self, publication: Publication) -> str:
         is_there, notices = self.foresee(publication, self._write(publication))
         if not is_there:
             return f"creates the {self.what} {self.shown}"
-        doing = {"replace": "replaces the rows of", "append": "appends to"}
-        start = doing[self.write] if isinstance(self.write, str) else "replaces partitions of"
-        return "; ".join([f"{start} the {self.what} {self.shown}", *notices])
+        doings = {
+            "replace": f"replaces the rows of the {self.what} {self.shown}",
+            "replace_where": f"replaces partitions of the {self.what} {self.shown}",
+            "append": f"appends to the {self.what} {self.shown}",
+            "merge": f"merges into the {self.what} {self.shown} by {', '.join(self.key_)}",
+        }
+        return "; ".join([doings[self.mode], *notices])
 
     def publish(self, publication: Publication) -> dict[str, Any]:
         write = self._write(publication)
@@ -120,7 +153,7 @@ class LakeSink(Sink):
         if isinstance(self.write, ReplaceWhere):
             owned = self._owned(publication.columns, publication.scope)
             return Write("replace_where", keys, owned)
-        return Write(self.write, keys)
+        return Write(self.write, keys, key=self.key_)
 
     def _keys(self, columns: Columns) -> list[Column]:
         return [item for name in self.partition_by if (item := columns.get(name)) is not None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ READABLE = {
     "v2Checkpoint",
     "vacuumProtocolCheck",
 }  # features that change nothing about the rows of a file
+FILE = "__etlrun_file"  # the column with the local path of the file of a row
 OTHERWISE = "rewrite the table without it, or read a copy of the table"
 
 
@@ -57,10 +59,24 @@ class Snapshot:
         """Its files as inputs; files in a store must be downloaded before. Raises RunFailure if one does not exist."""
         return tuple(map(self._input_file, self.files))
 
+    def local_file(self, file: LakeFile, target: Path, columns: Collection[str] | None) -> Path:
+        """The local path of a file; `target`, a new copy, if it is in a store. If `columns` are given, the copy may lack others.
+
+        Raises RunFailure if it does not exist.
+        """
+        path = unquote(file.path)
+        with self._existing(path):
+            return self.folder.local_file(path, file.size, target, columns)
+
     def _input_file(self, file: LakeFile) -> InputFile:
         path = unquote(file.path)
-        try:
+        with self._existing(path):
             return self.folder.input_file(path, file.size, file.modified)
+
+    @contextmanager
+    def _existing(self, path: str) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             message = f"version {self.version} of the table needs a file that does not exist: {self.folder.uri}/{path}"
             raise RunFailure("source", "damaged-file", message, "read a later version, or restore the file") from error
@@ -127,7 +143,7 @@ def copy_rows(
             follow(connection)
             connection.execute("SET TimeZone = 'UTC'")
             found = connection.execute(
-                f"COPY ({_rows(connection, snapshot, paths, columns)}) TO {text(str(target))} (FORMAT parquet)"
+                f"COPY ({select_rows(connection, snapshot, paths, columns)}) TO {text(str(target))} (FORMAT parquet)"
             )
             rows = int(found.fetchall()[0][0])
             _refuse_nulls(connection, snapshot, columns, target)
@@ -152,21 +168,32 @@ def null_found(snapshot: Snapshot, column: str, rows: int) -> RunFailure:
     return RunFailure("source", "wrong-columns", message, f"declare `{column}` without `not null`")
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, paths: Sequence[str], columns: Columns) -> str:
-    """The SELECT of the rows; partition values come from a table of the files."""
+def select_rows(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    paths: Sequence[str],
+    columns: Columns,
+    *,
+    with_file: bool = False,
+) -> str:
+    """The SELECT of the rows of a version, in the types of `columns`; `paths` are the local paths of its files.
+
+    Partition values come from a temporary table of the files. With `with_file`, the column FILE is the path.
+    """
     if not paths:
-        return f"SELECT {', '.join(_null(item) for item in columns)} WHERE false"
+        return f"SELECT {', '.join([*map(_null, columns), *([f'NULL AS {FILE}'] if with_file else [])])} WHERE false"
     keys = {key.lower(): f"p{number}" for number, key in enumerate(snapshot.partition_by)}
-    connection.execute(f"CREATE TEMP TABLE parts ({', '.join(f'{at} VARCHAR' for at in ('path', *keys.values()))})")
+    texts = ", ".join(f"{at} VARCHAR" for at in ("path", *keys.values()))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE parts ({texts})")
     rows = [
         (path, *(file.partition.get(key) for key in snapshot.partition_by))
         for path, file in zip(paths, snapshot.files, strict=True)
     ]
     connection.executemany(f"INSERT INTO parts VALUES ({', '.join('?' for _ in range(len(keys) + 1))})", rows)
-    source = parquet(paths).removesuffix(")") + ", union_by_name = true, filename = '__etlrun_file')"
+    source = parquet(paths).removesuffix(")") + f", union_by_name = true, filename = '{FILE}')"
     there = {str(row[0]).lower() for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
-    values = ", ".join(_value(item, keys, there) for item in columns)
-    return f"SELECT {values} FROM {source} f JOIN parts p ON f.__etlrun_file = p.path"
+    values = ", ".join([*(_value(item, keys, there) for item in columns), *([f"f.{FILE}"] if with_file else [])])
+    return f"SELECT {values} FROM {source} f JOIN parts p ON f.{FILE} = p.path"
 
 
 def _value(item: Column, keys: Mapping[str, str], there: set[str]) -> str:

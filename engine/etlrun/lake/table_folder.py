@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ class TableFolder(Protocol):
         """The names directly in it; empty if it does not exist. Raises NotADirectoryError for a file."""
 
     def written(self, name: str) -> float:
-        """When one of its folders was last written, in seconds since 1970."""
+        """When one of its folders was last written, in seconds since 1970; infinite if another process has removed it."""
 
     def workspace(self, name: str) -> AbstractContextManager[Path]:
         """A local folder for the new files of the table's folder `name`."""
@@ -55,6 +56,11 @@ class TableFolder(Protocol):
 
     def input_file(self, name: str, size: int, modified: int) -> InputFile:
         """A file in it with the size in bytes and the time in ms since 1970 from the log. Raises OSError if it does not exist."""
+
+    def local_file(self, name: str, size: int, target: Path, columns: Collection[str] | None) -> Path:
+        """The local path of a Parquet file in it; `target`, a new copy, if it is in a store. If `columns` are given, the copy may lack others.
+
+        Raises OSError if it does not exist."""
 
     def explained(self, error_text: str) -> RunFailure | None:
         """Explain an error of the library that comes from the store."""
@@ -77,7 +83,10 @@ class LocalFolder:
         return {path.name for path in self.root.iterdir()} if self.root.is_dir() else set()
 
     def written(self, name: str) -> float:
-        return (self.root / name).lstat().st_mtime
+        try:
+            return (self.root / name).lstat().st_mtime
+        except FileNotFoundError:
+            return math.inf
 
     @contextmanager
     def workspace(self, name: str) -> Iterator[Path]:
@@ -123,6 +132,10 @@ class LocalFolder:
         path, identity = str(self.root / name), (status.st_dev, status.st_ino)
         return InputFile(path, None, status.st_size, status.st_mtime_ns, identity)
 
+    def local_file(self, name: str, size: int, target: Path, columns: Collection[str] | None) -> Path:
+        (self.root / name).stat()
+        return self.root / name
+
     def explained(self, error_text: str) -> RunFailure | None:
         return None
 
@@ -154,7 +167,7 @@ class StoreFolder:
 
     def written(self, name: str) -> float:
         with _sink_failures():
-            return max((one.modified / 1e9 for one in self.store.all_below(self.url / name)), default=0.0)
+            return max((one.modified / 1e9 for one in self.store.all_below(self.url / name)), default=math.inf)
 
     @contextmanager
     def workspace(self, name: str) -> Iterator[Path]:
@@ -206,6 +219,13 @@ class StoreFolder:
 
     def input_file(self, name: str, size: int, modified: int) -> InputFile:
         return InputFile(str(self.url / name), None, size, modified * 1_000_000)
+
+    def local_file(self, name: str, size: int, target: Path, columns: Collection[str] | None) -> Path:
+        with _sink_failures():
+            if columns is not None and self.store.copy_columns(self.url / name, columns, target):
+                return target
+            self.store.fetch(StoredObject(self.url / name, size, 0), target, goes_on=lambda _: True)
+        return target
 
     def explained(self, error_text: str) -> RunFailure | None:
         if not any(sign in error_text for sign in _OF_STORE):

@@ -39,7 +39,7 @@ from etlrun.contracts.owned_rows import ReplaceWhere
 from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
 from etlrun.contracts.sink import Publication, canonical_place, published_file, verify_place
 from etlrun.lake.commits import Committed, Write
-from etlrun.lake.lake_sink import LakeSink
+from etlrun.lake.lake_sink import LAKE_WORDS, LakeSink, row_identity
 from etlrun.language.columns import LABEL, Columns
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
@@ -59,11 +59,14 @@ class Delta(LakeSink):
     """Publishes a relation as a table of Delta Lake, in one commit."""
 
     what: ClassVar[str] = "Delta table"
-    also: ClassVar[Mapping[str, str]] = {"mode": "write", "partition": "partition_by", "partitioned_by": "partition_by"}
+    also: ClassVar[Mapping[str, str]] = LAKE_WORDS
 
     from_: str = key("the relation to publish", yaml="from")
     path: str = key("the folder of the table, relative to the project, or a URL in a store", example="lake/orders")
-    write: Literal["replace", "append"] | ReplaceWhere = key("`replace`, `append`, or `{replace_where: condition}`")
+    write: Literal["replace", "append", "merge"] | ReplaceWhere = key(
+        "`replace`, `append`, `merge`, or `{replace_where: condition}`"
+    )
+    key_: tuple[str, ...] = row_identity()
     partition_by: tuple[str, ...] = key("the partition columns", default=(), example=("month",))
     columns: PublishedColumns = published_columns_key()
     min_rows: int = key("the run stops before it publishes if there are fewer rows", default=1)

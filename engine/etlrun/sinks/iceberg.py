@@ -37,7 +37,7 @@ from etlrun.contracts.owned_rows import ReplaceWhere
 from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
 from etlrun.contracts.sink import Publication
 from etlrun.lake.commits import Committed, Write
-from etlrun.lake.lake_sink import LakeSink
+from etlrun.lake.lake_sink import LAKE_WORDS, LakeSink, row_identity
 from etlrun.lake.table_names import verify_table_name
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import key
@@ -56,12 +56,15 @@ class Iceberg(LakeSink):
 
     what: ClassVar[str] = "Iceberg table"
     connects_to: ClassVar[str] = "Iceberg tables"
-    also: ClassVar[Mapping[str, str]] = {"mode": "write", "partition": "partition_by", "partitioned_by": "partition_by"}
+    also: ClassVar[Mapping[str, str]] = LAKE_WORDS
 
     from_: str = key("the relation to publish", yaml="from")
     connection: str = key("the catalog: a connection of the kind `iceberg` in the profile", example="lake")
     table: str = key("the table, with its namespace", example="gold.orders")
-    write: Literal["replace", "append"] | ReplaceWhere = key("`replace`, `append`, or `{replace_where: condition}`")
+    write: Literal["replace", "append", "merge"] | ReplaceWhere = key(
+        "`replace`, `append`, `merge`, or `{replace_where: condition}`"
+    )
+    key_: tuple[str, ...] = row_identity()
     partition_by: tuple[str, ...] = key("the partition columns", default=(), example=("month",))
     columns: PublishedColumns = published_columns_key()
     min_rows: int = key("the run stops before it publishes if there are fewer rows", default=1)

@@ -92,7 +92,7 @@ from etlrun.contracts.database_sink import DatabaseSink
 from etlrun.contracts.owned_rows import ReplaceWhere
 from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
 from etlrun.contracts.row_history import RowHistory
-from etlrun.contracts.sink import Publication
+from etlrun.contracts.sink import Publication, verify_key
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described, key
 from etlrun.spec.scope import Scope
@@ -154,10 +154,7 @@ class Table(DatabaseSink):
     )
 
     def verify(self, columns: Columns, scope: Scope) -> None:
-        for index, name in enumerate(self.key_):
-            found = scope.column(columns, name, ("key", index))
-            if name in columns and not found.type.is_orderable:
-                scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
+        verify_key(self.key_, columns, scope)
         if self.write == "scd2":
             self._versions.verify(self.key_, columns, scope)
         elif self.history is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +142,25 @@ class ObjectStore:
                 if _tag(stream) != tag:
                     raise changed_object(found.url)
         return digest.hexdigest()
+
+    def copy_columns(self, url: Url, columns: Collection[str], path: Path) -> bool:
+        """Write some columns of a Parquet object into the new file `path`, without a download of the others; returns whether it has any of them.
+
+        Raises StoreError.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        wanted = {name.lower() for name in columns}
+        with _translated(url), pq.ParquetFile(self.files.open_input_file(self._place(url)), pre_buffer=True) as source:
+            names = [name for name in source.schema_arrow.names if name.lower() in wanted]
+            if not names:
+                return False
+            schema = pa.schema([source.schema_arrow.field(name) for name in names])
+            with pq.ParquetWriter(path, schema) as target:
+                for batch in source.iter_batches(columns=names):
+                    target.write_batch(batch)
+        return True
 
     def put(self, path: Path, url: Url) -> int:
         """Upload a file; returns the size. After a failure an incomplete object may stay, but its name is new. Raises StoreError."""
