@@ -109,6 +109,10 @@ WAYS: Mapping[str, Way] = {
     "iceberg, append": Way(
         "{iceberg: {from: logs, connection: ice, table: gold.t, write: append}}", rows_of_iceberg, adds=True
     ),
+    "delta, merge": Way("{delta: {from: logs, path: s3://BUCKET/out/t, write: merge, key: [c]}}", rows_of_delta),
+    "iceberg, merge": Way(
+        "{iceberg: {from: logs, connection: ice, table: gold.t, write: merge, key: [c]}}", rows_of_iceberg
+    ),
     "delta, append": Way("{delta: {from: logs, path: s3://BUCKET/out/t, write: append}}", rows_of_delta, adds=True),
 }
 

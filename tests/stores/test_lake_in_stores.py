@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,42 @@ def test_a_table_is_made_replaced_by_partitions_read_and_compared(lake: Lake, ki
     found = lake.run("diff", "p", "--key", "c")
     assert found.code == 1 and "8" in found.out and shown.rsplit(maxsplit=1)[-1] in found.out, found.err
     assert "s3cr3t" not in found.out + third.err + second.err
+
+
+@pytest.mark.parametrize("partition_by", ["", ", partition_by: [c]"])
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_rows_with_the_same_key_are_replaced(lake: Lake, kind: str, partition_by: str) -> None:
+    settings = (lake.project.folder / "etlrun.yaml").read_text()
+    catalog = f"{{iceberg: {{uri: 'sqlite:///catalog.db', warehouse: 's3://{lake.bucket}/ice'}}}}"
+    lake.project.write("etlrun.yaml", settings.replace("connections: {", f"connections: {{catalog: {catalog}, "))
+    table = spelled(lake, TABLE, kind).replace(", partition_by: [c]", partition_by)
+    spec = lake.project.pipeline(table.replace("WRITE", "merge, key: [s]"))
+    for rows in ((("A", 1), ("B", 2)), (("C", 3), ("C", 4)), (("é b", 1), ("C", 5))):
+        lake.put("raw/a.json", lines(*rows))
+        done = lake.run(spec)
+        assert done.code == 0, done.err
+    assert lake.run(reading(lake, kind)).code == 0
+    assert sorted(lake.rows()) == ["B,2", "C,3", "C,4", "C,5", "é b,1"]
+
+
+def test_a_merge_downloads_only_the_keys_of_files_without_rows_to_replace(lake: Lake, tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1] / "lake"))
+    from lake_tables import FIRST, SECOND, THIRD, in_store, publication, rows_in
+
+    from etlrun.lake.commits import Write
+    from etlrun.lake.delta_log import publish
+
+    folder = in_store(lake.server.url, f"s3://{lake.bucket}/t", tmp_path / "scratch")
+    for run, start in ((FIRST, 0), (SECOND, 1000)):
+        rows = [(secrets.token_hex(2000), start + number) for number in range(400)]
+        publish(folder, publication(tmp_path, rows, run), Write("append"))
+    lake.server.log()
+    publish(folder, publication(tmp_path, [("new", 1000), ("new", 2000)], THIRD), Write("merge", key=("units",)))
+    read = [request for request in lake.server.log(ranges=True) if request.startswith("GET") and ".parquet" in request]
+    ranges = [request.rpartition(" bytes=")[2].split("-") for request in read if FIRST in request]
+    assert ranges and sum(int(last) - int(first) for first, last in ranges) < 200_000  # of 1,600,000
+    found = rows_in(folder)
+    assert len(found) == 801 and {number for month, number in found if month == "new"} == {1000, 2000}
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,21 @@ sinks:
 
 `write: replace` replaces all rows, and also the columns of the table; the run prints a notice if the columns change.
 `replace_where` replaces partitions: its condition is `column = value` for partition columns, joined by `and`. `append`
-adds rows.
+adds rows. `merge` is an upsert: a row replaces the rows of the table with the same `key`; the other rows stay.
+
+```yaml
+sinks:
+  orders:
+    delta: {from: orders, path: lake/orders, write: merge, key: [id]}
+```
+
+A merge reads the key columns of the table. It writes the files again that have rows with keys of the run, without these rows. The machine that runs etlrun
+does this, so these files may have at most 10 GB. If `key` contains all columns of `partition_by`, only the partitions of the run are read.
 
 A run publishes at most once, because its id is in the Delta log. If a run computes the same rows that the last run
 appended, they are not appended again, and an older run never replaces the rows of a newer run. If another program
-commits at the same time, the publish is tried again; it never replaces rows that the other program wrote. This needs a
+commits at the same time, the publish is tried again; it never replaces rows that the other program wrote, except
+those with the same key in a merge. This needs a
 store with conditional writes ("write only if the object does not exist"): Amazon S3, Google Cloud Storage and Azure
 have them. Tables at `gs://` are not covered by the tests of etlrun. If a run is killed, its unused files stay in the
 folder; a publish removes them after a week.
