@@ -143,7 +143,8 @@ def verify_key(key: Sequence[str], columns: Columns, scope: Scope) -> None:
     for index, name in enumerate(key):
         found = scope.column(columns, name, ("key", index))
         if name in columns and not found.type.is_orderable:
-            scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
+            message = f"`{found.name}` is {found.type}, which cannot be a key"
+            scope.error(("key", index), "type-mismatch", message, "choose columns of texts, numbers, dates or times")
 
 
 def verify_place(path: str, scope: Scope) -> None:
