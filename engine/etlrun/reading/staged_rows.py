@@ -9,12 +9,14 @@ import json
 import pickle
 import platform
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from etlrun.contracts.engine import FAILED, ParquetFiles, WrittenFile
 from etlrun.failures import RunFailure
@@ -26,11 +28,14 @@ from etlrun.reading.task_folder import scratch_folder
 from etlrun.spec.scope import HIDDEN
 from etlrun.storage.digests import digest_of
 from etlrun.storage.object_store import StoredObject, StoreError
-from etlrun.storage.staging_area import StagingArea, as_failure, damaged
+from etlrun.storage.staging_area import AT_ONCE, StagingArea, as_failure, damaged
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 ROW_GROUP = 1 << 26  # bytes of Arrow data
 FAILURE = "etlrun-failure:"
 _SIGN = "~etlrun~"
@@ -135,18 +140,41 @@ def _facts(failure: RunFailure) -> tuple[str, str, str]:
 
 def _write(job: WriteJob, number: int, batches: Iterable[pa.RecordBatch], scratch: Path) -> dict[str, Any]:
     """Write the rows of a task and leave the files in the store. Raises RunFailure."""
+    import duckdb
+
     reports: set[str] = set()
-    files: list[dict[str, Any]] = []
-    for path in _written(_noting(batches, job.names, reports), job.keys, scratch):
-        rows, checksum, partition = _counted(path, job.keys)
-        target = f"{job.folder}/part-{number:05}-{len(files):05}-{secrets.token_hex(4)}.parquet"
+    store, start = job.area.opened(), f"{job.folder}/part-{number:05}"
+
+    def left(counted: tuple[Path, str, int, int, dict[str, str | None]]) -> dict[str, Any]:
+        path, target, rows, checksum, partition = counted
+        size = store.put(path, job.area.url_of(target))
+        file = WrittenFile(target, rows, size, digest_of(path), checksum, partition)
+        path.unlink()
+        return asdict(file)
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+        written = enumerate(_written(_noting(batches, job.names, reports), job.keys, scratch))
+        counted = (
+            (path, f"{start}-{index:05}-{secrets.token_hex(4)}.parquet", *_counted(path, job.keys, connection))
+            for index, path in written
+        )
         try:
-            size = job.area.opened().put(path, job.area.url_of(target))
+            files = list(_several_at_once(left, counted))
         except StoreError as error:
             raise as_failure(error) from error
-        files.append(asdict(WrittenFile(target, rows, size, digest_of(path), checksum, partition)))
-        path.unlink()
     return {"files": files, "report": min(reports, default="")}
+
+
+def _several_at_once(action: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The results of `action`, in the order of the items, of which no more than AT_ONCE are made before their results are known."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for item in items:
+            waiting.append(threads.submit(action, item))
+            if len(waiting) == AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _noting(batches: Iterable[pa.RecordBatch], names: Sequence[str], reports: set[str]) -> Iterator[pa.RecordBatch]:
@@ -206,15 +234,15 @@ def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch
         yield group
 
 
-def _counted(path: Path, keys: Sequence[str]) -> tuple[int, int, dict[str, str | None]]:
+def _counted(
+    path: Path, keys: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> tuple[int, int, dict[str, str | None]]:
     """The rows of a file, the sum of the digests of those columns that are published, and the values of `keys`, which all rows share."""
-    import duckdb
     import pyarrow.parquet as pq
 
     names = [column for column in pq.read_schema(path).names if not column.startswith(HIDDEN)]
     texts = "".join(f", CAST(any_value({name(key)}) AS VARCHAR)" for key in keys)
-    with duckdb.connect(config={"threads": 1}) as connection:
-        found = connection.execute(f"SELECT count(*), {row_digests(names)}{texts} FROM {parquet([path])}").fetchone()
+    found = connection.execute(f"SELECT count(*), {row_digests(names)}{texts} FROM {parquet([path])}").fetchone()
     rows, digests, *values = found or (0, 0)
     return rows, int(digests), dict(zip(keys, values, strict=True))
 
