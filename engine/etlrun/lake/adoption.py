@@ -48,6 +48,16 @@ class AdoptedFile:
         return int(self.footer.num_rows)
 
 
+@dataclass(frozen=True)
+class FileToAdd:
+    """A file that gets a name in the folder of a run, its footer, and the values of its partition as text."""
+
+    path: Path
+    name: str
+    footer: FileMetaData
+    partition: Mapping[str, str | None]
+
+
 @contextmanager
 def adopted(
     table: TableFolder,
@@ -63,16 +73,11 @@ def adopted(
     """
     with new_folder(table, publication, application) as name:
         with table.workspace(name) as work:
-            is_as_staged = _are_divided(publication, partition_by) and not (
-                _holds_more(publication) or has_instants(publication.columns)
-            )
             if isinstance(table, LocalFolder):
                 publication.fetch()
-            files = (
-                _staged(publication, partition_by)
-                if is_as_staged
-                else _written(work, publication, partition_by, inside)
-            )
+            files = _staged(publication, partition_by)
+            if files is None:
+                files = _written(work, publication, partition_by, inside)
             found = tuple(add_files(table, name, files, publication, publication.rows))
         yield found
 
@@ -134,10 +139,14 @@ def _are_divided(publication: Publication, partition_by: Sequence[str]) -> bool:
     return True
 
 
-def _holds_more(publication: Publication) -> bool:
-    """Whether the staged files have columns that are not published."""
-    shown = set(publication.columns.names)
-    return any(set(_footer(path, publication).schema.to_arrow_schema().names) != shown for path in publication.paths)
+def with_footers(
+    files: Iterable[tuple[Path, str, Mapping[str, str | None]]], publication: Publication
+) -> list[FileToAdd]:
+    """Files, each with its name and partition values, and their footers, several of which are read at once. Raises RunFailure."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(
+            threads.map(lambda file: FileToAdd(file[0], file[1], _footer(file[0], publication), file[2]), files)
+        )
 
 
 def _footer(path: Path, publication: Publication) -> FileMetaData:
@@ -157,18 +166,24 @@ def _footer(path: Path, publication: Publication) -> FileMetaData:
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
 
 
-def _staged(
-    publication: Publication, partition_by: Sequence[str]
-) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
-    """The staged files, unchanged, each with its name in the folder and its partition values."""
-    for number, path in enumerate(publication.paths):
-        partition = {key: publication.partitions[path][key] for key in partition_by}
-        yield path, f"part-{number:05}.parquet", partition
+def _staged(publication: Publication, partition_by: Sequence[str]) -> list[FileToAdd] | None:
+    """The staged files; None unless each holds one partition and all columns are stored as they are published. Raises RunFailure."""
+    if not _are_divided(publication, partition_by) or has_instants(publication.columns):
+        return None
+    files = with_footers(
+        (
+            (path, f"part-{number:05}.parquet", {key: publication.partitions[path][key] for key in partition_by})
+            for number, path in enumerate(publication.paths)
+        ),
+        publication,
+    )
+    shown = set(publication.columns.names)
+    return files if all(set(file.footer.schema.to_arrow_schema().names) == shown for file in files) else None
 
 
 def _written(
     folder: Path, publication: Publication, partition_by: Sequence[str], inside: Iterable[Column]
-) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
+) -> list[FileToAdd]:
     """Write the rows again with DuckDB, one folder per partition; folders are named by the number of the partition."""
     import duckdb
 
@@ -188,12 +203,14 @@ def _written(
             )
     except duckdb.Error as error:
         raise unwritten(str(folder.parent), str(error)) from error
+    written = []
     for number, values in enumerate(found):
         for path in sorted((folder / f"_etlrun_part={number}").glob("*.parquet")):
             target = folder / f"part-{number:05}-{path.stem}.parquet"
             path.rename(target)
-            yield target, target.name, values
+            written.append((target, target.name, values))
         (folder / f"_etlrun_part={number}").rmdir()
+    return with_footers(written, publication)
 
 
 def _partitions(
@@ -233,25 +250,23 @@ def _refuse_partitions(keys: Sequence[str], found: Sequence[Sequence[str | None]
 def add_files(
     table: TableFolder,
     folder: str,
-    files: Iterable[tuple[Path, str, Mapping[str, str | None]]],
+    files: Sequence[FileToAdd],
     publication: Publication,
     expected: int | None = None,
 ) -> Iterator[AdoptedFile]:
-    """Add files with their names and partitions to a folder of the table, several at once; those without rows are left out.
+    """Add files to a folder of the table, several at once; those without rows are left out.
 
     Raises RunFailure if they do not have the `expected` number of rows.
     """
 
-    def add(file: tuple[Path, str, Mapping[str, str | None]], footer: FileMetaData) -> AdoptedFile:
-        path, name_, partition = file
-        size, modified = table.add(path, f"{folder}/{name_}", publication.uploaded.get(path))
-        return AdoptedFile(f"{folder}/{name_}", size, modified, footer, partition)
+    def add(file: FileToAdd) -> AdoptedFile:
+        name_ = f"{folder}/{file.name}"
+        size, modified = table.add(file.path, name_, publication.uploaded.get(file.path))
+        return AdoptedFile(name_, size, modified, file.footer, file.partition)
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        read = list(threads.map(lambda file: (file, _footer(file[0], publication)), files))
-    rows = sum(footer.num_rows for _, footer in read)
+    rows = sum(file.footer.num_rows for file in files)
     if expected not in (None, rows):
         message = f"the staged files have {rows:,} rows, but the run counted {expected:,}"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again")
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        yield from threads.map(lambda one: add(*one), [one for one in read if one[1].num_rows])
+        yield from threads.map(add, [file for file in files if file.footer.num_rows])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.sink import Publication
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.lake.adoption import AdoptedFile, add_files, new_folder, unwritten
+from etlrun.lake.adoption import AdoptedFile, add_files, new_folder, unwritten, with_footers
 from etlrun.lake.commits import Write
 from etlrun.lake.snapshot import FILE, LakeFile, Snapshot, select_rows
 from etlrun.lake.table_folder import TableFolder
@@ -78,7 +78,11 @@ def _rewritten(
             if not found:
                 return FileChanges()
             with folder.workspace(target) as work:
-                kept = tuple(add_files(folder, target, merge.rewrite(found, inside, work), publication))
+                kept = tuple(
+                    add_files(
+                        folder, target, with_footers(merge.rewrite(found, inside, work), publication), publication
+                    )
+                )
             return FileChanges(tuple(each.file for each in found), kept)
     except duckdb.Error as error:
         raise unwritten(folder.uri, str(error)) from error
