@@ -21,15 +21,22 @@ from etlrun.lake.adoption import (
     unwritten,
 )
 from etlrun.lake.commits import Committed, Write, delta_runs, facts, foreign_version, published, run_number, runs_in_log
+from etlrun.lake.delta_changes import (
+    column_changes,
+    delta_schema,
+    needs_timestamps,
+    refuse_other_partitions,
+    refuse_other_rules,
+    schema_after,
+)
 from etlrun.lake.forgotten import Known, remove_forgotten
 from etlrun.lake.merging import FileChanges, rewritten
 from etlrun.lake.snapshot import LakeFile, files_of, open_delta, read_snapshot
 from etlrun.lake.table_folder import TableFolder
-from etlrun.language.arrow import published_schema
 from etlrun.stopping import finishing
 
 if TYPE_CHECKING:
-    from deltalake import CommitProperties, DeltaTable, Schema
+    from deltalake import CommitProperties, DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
 
 ATTEMPTS = 5
@@ -42,8 +49,9 @@ def foresee(folder: TableFolder, publication: Publication, write: Write) -> tupl
     if table is None:
         _refuse_other_files(folder, names)
         return None, ()
-    _refuse_other_partitions(folder.uri, table, write.partition_by)
-    return table, _changed_columns(folder.uri, table, publication, write)
+    refuse_other_partitions(folder.uri, table, write.partition_by)
+    refuse_other_rules(folder.uri, table, publication)
+    return table, column_changes(folder.uri, table, publication, write)
 
 
 def publish(folder: TableFolder, publication: Publication, write: Write) -> Committed:
@@ -54,7 +62,7 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
         and (found := published(delta_runs(first, publication, write), publication, write)) is not None
     ):
         return found
-    if first is not None and _needs_timestamps(first, publication):
+    if first is not None and needs_timestamps(first, publication):
         _allow_timestamps(folder, first)
     application = write.application(publication)
     try:
@@ -193,7 +201,7 @@ def _write(
     adds, properties, parts = _adds(changes.added), _properties(publication, write), list(write.partition_by)
     if table is None:
         about = publication.description or None
-        schema = _schema(publication)
+        schema = delta_schema(publication)
         create_table_with_add_actions(
             folder.uri,
             schema,
@@ -208,7 +216,7 @@ def _write(
     table.create_write_transaction(
         [*adds, *_removes(changes.removed)],
         "overwrite" if write.mode in ("replace", "replace_where") else "append",
-        _schema(publication),
+        schema_after(table, publication),
         parts,
         [(column, "=", value) for column, value in write.owned.items()] if write.owned else None,
         commit_properties=properties,
@@ -270,47 +278,6 @@ def _no_table(folder: TableFolder) -> RunFailure:
     return RunFailure("sink", "table-mismatch", f"{folder.uri} exists, but is not a Delta table", fix)
 
 
-def _refuse_other_partitions(root: str, table: DeltaTable, partition_by: Sequence[str]) -> None:
-    there = list(table.metadata().partition_columns)
-    if there != list(partition_by):
-        fix = f"write `partition_by: [{', '.join(there)}]`" if there else "remove `partition_by`"
-        shown = f"partitioned by {', '.join(there)}" if there else "not partitioned"
-        message = (
-            f"the table {root} is {shown}, but `partition_by` of the sink is {', '.join(partition_by) or 'missing'}"
-        )
-        raise RunFailure("sink", "table-mismatch", message, f"{fix}, or choose another `path`")
-
-
-def _changed_columns(root: str, table: DeltaTable, publication: Publication, write: Write) -> tuple[str, ...]:
-    """The changes of `replace` to the columns of a table. Raises RunFailure for other writes, which keep old rows."""
-    there, ours = _types(table.schema()), _types(_schema(publication))
-    if there == ours:
-        return ()
-    news = [f"`{column}` {kind}, new" for column, kind in ours.items() if column not in there]
-    news += [f"`{column}`, gone" for column in there if column not in ours]
-    news += [
-        f"`{column}` {kind}, which was {there[column]}"
-        for column, kind in ours.items()
-        if there.get(column, kind) != kind
-    ]
-    if write.mode == "replace":
-        change = f"the columns of the Delta table {root} change: {'; '.join(news)}"
-        needs = ", and its readers must support the feature `timestampNtz`"
-        return (f"{change}{needs if _needs_timestamps(table, publication) else ''}",)
-    raise RunFailure(
-        "sink",
-        "table-mismatch",
-        f"the columns of the table {root} differ from those of the relation: {'; '.join(news)}",
-        "change the columns of the relation in a step, or publish once with `write: replace`, which changes the columns of the table",
-    )
-
-
-def _needs_timestamps(table: DeltaTable, publication: Publication) -> bool:
-    """Whether a table without a `timestamp` gets one: this needs a table feature."""
-    is_there = "timestampNtz" in (table.protocol().writer_features or ())
-    return not is_there and any("timestamp_ntz" in kind for kind in _types(_schema(publication)).values())
-
-
 def _allow_timestamps(folder: TableFolder, table: DeltaTable) -> None:
     """Commit only the table feature; no row changes. Raises RunFailure if it cannot be written."""
     from deltalake import TableFeatures
@@ -349,15 +316,3 @@ def _owned_files(table: DeltaTable, write: Write) -> set[str]:
         return set()
     owned = write.owned.items()
     return {file.path for file in files_of(table) if all(file.partition.get(name) == value for name, value in owned)}
-
-
-def _schema(publication: Publication) -> Schema:
-    from deltalake import Schema
-
-    return Schema.from_arrow(published_schema(publication.columns))
-
-
-def _types(schema: Schema) -> dict[str, str]:
-    return {
-        field.name: json.dumps(json.loads(field.type.to_json()), sort_keys=True).strip('"') for field in schema.fields
-    }

@@ -33,6 +33,9 @@ store with conditional writes ("write only if the object does not exist"): Amazo
 have them. Tables at `gs://` are not covered by the tests of etlrun. If a run is killed, its unused files stay in the
 folder; a publish removes them after a week.
 
+A table with rules that only its writers can verify is refused: constraints, generated or identity columns, column mapping, or `not null` columns if the
+relation may have nulls there.
+
 The sink needs `pip install 'etlrun[delta]'`. A table with a column of type timestamp needs readers that support reader
 version 3 with the feature `timestampNtz`.
 """
