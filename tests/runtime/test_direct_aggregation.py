@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from etlrun.reading import direct_reading
 from etlrun.reading.direct_reading import DirectReading
 from etlrun.runtime import partial_parts
 from projects import Project
+from warm import Ended, run_warm, spark_engines
 
 PROJECT = "profiles: {local: {engine: {duckdb: {}}}}\n"
 JSON = """
@@ -34,6 +36,7 @@ steps:
 sinks:
   out: {files: {from: profile, path: out.csv}}
 """
+OVERFLOW = "sum(seconds + 9223372036854775000)"
 ODD = (
     '{"who": "A", "seconds": "5"}',
     '{"who": 12.50, "seconds": 5, "share": 1.10}',
@@ -183,7 +186,7 @@ def test_records_of_which_almost_each_is_a_group_are_not_aggregated(sides: Sides
     ("old", "new"),
     [
         ("seconds <> 7", "1 div (seconds - 7) < 9"),
-        ("sum(seconds)", "sum(seconds + 9223372036854775000)"),
+        ("sum(seconds)", OVERFLOW),
         ("avg(seconds)", "1 div (count(*) - count(seconds))"),
     ],
     ids=["of a row", "overflow of a partial sum", "of aggregates"],
@@ -208,3 +211,20 @@ def test_separated_values_are_aggregated_while_they_are_read(sides: Sides) -> No
     assert len(sides.open) == 2
     assert broken
     assert len(rows) >= 4
+
+
+@pytest.mark.parametrize("old", ["", "sum(seconds)"], ids=["rows", "overflow of a partial sum"])
+def test_for_spark_duckdb_aggregates_while_it_reads(sides: Sides, spark: Any, old: str) -> None:
+    write(sides, 1, *lines(1), *ODD)
+    write(sides, 2, *ODD, *lines(2))
+    path = sides.project.folder / sides.project.pipeline(JSON.replace(old, OVERFLOW) if old else JSON)
+    engine, out = spark_engines(spark)["spark, driver"], sides.project.folder / "out.csv"
+    found: list[tuple[Ended, str]] = []
+    for size in (0, 1 << 62):
+        sides.monkeypatch.setattr(partial_parts, "DIRECT_BYTES", size)
+        ended = run_warm(path, engine)
+        found.append((ended, out.read_text() if out.exists() else ""))
+        out.unlink(missing_ok=True)
+    assert found[0] == found[1]
+    assert ("overflow" in found[0][0].failure) == bool(old), found[0][0].failure
+    assert len(sides.open) == (0 if old else 1)

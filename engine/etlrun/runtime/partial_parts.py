@@ -36,9 +36,9 @@ def aggregations_while_reading(
     plan: Plan, staged: Sequence[str], inventories: Mapping[str, Inventory], *, is_checked: bool
 ) -> dict[str, FileAggregation | NotByFile]:
     """Like `aggregations_of`, with those that DuckDB computes while it reads large files."""
-    profile = plan.checked.profile
+    checked = plan.checked
     large = {name for name, inventory in inventories.items() if inventory.bytes >= DIRECT_BYTES}
-    if profile.parts is not None or not isinstance(profile.engine.value, Duckdb) or not large:
+    if checked.profile.parts is not None or reads_in_tasks(checked) or not large:
         return aggregations_of(plan, staged, is_checked=is_checked)
     found = find_file_aggregations(plan, staged, is_checked=is_checked)
     return {name: each for name, each in found.items() if name in large}
@@ -54,8 +54,8 @@ def aggregations_of(plan: Plan, staged: Sequence[str], *, is_checked: bool) -> d
 def directly(aggregation: FileAggregation, plan: Plan, folder: Path) -> DirectAggregation:
     """The aggregation as the reader of this process computes it."""
     engine = plan.checked.profile.engine.value
-    assert isinstance(engine, Duckdb)
-    return DirectAggregation(aggregation.source.name, aggregation.sql, partial(engine.start, Workspace(folder), filled))
+    duckdb = engine if isinstance(engine, Duckdb) else Duckdb()
+    return DirectAggregation(aggregation.source.name, aggregation.sql, partial(duckdb.start, Workspace(folder), filled))
 
 
 def statement_of(aggregation: FileAggregation) -> SqlAggregation:

@@ -16,7 +16,6 @@ from etlrun.compiler.plan import Plan
 from etlrun.contracts.engine import EngineSession, ParquetFiles
 from etlrun.contracts.row_aggregation import FileAggregationFailure
 from etlrun.contracts.source import Control, Inventory, PartStore, ReadRequest, ReadResult, RunTasks
-from etlrun.engines.duckdb import Duckdb
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
@@ -132,7 +131,7 @@ class SourceReader:
         """Read a source in this process; returns the result and the inventory."""
         parts, aggregation = self._parts(name, use), self.aggregations.get(name)
         start = partial(start_duckdb, self.plan, self.folder.path)
-        if parts is None and aggregation and isinstance(self.checked.profile.engine.value, Duckdb):
+        if parts is None and aggregation:
             return self._aggregated(
                 name, None, aggregation, start, lambda _, found: self._read_here(name, use, None, found)
             )
