@@ -227,6 +227,24 @@ def test_a_key_of_any_type(place: Place, type_text: str) -> None:
     assert middle == ([{"a": [1, None]}] if len(values) > 2 else [])
 
 
+PARTITIONS: Mapping[str, list[Any]] = {
+    "string": ["é 😀", "a%20b", "a/b"],
+    "bigint": [-1, 10**18, 0],
+    "smallint": [-1, 7, 0],
+    "boolean": [True, False],
+    "date": [datetime.date(1, 1, 1), datetime.date(2022, 4, 1)],
+}
+
+
+@pytest.mark.parametrize("type_text", PARTITIONS)
+def test_a_partition_of_any_type_in_the_key_is_found_again(place: Place, type_text: str) -> None:
+    columns = Columns((Column("part", parse_type(type_text)), Column("units", BIGINT), Column("v", BIGINT)))
+    write, values = Write("merge", ("part",), key=("units", "part")), PARTITIONS[type_text]
+    place.publish([(value, 1, 1) for value in values], FIRST, write, columns)
+    place.publish([(value, 1, 2) for value in values], SECOND, write, columns)
+    assert place.rows() == sorted([(value, 1, 2) for value in values], key=repr)
+
+
 MERGES = st.lists(st.dictionaries(st.integers(0, 12), st.sampled_from("abc"), max_size=8), min_size=2, max_size=4)
 
 

@@ -32,6 +32,7 @@ from object_server import WRITING, ObjectServer, object_server
 
 ROWS = 40
 NAMES = [f"shop {number:02}" for number in range(ROWS)]
+STAYING = [(f"old shop {number:02}", 0) for number in range(ROWS)]
 SPEC = """sources:
   logs: {json: {path: s3://BUCKET/raw/*.json, columns: {c: string not null, s: bigint}}}
 sinks:
@@ -44,11 +45,12 @@ Rows = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Way:
-    """A way to publish: the sink, and how a reader finds the rows."""
+    """A way to publish: the sink, and how a reader finds the rows. If it `merges`, the rows STAYING stay from the first publish on."""
 
     sink: str
     rows: Callable[[Lake], Rows]
     adds: bool = False
+    merges: bool = False
 
 
 def rows_of_delta(lake: Lake) -> Rows:
@@ -109,9 +111,11 @@ WAYS: Mapping[str, Way] = {
     "iceberg, append": Way(
         "{iceberg: {from: logs, connection: ice, table: gold.t, write: append}}", rows_of_iceberg, adds=True
     ),
-    "delta, merge": Way("{delta: {from: logs, path: s3://BUCKET/out/t, write: merge, key: [c]}}", rows_of_delta),
+    "delta, merge": Way(
+        "{delta: {from: logs, path: s3://BUCKET/out/t, write: merge, key: [c]}}", rows_of_delta, merges=True
+    ),
     "iceberg, merge": Way(
-        "{iceberg: {from: logs, connection: ice, table: gold.t, write: merge, key: [c]}}", rows_of_iceberg
+        "{iceberg: {from: logs, connection: ice, table: gold.t, write: merge, key: [c]}}", rows_of_iceberg, merges=True
     ),
     "delta, append": Way("{delta: {from: logs, path: s3://BUCKET/out/t, write: append}}", rows_of_delta, adds=True),
 }
@@ -152,9 +156,10 @@ class Publisher:
     def next_rows(self) -> Rows:
         """Let the next run publish another number; the rows that readers see after it."""
         self.number += 1
-        self.lake.put("raw/a.json", lines(*((name, self.number) for name in NAMES)))
         new = [(name, self.number) for name in NAMES]
-        return sorted([*self.there, *new] if self.way.adds else new)
+        staying = STAYING if self.way.merges else []
+        self.lake.put("raw/a.json", lines(*new, *(staying if self.number == 1 else ())))
+        return sorted([*self.there, *new] if self.way.adds else [*new, *staying])
 
     def publish(self) -> int:
         """A run that nobody disturbs; how often it writes to the store."""

@@ -6,8 +6,10 @@ This machine reads the key columns of the table, and all rows of the files that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.sink import Publication
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.lake.adoption import AdoptedFile, add_files, new_folder, unwritten, with_footers
+from etlrun.lake.adoption import AT_ONCE, AdoptedFile, add_files, new_folder, unwritten, with_footers
 from etlrun.lake.commits import Write
 from etlrun.lake.snapshot import FILE, LakeFile, Snapshot, select_rows
 from etlrun.lake.table_folder import TableFolder
@@ -64,7 +66,7 @@ def _rewritten(
 ) -> FileChanges:
     import duckdb
 
-    files = _candidates(snapshot, write, new)
+    candidates = _candidates(snapshot, write, new)
     keys = publication.columns.keep(item.name for item in publication.columns if item.name.lower() in _lower(write.key))
     publication.scratch.mkdir(parents=True, exist_ok=True)
     try:
@@ -73,16 +75,13 @@ def _rewritten(
             duckdb.connect(config={"temp_directory": f"{scratch}/spilled"}) as connection,
             cancelling(connection.interrupt),
         ):
-            merge = _Merge(connection, replace(snapshot, files=files), keys, Path(scratch))
+            merge = _Merge(connection, replace(snapshot, files=candidates), keys, Path(scratch))
             found = merge.find(publication)
             if not found:
                 return FileChanges()
             with folder.workspace(target) as work:
-                kept = tuple(
-                    add_files(
-                        folder, target, with_footers(merge.rewrite(found, inside, work), publication), publication
-                    )
-                )
+                files = with_footers(merge.rewrite(found, inside, work), publication)
+                kept = tuple(add_files(folder, target, files, publication))
             return FileChanges(tuple(each.file for each in found), kept)
     except duckdb.Error as error:
         raise unwritten(folder.uri, str(error)) from error
@@ -111,7 +110,8 @@ class _Merge:
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute(f"CREATE TEMP TABLE keys AS SELECT {values} FROM {parquet(publication.files)}")
         wanted = [item.name for item in self.keys if item.name not in self.snapshot.partition_by]
-        paths = [self._local(number, file, wanted) for number, file in enumerate(self.snapshot.files)]
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            paths = list(threads.map(self._local, count(), self.snapshot.files, repeat(wanted)))
         files = dict(zip(paths, self.snapshot.files, strict=True))
         rows = select_rows(self.connection, self.snapshot, paths, self.keys, with_file=True)
         query = f"SELECT {FILE}, count(*) FROM ({rows}) SEMI JOIN keys USING ({self._names}) GROUP BY 1 ORDER BY 1"

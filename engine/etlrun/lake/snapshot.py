@@ -183,13 +183,12 @@ def select_rows(
     if not paths:
         return f"SELECT {', '.join([*map(_null, columns), *([f'NULL AS {FILE}'] if with_file else [])])} WHERE false"
     keys = {key.lower(): f"p{number}" for number, key in enumerate(snapshot.partition_by)}
-    texts = ", ".join(f"{at} VARCHAR" for at in ("path", *keys.values()))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE parts ({texts})")
-    rows = [
-        (path, *(file.partition.get(key) for key in snapshot.partition_by))
-        for path, file in zip(paths, snapshot.files, strict=True)
+    columns_of_files = [
+        list(paths),
+        *([file.partition.get(key) for file in snapshot.files] for key in snapshot.partition_by),
     ]
-    connection.executemany(f"INSERT INTO parts VALUES ({', '.join('?' for _ in range(len(keys) + 1))})", rows)
+    texts = ", ".join(f"unnest(CAST(? AS VARCHAR[])) AS {at}" for at in ("path", *keys.values()))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE parts AS SELECT {texts}", columns_of_files)
     source = parquet(paths).removesuffix(")") + f", union_by_name = true, filename = '{FILE}')"
     there = {str(row[0]).lower() for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
     values = ", ".join([*(_value(item, keys, there) for item in columns), *([f"f.{FILE}"] if with_file else [])])
