@@ -59,7 +59,9 @@ def _starts(python: str) -> bool:
 def environment_of(home: Path) -> dict[str, str]:
     """The variables of a user's programs, who imports the packages of the tests."""
     packages = (Path(each).parent.parent for each in (duckdb.__file__, etlrun.__file__))
-    inherited = {name: os.environ[name] for name in ("PATH", "JAVA_HOME", "LANG") if name in os.environ}
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "JAVA_HOME", "JAVA_TOOL_OPTIONS", "LANG") if name in os.environ
+    }
     return {**inherited, "HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": ":".join(map(str, packages))}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ LONGEST = (
 )
 TESTS = Path(__file__).parent
 
+# Every JVM compiles with its quick compiler only: the thorough one costs as much again, and no test runs long enough to gain by it.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 # The machine decides how long an example takes; it must not decide what a test says.
 settings.register_profile("etlrun", deadline=None, derandomize=True)
 settings.load_profile("etlrun")

@@ -25,7 +25,6 @@ HOSTS = ("127.0.0.1", "127.0.0.2")  # Spark runs a task a second time on another
 LONG = 120.0  # seconds that nothing here should take
 KEYS = {"LAKE_KEY": "key", "LAKE_SECRET": "secret"}  # to a store, which executors have of their own
 FILES, ROWS, SHOPS = 50, 2_000, 1_500
-QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # to start
 SPEC = """
 sources:
   sales: {parquet: {path: sales, columns: {shop: string, units: bigint, price: double}}}
@@ -124,7 +123,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                         *command,
                         SPARK_LOCAL_IP=host,
                         SPARK_LOCAL_DIRS=str(folder / "local"),
-                        JAVA_TOOL_OPTIONS=QUICK,
                         **KEYS,
                     )
                 ).pid
@@ -196,9 +194,7 @@ def expected(project: Project) -> tuple[Any, ...]:
 @contextmanager
 def running(project: Project, profile: str) -> Iterator[subprocess.Popen[str]]:
     """The run, with its own JVM; it ends with the block."""
-    process = project.start(
-        "pipelines/p.yaml", "-q", "--profile", profile, SPARK_LOCAL_IP="127.0.0.1", JAVA_TOOL_OPTIONS=QUICK
-    )
+    process = project.start("pipelines/p.yaml", "-q", "--profile", profile, SPARK_LOCAL_IP="127.0.0.1")
     try:
         yield process
     finally:
