@@ -6,6 +6,7 @@ line of JSON says which, and a line of JSON comes back.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -238,6 +239,8 @@ def given_load(folder: Path, given: dict[str, Any]) -> Load:
 
 
 def main(kind: str, keys: str, folder: str) -> None:
+    for loaded_once in ("pandas", f"etlrun.connections._{kind}.server", f"etlrun.connections.{kind}"):
+        importlib.import_module(loaded_once)
     for line in sys.stdin:
         wanted = json.loads(line)
         read, write = os.pipe()
