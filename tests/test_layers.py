@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -118,16 +119,17 @@ def _target(package: str, name: str, known: set[str]) -> str:
     return f"{package}.{name}" if f"{package}.{name}".removeprefix("etlrun.") in known else package
 
 
-def all_imports() -> list[Import]:
+@cache
+def all_imports() -> tuple[Import, ...]:
     known = modules()
-    return [
+    return tuple(
         found
         for name, path in known.items()
         for found in imports_of(name, path.read_text(encoding="utf-8"), set(known))
-    ]
+    )
 
 
-def own(imports: list[Import]) -> Iterator[tuple[Import, str]]:
+def own(imports: Iterable[Import]) -> Iterator[tuple[Import, str]]:
     """The imports of the package itself, each with its target's name below `etlrun`."""
     for found in imports:
         if found.target.startswith("etlrun."):
@@ -138,7 +140,7 @@ def layer_of(module: str) -> int:
     return next(number for number, names in enumerate(LAYERS) if module.split(".", maxsplit=1)[0] in names)
 
 
-def reached_at_start(starts: set[str], imports: list[Import]) -> set[str]:
+def reached_at_start(starts: set[str], imports: Iterable[Import]) -> set[str]:
     """The modules that are imported when `starts` are."""
     reached, waiting = set[str](), set(starts)
     while waiting:
