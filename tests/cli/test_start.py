@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PIPELINE = """\
 pipeline: sold
 sources:
@@ -37,11 +39,12 @@ def test_a_file_without_mistakes_needs_no_library_that_explains_them(tmp_path: P
     assert found.stdout == "False\n"
 
 
-def test_a_run_on_a_small_csv_file_does_not_import_pyarrow_compute(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "rows"), [("csv", "shop,units\nHue,2\n"), ("json", '{"shop": "Hue", "units": 2}\n')])
+def test_a_run_on_a_small_text_file_does_not_import_pyarrow_compute(kind: str, rows: str, tmp_path: Path) -> None:
     sink = "sinks: {totals: {files: {from: totals, path: totals.parquet}}}\n"
     (tmp_path / "etlrun.yaml").write_text("profiles: {local: {engine: {duckdb: {}}}}\n")
-    (tmp_path / "sold.yaml").write_text(PIPELINE + sink)
-    (tmp_path / "sales.csv").write_text("shop,units\nHue,2\nHue,3\n")
+    (tmp_path / "sold.yaml").write_text(PIPELINE.replace("csv", kind) + sink)
+    (tmp_path / f"sales.{kind}").write_text(rows)
     program = (
         "import sys\n"
         "from etlrun.cli.command_line import group\n"

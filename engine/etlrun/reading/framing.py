@@ -5,6 +5,7 @@ Each record keeps the number of its first line, for messages. Both ways give the
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MANY_LINES = 5  # of one record; a notice names records with more
 FEW_BYTES = 100_000  # are split without `pyarrow.compute`, whose import takes longer
-SHORT = 1 << 16  # bytes of a text in which one search for all patterns is faster than one for each
+SHORT = 1 << 13  # bytes of a text that is searched without `pyarrow.compute`; the time may grow with the square of the size
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,11 @@ def any_matches(texts: pyarrow.Array, patterns: Sequence[str]) -> bool:
     """Whether one of the patterns matches in the first text."""
     if not patterns:
         return False
+    if texts.nbytes < SHORT:
+        one = "|".join(f"(?:{pattern})" for pattern in patterns)
+        return re.search(one.encode(), texts[0].as_buffer()) is not None
     import pyarrow.compute as pc
 
-    if texts.nbytes < SHORT:
-        patterns = ["|".join(f"(?:{pattern})" for pattern in patterns)]
     return any(pc.match_substring_regex(texts, pattern)[0].as_py() for pattern in patterns)
 
 
