@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MANY_LINES = 5  # of one record; a notice names records with more
 FEW_BYTES = 100_000  # are split without `pyarrow.compute`, whose import takes longer
-SHORT = 1 << 13  # bytes of a text that is searched without `pyarrow.compute`; the time may grow with the square of the size
+SHORT = 1 << 13  # bytes of a text that `re` searches instead, in a time that may grow with the square of its size
 
 
 @dataclass(frozen=True)
