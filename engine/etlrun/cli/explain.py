@@ -14,7 +14,6 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import tell
 from etlrun.diagnostics import counted, nearest
-from etlrun.sinks.table import Table
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
@@ -117,9 +116,9 @@ def _key(checked: Checked, relation: str, texts: tuple[str, ...]) -> dict[str, s
 
 def _known_key(checked: Checked, relation: str) -> tuple[str, ...]:
     """The key of a relation: that of a table to which it is published, or one that follows from its steps."""
-    tables = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Table))
-    keys = (table.key_ for table in tables if table.from_ == relation and table.key_)
-    return next(keys, checked.columns[relation].unique or ())
+    sinks = (use.value for use in checked.pipeline.sinks.values() if use.value.from_ == relation)
+    keys = (getattr(sink, "key_", ()) for sink in sinks)
+    return next(filter(None, keys), checked.columns[relation].unique or ())
 
 
 def _lines(checked: Checked, trail: list[TrailRelation], key: dict[str, str], rows: int) -> Iterator[str]:
