@@ -187,7 +187,7 @@ def test_a_merge_that_would_write_too_much_again_changes_nothing(place: Place, m
     assert place.rows() == [*BEFORE, ("x", 5)]
 
 
-def test_a_missing_file_of_the_table_and_other_columns_are_refused(place: Place) -> None:
+def test_a_missing_or_damaged_file_of_the_table_and_other_columns_are_refused(place: Place) -> None:
     place.publish(BEFORE, FIRST, BY_UNITS)
     wider = Columns((*COLUMNS, Column("more", BIGINT)))
     with pytest.raises(RunFailure) as failure:
@@ -198,6 +198,10 @@ def test_a_missing_file_of_the_table_and_other_columns_are_refused(place: Place)
     with pytest.raises(RunFailure) as failure:
         place.publish([("x", 1)], SECOND, BY_UNITS)
     assert failure.value.code == "damaged-file" and path.name in failure.value.message
+    path.write_bytes(b"PAR1")
+    with pytest.raises(RunFailure) as failure:
+        place.publish([("x", 1)], SECOND, BY_UNITS)
+    assert failure.value.code == "unreadable-table" and "was not changed" in failure.value.message
     Path(f"{path}.away").rename(path)
     assert place.rows() == BEFORE and place.folders() == 1
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from etlrun.contracts.sink import Publication
 from etlrun.diagnostics import counted
-from etlrun.failures import RunFailure
+from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.lake.adoption import AT_ONCE, AdoptedFile, add_files, new_folder, unwritten, with_footers
 from etlrun.lake.commits import Write
 from etlrun.lake.snapshot import FILE, LakeFile, Snapshot, select_rows
@@ -84,7 +84,12 @@ def _rewritten(
                 kept = tuple(add_files(folder, target, files, publication))
             return FileChanges(tuple(each.file for each in found), kept)
     except duckdb.Error as error:
-        raise unwritten(folder.uri, str(error)) from error
+        detail = str(error).splitlines()[0]
+        if any(sign in detail for sign in NO_ROOM):
+            raise unwritten(folder.uri, detail) from error
+        message = f"the table {folder.uri} was not changed, because a merge cannot read its rows: {detail}"
+        fix = "restore the file from a copy, or publish all rows with `write: replace`"
+        raise RunFailure("sink", "unreadable-table", message, fix) from error
 
 
 @dataclass(frozen=True)
