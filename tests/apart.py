@@ -22,6 +22,7 @@ import duckdb
 
 import etlrun
 from clusters import MASTER, QUIET, WORKER, free_port, is_open, serving
+from etlrun.engines._spark.recorded_start import start_option
 from projects import Project, Result, wait_for
 
 DRIVER, WORKERS = "nobody", ("daemon", "games")  # accounts that every Debian has
@@ -88,6 +89,20 @@ def user_group(user: str) -> int:
     return pwd.getpwnam(user).pw_gid
 
 
+def copy_record(folder: Path) -> str:
+    """The option by which Java starts with the recorded start of Spark, in a copy that every user can read; empty if there is none."""
+    option, _, archive = start_option("").partition("=")
+    if not archive:
+        return ""
+    copy = Path(shutil.copy(archive, folder))
+    cache = folder / DRIVER / ".cache" / "etlrun"
+    cache.mkdir(mode=0o700, parents=True)
+    (cache / copy.name).hardlink_to(copy)
+    for made in (cache, cache.parent):
+        os.chown(made, pwd.getpwnam(DRIVER).pw_uid, -1)
+    return f"{option}={copy}"
+
+
 class ApartProject(Project):
     """A project of the user of the driver."""
 
@@ -127,6 +142,7 @@ class Apart:
     master: str
     folder: Path
     stack: ExitStack
+    record: str  # Java's option to start quickly
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_worker(self, user: str, **given: str) -> None:
@@ -134,7 +150,7 @@ class Apart:
         home = self.folder / user if (self.folder / user).exists() else folder_of(user, self.folder)
         places = {"SPARK_LOCAL_DIRS": str(home), "SPARK_WORKER_DIR": str(home / "work"), "SPARK_LOG_DIR": str(home)}
         command = (WORKER, "--host", "127.0.0.1", "--cores", "1", "--memory", "1g", *QUIET, self.master)
-        environment = {**environment_of(home), **places, **KEYS, **given}
+        environment = {**environment_of(home), **places, **KEYS, "SPARK_DAEMON_JAVA_OPTS": self.record, **given}
         self.workers.append(self.stack.enter_context(serving(home, *command, user=user, **environment)))
 
     def kill_worker(self) -> None:
@@ -150,8 +166,8 @@ def apart_cluster(users: tuple[str, ...] = WORKERS) -> Iterator[Apart]:
         folder.chmod(0o755)
         stack.enter_context(serving(folder, MASTER, "--host", "127.0.0.1", "--port", str(port), *QUIET))
         wait_for(lambda: is_open(port), 120)
-        cluster = Apart(f"spark://127.0.0.1:{port}", folder, stack)
         folder_of(DRIVER, folder)
+        cluster = Apart(f"spark://127.0.0.1:{port}", folder, stack, copy_record(folder))
         for user in users:
             cluster.start_worker(user)
         yield cluster

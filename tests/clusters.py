@@ -15,6 +15,7 @@ from pathlib import Path
 import pyspark
 
 from etlrun.engines._java import provide_java
+from etlrun.engines._spark.recorded_start import start_option
 from projects import wait_for
 
 SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
@@ -43,6 +44,7 @@ def connect_server(folder: Path) -> Iterator[str]:
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": start_option(""),
     }
     given = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
     with serving(
@@ -65,6 +67,7 @@ def serving(folder: Path, *command: str, user: str | None = None, **given: str) 
     environment = {
         **os.environ,
         **provide_java(),
+        "SPARK_DAEMON_JAVA_OPTS": "" if user else start_option(""),  # another user cannot open the record
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         **given,

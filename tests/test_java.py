@@ -153,6 +153,7 @@ print(spark.sql("select java_method('java.lang.System', 'getProperty', 'java.hom
 spark.stop()
 """
     surroundings = {"PATH": str(tmp_path / "path"), "HOME": str(tmp_path), "PYSPARK_PYTHON": sys.executable}
+    surroundings["JAVA_TOOL_OPTIONS"] = os.environ["JAVA_TOOL_OPTIONS"]
     done = subprocess.run(
         [sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clusters import MASTER, QUIET, WORKER, free_port, is_open, serving
+from etlrun.engines._spark.recorded_start import start_option
 from object_server import object_server
 from projects import Project, wait_for
 
@@ -49,6 +50,7 @@ PROFILE = """
         memory: 512m
         conf:
           spark.executor.memory: 512m
+          spark.executor.extraJavaOptions: "OPTIONS"
           spark.cores.max: 2
           spark.scheduler.minRegisteredResourcesRatio: 1.0  # no task before both executors are there
           spark.scheduler.maxRegisteredResourcesWaitingTime: 120s
@@ -144,6 +146,7 @@ def project(tmp_path: Path, cluster: Cluster) -> Project:
             PROFILE.replace("MASTER", cluster.master)
             .replace("EVENTS", (tmp_path / "events").as_uri())
             .replace("SPECULATION", speculation)
+            .replace("OPTIONS", start_option(""))
         )
         profiles += f"  {name}:{text}"
     project.write("etlrun.yaml", (tmp_path / "etlrun.yaml").read_text() + profiles)

@@ -16,7 +16,7 @@ from apart import DRIVER, WORKERS, Apart, ApartProject, apart_cluster, can_open,
 from object_server import ObjectServer
 from projects import wait_for
 
-PROFILE = '{}: {{engine: {{spark: {{master: "{}", read: {}, conf: {{spark.executor.memory: 600m{}}}}}}}, connections: {{warehouse: {{duckdb: apart.duckdb}}, CATALOG}}}}'
+PROFILE = '{}: {{engine: {{spark: {{master: "{}", read: {}, conf: {{spark.executor.memory: 600m, spark.executor.extraJavaOptions: "{}"{}}}}}}}, connections: {{warehouse: {{duckdb: apart.duckdb}}, CATALOG}}}}'
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,11 @@ def cluster() -> Iterator[Apart]:
 def shop(server: ObjectServer, cluster: Apart) -> Lake:
     """A project of the user of the driver."""
     profiles = (
-        PROFILE.format("apart", cluster.master, "tasks", ""),
-        PROFILE.format("kept", cluster.master, "tasks", "").replace("connections:", "parts: {keep: 40d}, connections:"),
-        PROFILE.format("bare", cluster.master, "driver", ", spark.executorEnv.PYTHONPATH: /nowhere"),
+        PROFILE.format("apart", cluster.master, "tasks", cluster.record, ""),
+        PROFILE.format("kept", cluster.master, "tasks", cluster.record, "").replace(
+            "connections:", "parts: {keep: 40d}, connections:"
+        ),
+        PROFILE.format("bare", cluster.master, "driver", cluster.record, ", spark.executorEnv.PYTHONPATH: /nowhere"),
     )
     lake = new_lake(server, cluster.folder / DRIVER, "without-disk", ApartProject)
     return with_rows(lake, ", ".join(profiles))
