@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import library_versions, reader_fingerprint
+from etlrun.reading.neighbours import neighbours
 from etlrun.reading.source import TextSource
 from etlrun.reading.task_folder import TaskFolder
 from etlrun.spec.project import Use
@@ -131,22 +132,7 @@ def _files_of(found: Iterable[dict[str, Any]]) -> tuple[ParquetFiles, ...]:
 
 def groups_of(pieces: Iterable[InputFile], size: int) -> tuple[Group, ...]:
     """Group neighbouring files up to about `size` bytes, so that many small files need few tasks. A slice of a file is a group by itself."""
-    return tuple(_groups_of(pieces, size))
-
-
-def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
-    group: list[InputFile] = []
-    for piece in pieces:
-        is_slice = piece.end is not None
-        if group and (is_slice or sum(file.size for file in group) + piece.size > size):
-            yield tuple(group)
-            group = []
-        if is_slice:
-            yield (piece,)
-        else:
-            group.append(piece)
-    if group:
-        yield tuple(group)
+    return tuple(neighbours(pieces, lambda piece: piece.size if piece.end is None else size + 1, size))
 
 
 def worker_mismatch(host: str, difference: str) -> RunFailure:

@@ -23,6 +23,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet, row_digests
+from etlrun.reading.neighbours import Item, neighbours
 from etlrun.reading.slice_job import TOO, difference, this_reader, worker_mismatch
 from etlrun.reading.task_folder import scratch_folder
 from etlrun.spec.scope import HIDDEN
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 ROW_GROUP = 1 << 26  # bytes of Arrow data
 FAILURE = "etlrun-failure:"
@@ -197,7 +197,7 @@ def _written(batches: Iterable[pa.RecordBatch], keys: Sequence[str], scratch: Pa
         path = scratch / f"{number}.parquet"
         writer: pq.ParquetWriter | None = None
         try:
-            for group in _gathered(batch for _, batch in rows):
+            for group in neighbours((batch for _, batch in rows), lambda batch: batch.nbytes, ROW_GROUP):
                 table = pa.Table.from_batches(group)
                 writer = writer or pq.ParquetWriter(path, table.schema)
                 writer.write_table(table, row_group_size=table.num_rows)
@@ -218,20 +218,6 @@ def _by_partition(
             count = sum(1 for _ in rows)
             yield value, batch.slice(start, count)
             start += count
-
-
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    """Neighbouring batches, so many that they make a row group."""
-    group: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        group.append(batch)
-        size += batch.nbytes
-        if size >= ROW_GROUP:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
 
 
 def _counted(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.engine import ParquetFiles, WrittenFile, WrittenFiles
 from etlrun.engines._spark.by_value import PACKAGES, import_packages, send_by_value
 from etlrun.language.columns import Columns
+from etlrun.reading.neighbours import neighbours
 from etlrun.reading.staged_rows import FileToRead, ReadJob, WriteJob, answer_of, payload_of
 from etlrun.storage.digests import digest_of
 from etlrun.storage.staging_area import StagingArea, damaged
@@ -63,7 +64,7 @@ class StagedFiles:
         self.area.upload(here)
         self.uploaded.update(here)
         send_by_value(__name__)
-        groups = tuple(_groups(self._found(part.paths)))
+        groups = tuple(neighbours(self._found(part.paths), lambda file: file.size, TASK_BYTES))
         payload = payload_of(ReadJob(self.area, columns, groups, part))
         count = len(groups)
         return self.spark.range(0, count, 1, count).mapInArrow(_reader(payload, PACKAGES), schema)
@@ -94,20 +95,6 @@ def _folders(paths: Iterable[str], area: StagingArea) -> list[str]:
     for path in paths:
         by_top.setdefault(Path(path).relative_to(area.folder).parts[0], []).append(os.path.dirname(path))
     return [os.path.commonpath(folders) for folders in by_top.values()]
-
-
-def _groups(files: Iterable[FileToRead]) -> Iterator[tuple[FileToRead, ...]]:
-    """Neighbouring files, up to TASK_BYTES together."""
-    group: list[FileToRead] = []
-    size = 0
-    for file in files:
-        if group and size + file.size > TASK_BYTES:
-            yield tuple(group)
-            group, size = [], 0
-        group.append(file)
-        size += file.size
-    if group:
-        yield tuple(group)
 
 
 def _writer(payload: bytes, packages: str) -> Callable[[Batches], Batches]:
