@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from store_projects import Lake
 
 from etlrun.contracts.engine import ParquetFiles, WrittenFile
 from etlrun.failures import RunFailure
+from etlrun.lake.table_folder import store_folder
 from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.reading import slice_job, staged_rows
 from etlrun.reading.executor_check import hosts_that_can_read
@@ -28,9 +30,10 @@ from etlrun.reading.staged_rows import (
     write_partition,
 )
 from etlrun.reading.task_folder import TaskFolder
+from etlrun.spec.project import Use
 from etlrun.spec.project_file import read_project
-from etlrun.spec.urls import read_url
-from etlrun.storage.staging_area import StagingArea
+from etlrun.spec.urls import Url, read_url
+from etlrun.storage.staging_area import StagedObject, StagingArea
 from etlrun.storage.stores import Stores
 from etlrun.warehouse.opening import filled
 
@@ -140,6 +143,33 @@ def test_a_staged_file_that_the_driver_does_not_find_as_it_was_written(
     with pytest.raises(RunFailure, match=f"staged file {area.url_of(file.path)} was removed or changed"):
         area.download({file.path: file.sha256})
     assert list(area.folder.rglob("*.parquet*")) == []
+
+
+@pytest.mark.parametrize("is_near", [True, False])
+def test_a_staged_object_with_other_rows_of_the_same_size_does_not_get_into_a_table(
+    lake: Lake, area: StagingArea, tmp_path: Path, is_near: bool
+) -> None:
+    file = write(to_write(area))
+    url = area.url_of(file.path)
+    staged = StagedObject(url, file.size, file.sha256, file.tag)
+    there = Url("s3", lake.bucket if is_near else f"{lake.bucket}-other", "out")
+    lake.server.make_bucket(there.authority)
+    keys = dict.fromkeys((f"s3://{lake.bucket}", f"s3://{there.authority}"), next(iter(area.storages.values())))
+    other = {
+        **keys,
+        f"s3://{there.authority}": Use("s3", replace(next(iter(keys.values())).value, access_key="other"), ()),
+    }
+    stores = Stores({read_url(name): use for name, use in (keys if is_near else other).items()}, area.environment)
+    table = store_folder(there, stores, tmp_path)
+    assert table.add(tmp_path / "first/copy.parquet", "first.parquet", staged)[0] == file.size
+    content = lake.server.get(lake.bucket, url.key)
+    changed = content.replace((2).to_bytes(8, "little"), (9).to_bytes(8, "little"), 1)
+    assert pq.read_table(pa.BufferReader(changed))["n"].to_pylist() == [1, 9, 3]
+    lake.server.put(lake.bucket, url.key, changed)
+    with pytest.raises(RunFailure, match=f"the staged file {url} was removed or changed") as failed:
+        table.add(tmp_path / "second/copy.parquet", "second.parquet", staged)
+    assert failed.value.code == "stage-damaged"
+    assert [one.url.key for one in table.store.all_below(there)] == ["out/first.parquet"]
 
 
 @pytest.mark.parametrize("wrong", [{"duckdb": "0.1"}, {"Python": "3.2"}, {"etlrun": "older"}])

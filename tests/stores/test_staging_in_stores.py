@@ -188,24 +188,39 @@ LOSING = """
 import re
 import urllib.request
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 HEADERS = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"}
 
-def ask(method, path):
-    return urllib.request.urlopen(urllib.request.Request("SERVER" + path, headers=HEADERS, method=method)).read().decode()
+def ask(method, path, content=None):
+    return urllib.request.urlopen(urllib.request.Request("SERVER" + path, content, HEADERS, method=method)).read()
+
+def staged():
+    listed = ask("GET", "/BUCKET?list-type=2&prefix=runs/").decode()
+    return re.findall("<Key>(runs/[^<]+/stage/rows/[^<]+)</Key>", listed)
 
 def keeping(rows):
     return rows.select(["c"])
 
 def losing(rows):
-    listed = ask("GET", "/BUCKET?list-type=2&prefix=runs/")
-    for key in re.findall("<Key>(runs/[^<]+/stage/rows/[^<]+)</Key>", listed):
+    for key in staged():
         ask("DELETE", f"/BUCKET/{key}")
+    return keeping(rows)
+
+def changing(rows):
+    for key in staged():
+        content = ask("GET", f"/BUCKET/{key}")
+        other = content.replace(b"\\x01\\0\\0\\0A", b"\\x01\\0\\0\\0Z")
+        assert pq.read_table(pa.BufferReader(other))["c"][0].as_py() == "Z"
+        ask("PUT", f"/BUCKET/{key}", other)
     return keeping(rows)
 """
 FAILURES = [
     ({"/stage/rows/": "503"}, "keeping", "storage-failed"),
     ({"raw/1.json": "replaced"}, "keeping", "changed-file"),
     ({}, "losing", "stage-damaged: the staged file s3://"),
+    ({}, "changing", "stage-damaged: the staged file s3://"),
 ]
 
 

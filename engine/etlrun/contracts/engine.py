@@ -81,14 +81,15 @@ InputFiles = ParquetFiles | LinkedFiles
 @dataclass(frozen=True)
 class WrittenFile:
     """A Parquet file that tasks wrote into the staging area: the path where a copy of it belongs, its rows, its size in bytes, the SHA-256 of
-    its bytes, and the sum of the digests of its rows (`row_digests`). All its rows have the values `partition`, as text, where a statement was
-    written by partitions."""
+    its bytes, the sum of the digests of its rows (`row_digests`), and the store's tag for it. All its rows have the values `partition`, as text,
+    where a statement was written by partitions."""
 
     path: str
     rows: int
     size: int
     sha256: str
     checksum: int
+    tag: str = ""
     partition: Mapping[str, str | None] = field(default_factory=dict)
 
 

@@ -16,8 +16,9 @@ from etlrun.language.columns import Column, Columns
 from etlrun.spec.fields import Described
 from etlrun.spec.paths import OUTSIDE, fix_of_url, path_inside
 from etlrun.spec.scope import Scope
-from etlrun.spec.urls import Url, UrlError, is_url, read_url
+from etlrun.spec.urls import UrlError, is_url, read_url
 from etlrun.stopping import cancelling, finishing
+from etlrun.storage.staging_area import StagedObject
 from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Publication:
     query: str = ""
     stores: Stores = field(default_factory=Stores)
     scratch: Path = field(kw_only=True)
-    uploaded: Mapping[Path, Url] = field(default_factory=dict)
+    uploaded: Mapping[Path, StagedObject] = field(default_factory=dict)
     partitions: Mapping[Path, Mapping[str, str | None]] = field(default_factory=dict)
     fetch: Callable[[], None] = lambda: None
 

@@ -157,12 +157,12 @@ def _footer(path: Path, publication: Publication) -> FileMetaData:
     uploaded = publication.uploaded.get(path)
     try:
         if uploaded is not None and not path.exists():
-            return pq.read_metadata(pa.BufferReader(publication.stores.of(uploaded).footer(uploaded)))
+            return pq.read_metadata(pa.BufferReader(publication.stores.of(uploaded.url).footer(uploaded.url)))
         return pq.read_metadata(path)
     except StoreError as error:
         raise as_failure(error) from error
     except (pa.ArrowInvalid, OSError) as error:
-        message = f"{uploaded or path.name} is not a complete Parquet file"
+        message = f"{uploaded.url if uploaded else path.name} is not a complete Parquet file"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
 
 

@@ -18,6 +18,7 @@ from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 from etlrun.spec.urls import Url, is_url, read_url
 from etlrun.storage.object_store import ObjectStore, StoredObject, StoreError, explained
+from etlrun.storage.staging_area import StagedObject
 from etlrun.storage.stores import Stores
 
 
@@ -41,7 +42,7 @@ class TableFolder(Protocol):
     def workspace(self, name: str) -> AbstractContextManager[Path]:
         """A local folder for the new files of the table's folder `name`."""
 
-    def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
+    def add(self, path: Path, name: str, uploaded: StagedObject | None = None) -> tuple[int, int]:
         """Add a file durably under a new name; returns its size in bytes and its time in ms since 1970. `uploaded` is a copy of it in a
         store, which needs no file at `path` if this is in a store too."""
 
@@ -94,7 +95,7 @@ class LocalFolder:
         folder.mkdir(parents=True)
         yield folder
 
-    def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
+    def add(self, path: Path, name: str, uploaded: StagedObject | None = None) -> tuple[int, int]:
         target = self.root / name
         if path != target:
             try:
@@ -175,24 +176,24 @@ class StoreFolder:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             yield Path(folder)
 
-    def add(self, path: Path, name: str, uploaded: Url | None = None) -> tuple[int, int]:
+    def add(self, path: Path, name: str, uploaded: StagedObject | None = None) -> tuple[int, int]:
         with _sink_failures():
-            size = path.stat().st_size if path.exists() or uploaded is None else self.stores.of(uploaded).size(uploaded)
+            size = path.stat().st_size if path.exists() or uploaded is None else uploaded.size
             if uploaded is None or not self._copied(uploaded, name, size):
                 if uploaded is not None and not path.exists():
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    self.stores.of(uploaded).fetch(StoredObject(uploaded, size or 0, 0), path, goes_on=lambda _: True)
+                    uploaded.fetch(self.stores.of(uploaded.url), path)
                 self.store.put(path, self.url / name)
-        return size or 0, int(time.time() * 1000)
+        return size, int(time.time() * 1000)
 
-    def _copied(self, source: Url, name: str, size: int | None) -> bool:
-        """Let the store copy an object of the same bucket or server; returns whether it is there in full."""
-        is_near = (source.scheme, source.authority) == (self.url.scheme, self.url.authority)
+    def _copied(self, source: StagedObject, name: str, size: int) -> bool:
+        """Let the store copy an object of the same bucket or server; returns whether it is there in full. Raises RunFailure if it has changed."""
+        is_near = (source.url.scheme, source.url.authority) == (self.url.scheme, self.url.authority)
         try:
-            origin = self.store if is_near else self.stores.of(source)
+            origin = self.store if is_near else self.stores.of(source.url)
             if not origin.is_alike(self.store):
                 return False
-            self.store.copy(source, self.url / name, origin)
+            source.refuse_changed(origin)
+            self.store.copy(source.url, self.url / name, origin)
             return self.store.size(self.url / name) == size
         except StoreError:  # such as a missing right, or an object that is too large to be copied
             return False

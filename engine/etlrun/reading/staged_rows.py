@@ -28,8 +28,8 @@ from etlrun.reading.slice_job import TOO, difference, this_reader, worker_mismat
 from etlrun.reading.task_folder import scratch_folder
 from etlrun.spec.scope import HIDDEN
 from etlrun.storage.digests import digest_of
-from etlrun.storage.object_store import StoredObject, StoreError
-from etlrun.storage.staging_area import AT_ONCE, StagingArea, as_failure, damaged
+from etlrun.storage.object_store import StoreError, changed_object
+from etlrun.storage.staging_area import AT_ONCE, StagedObject, StagingArea, as_failure, damaged
 
 if TYPE_CHECKING:
     import duckdb
@@ -147,8 +147,12 @@ def _write(job: WriteJob, number: int, batches: Iterable[pa.RecordBatch], scratc
 
     def left(counted: tuple[Path, str, int, int, dict[str, str | None]]) -> dict[str, Any]:
         path, target, rows, checksum, partition = counted
-        size = store.put(path, job.area.url_of(target))
-        file = WrittenFile(target, rows, size, digest_of(path), checksum, partition)
+        url = job.area.url_of(target)
+        size = store.put(path, url)
+        found, tag = store.size_and_tag(url)
+        if found != size:
+            raise changed_object(url)
+        file = WrittenFile(target, rows, size, digest_of(path), checksum, tag, partition)
         path.unlink()
         return asdict(file)
 
@@ -235,13 +239,10 @@ def _counted(
 
 def _fetched(area: StagingArea, file: FileToRead, copy: Path) -> Path:
     """A copy of a file on the disk of this machine. Raises RunFailure."""
-    url = area.url_of(file.path)
     try:
-        digest = area.opened().fetch(StoredObject(url, file.size, 0), copy, goes_on=lambda size: True)
+        StagedObject(area.url_of(file.path), file.size, file.sha256).fetch(area.opened(), copy)
     except StoreError as error:
         raise as_failure(error) from error
-    if file.sha256 and digest != file.sha256:
-        raise damaged(url)
     return copy
 
 

@@ -17,11 +17,11 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
 from etlrun.runtime.record import Record
 from etlrun.runtime.row_counts import sinks_with_too_few_rows
-from etlrun.runtime.stage import Staged, shown_columns, verify_stage
+from etlrun.runtime.stage import Staged, StagedFile, shown_columns, verify_stage
 from etlrun.runtime.waiting import when_free
 from etlrun.spec.project import Project, Use
-from etlrun.spec.urls import Url
 from etlrun.stopping import safe_point
+from etlrun.storage.staging_area import StagedObject
 from etlrun.storage.stores import open_stores
 from etlrun.tracing import span
 from etlrun.warehouse.opening import database_writer, filled
@@ -207,15 +207,20 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         view_query(checked, use) if use.value.is_view() else "",
         open_stores(checked.project, checked.profile, filled),
         scratch=checked.project.runs_path.resolve() / run_id / "work" / f"publish-{sink}",
-        uploaded=_uploaded(checked.project, staged.paths, run_id),
+        uploaded=_uploaded(checked.project, staged.files, run_id),
         fetch=staged.fetch,
         partitions={Path(file.path): file.partition for file in staged.files},
     )
 
 
-def _uploaded(project: Project, files: Sequence[Path], run_id: str) -> Mapping[Path, Url]:
+def _uploaded(project: Project, files: Sequence[StagedFile], run_id: str) -> Mapping[Path, StagedObject]:
     """The copies of staged files in the store of the runs, if they are in a store."""
     url, folder = project.runs_url, project.runs_path.resolve() / run_id
     if url is None:
         return {}
-    return {path: url / f"{run_id}/{path.relative_to(folder).as_posix()}" for path in files}
+    return {
+        (path := Path(file.path)): StagedObject(
+            url / f"{run_id}/{path.relative_to(folder).as_posix()}", file.size, file.sha256, file.tag
+        )
+        for file in files
+    }

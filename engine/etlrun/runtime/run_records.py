@@ -32,6 +32,7 @@ _FILE = {
         "path": _TEXT,
         "rows": _ROWS,
         "size": _ROWS,
+        "tag": _TEXT,
         "partition": {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
         "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     },

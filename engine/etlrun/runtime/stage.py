@@ -28,7 +28,9 @@ NO_ROWS = 0, 0
 
 @dataclass(frozen=True)
 class StagedFile:
-    """One Parquet file of a stage: `sha256` of its bytes, as hexadecimal digits. `size` in bytes is known if executors wrote it into the store.
+    """One Parquet file of a stage: `sha256` of its bytes, as hexadecimal digits.
+
+    If executors wrote it into the store, its `size` in bytes and the `tag` of the store for it are known.
 
     All rows have the values `partition`, as text, if executors wrote the relation by partitions.
     """
@@ -37,6 +39,7 @@ class StagedFile:
     rows: int
     sha256: str
     size: int = 0
+    tag: str = ""
     partition: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -107,7 +110,9 @@ def take_stock(relation: str, folder: Path, columns: Columns, duckdb: EngineSess
 
 def stock_of(relation: str, written: WrittenFiles, columns: Columns, area: StagingArea | None) -> Staged:
     """The stage of files that executors wrote into the staging area, and have counted; `columns` may include hidden ones."""
-    files = tuple(StagedFile(file.path, file.rows, file.sha256, file.size, file.partition) for file in written.files)
+    files = tuple(
+        StagedFile(file.path, file.rows, file.sha256, file.size, file.tag, file.partition) for file in written.files
+    )
     checksum = sum(file.checksum for file in written.files)
     return Staged(relation, shown_columns(columns), files, sum(file.rows for file in files), f"{checksum:x}", area)
 

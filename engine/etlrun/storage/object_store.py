@@ -87,6 +87,11 @@ class ObjectStore:
             size: int | None = self.files.get_file_info(self._place(url)).size
         return size
 
+    def size_and_tag(self, url: Url) -> tuple[int, str]:
+        """The size of an object in bytes, and the store's tag for this version of its bytes; empty if it has none. Raises StoreError."""
+        with _translated(url), self.files.open_input_file(self._place(url)) as file:
+            return int(file.size()), _tag(file).decode()
+
     def refuse_missing(self, folder: Url) -> None:
         """Raises StoreError if the bucket or container of a URL does not exist, but not if asking for it is forbidden."""
         from pyarrow.fs import FileType

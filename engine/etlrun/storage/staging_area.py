@@ -19,6 +19,29 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True)
+class StagedObject:
+    """A staged file in the store of the runs: its URL and, if tasks wrote it there, its size, the SHA-256 of its bytes and the store's tag."""
+
+    url: Url
+    size: int = 0
+    sha256: str = ""
+    tag: str = ""
+
+    def refuse_changed(self, store: ObjectStore) -> None:
+        """Raises RunFailure if the store has another size or tag for it now, where they are known, and StoreError."""
+        if self.size and store.size_and_tag(self.url) != (self.size, self.tag):
+            raise damaged(self.url)
+
+    def fetch(self, store: ObjectStore, path: Path) -> None:
+        """Download it into a new file. Raises RunFailure if it has other bytes, and StoreError."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = self.size or store.size(self.url) or 0
+        digest = store.fetch(StoredObject(self.url, size, 0), path, goes_on=lambda _: True)
+        if self.sha256 not in ("", digest):
+            raise damaged(self.url)
+
+
+@dataclass(frozen=True)
 class StagingArea:
     """The folder with the folders of runs, as the machine of a run names it, and the URL of its copy.
 
@@ -69,9 +92,7 @@ class StagingArea:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            digest = store.fetch(StoredObject(url, store.size(url) or 0, 0), new, goes_on=lambda size: True)
-            if sha256 not in ("", digest):
-                raise damaged(url)
+            StagedObject(url, sha256=sha256).fetch(store, new)
             new.chmod(0o600)
             new.replace(target)
         finally:
