@@ -334,7 +334,8 @@ in the store, too: below `parts/` at the URL of `runs:`. All machines use the sa
 
 * A run saves its parts after it has read a source: it copies their objects inside the store, and then writes an index that names them. A run that
   is killed before has saved nothing. If two runs save at the same time, the parts of both are saved.
-* A part of which an object is missing or has another size is read again. No digest is compared, because stores verify their objects.
+* A part of which an object is missing or has another size is read again. Every part has a SHA-256, which tasks compare when they read it: if an object
+  of the same size has other bytes, the run stops with `stage-damaged` and names the object. Delete it, and the next run reads its file again.
 * If a step or a mapping has changed, the executors compute the results again from the saved rows.
 * `keep` and `room` are applied once a day, and by each run while more than `room` is stored. Objects of a removed part are deleted a day later,
   because another run may be reading them. So for a day there can be more than `room`.

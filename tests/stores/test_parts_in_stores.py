@@ -23,6 +23,7 @@ from store_projects import Lake, lines, with_runs
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import InputFile, Inventory, PartStore, ReadRequest, ReadResult
 from etlrun.engines._sql_aggregation import SqlAggregation
+from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
 from etlrun.language.type_texts import parse_type
 from etlrun.reading import slice_task
@@ -146,7 +147,8 @@ class Runs:
         with duckdb.connect() as connection:
             for number, files in enumerate(found.files):
                 assert isinstance(files, ParquetFiles)
-                stored = [path for path in files.paths if not os.path.exists(path)]
+                stored = {path: sha256 for path, sha256 in files.digest_by_path.items() if not os.path.exists(path)}
+                assert all(stored.values())
                 paths = {*files.paths} - {*stored} | {*self.area.fetch(stored, run / str(number))}
                 where = f' WHERE "{files.marker}" IS NULL' if files.marker else ""
                 rows.update(connection.execute(f"SELECT c, s FROM read_parquet({list(paths)}){where}").fetchall())
@@ -265,6 +267,21 @@ def test_a_part_that_is_damaged_is_read_again_and_is_complete_again(runs: Runs, 
     if what.startswith("half"):
         runs.store.write(url, content[: len(content) // 2])
     assert runs.read() == (rows, quarantine, 0 if "index" in what else 2)
+    assert runs.read() == (rows, quarantine, 3)
+
+
+@pytest.mark.parametrize("sign", [".parquet", "broken.jsonl"])
+def test_a_part_with_other_bytes_is_noticed(runs: Runs, sign: str) -> None:
+    rows, quarantine, _ = runs.read()
+    url = runs.url / "parts" / next(name for name in runs.objects() if name.endswith(sign))
+    content = runs.store.read(url) or b""
+    runs.store.write(url, content.replace(content[40:50], b"x" * 10))
+    if sign == ".parquet":
+        with pytest.raises(RunFailure, match=f"the part {url} was removed or changed") as failed:
+            runs.read(is_saved=False)
+        assert failed.value.code == "stage-damaged" and "delete this object" in failed.value.fix
+        runs.store.delete(url)
+    assert runs.read() == (rows, quarantine, 2)
     assert runs.read() == (rows, quarantine, 3)
 
 

@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 class ParquetFiles:
     """Parquet files that etlrun has written: they hold the declared columns in their types, except the columns `lacking`, which are null.
 
-    Rows whose text column `marker` is not null do not belong to the source.
+    Rows whose text column `marker` is not null do not belong to the source. `digests` are the SHA-256 of the files, nothing if they are not known.
     """
 
     paths: tuple[str, ...]
     marker: str = ""
     lacking: frozenset[str] = frozenset()
+    digests: tuple[str, ...] = ()
+
+    @property
+    def digest_by_path(self) -> Mapping[str, str]:
+        """The SHA-256 of each file by its path; empty texts if they are not known."""
+        return dict(zip(self.paths, self.digests or ("",) * len(self.paths), strict=True))
 
 
 Change = Literal["fits_double", "nanoseconds", "instant", "julian_date", "after_1900", "required"]

@@ -116,9 +116,12 @@ def read_in_tasks(
         folder.refuse_unseen((path for each in answer.files for path in each.paths), answer.host)
     for group, answer in zip(groups, answers, strict=True):
         _refuse_lost_rows(request.name, sum(group.rows), sum(account.rows for account in answer.accounts))
-    paths = tuple(path for answer in answers for each in answer.files for path in each.paths)
+    written = {
+        path: sha256 for answer in answers for each in answer.files for path, sha256 in each.digest_by_path.items()
+    }
     digests = {path: digest for answer in answers for path, digest in answer.digests.items()}
-    return ReadResult((ParquetFiles(paths, lacking=form.unread),) if paths else (), digests=digests)
+    rows = ParquetFiles(tuple(written), lacking=form.unread, digests=tuple(written.values()))
+    return ReadResult((rows,) if written else (), digests=digests)
 
 
 def _groups(footers: Footers) -> Iterator[AlikeFiles]:

@@ -154,7 +154,10 @@ def _refuse_other_types(column: Column, values: tuple[Any, ...]) -> None:
 
 def together(files: Iterable[ParquetFiles]) -> tuple[ParquetFiles, ...]:
     """Put files with the same marker together."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for each in files:
-        found.setdefault(each.marker, []).extend(each.paths)
-    return tuple(ParquetFiles(tuple(paths), marker) for marker, paths in found.items())
+        found.setdefault(each.marker, {}).update(each.digest_by_path)
+    return tuple(
+        ParquetFiles(tuple(paths), marker, digests=tuple(paths.values()) if any(paths.values()) else ())
+        for marker, paths in found.items()
+    )

@@ -127,7 +127,10 @@ def answer_of(text: str) -> SliceAnswer:
 
 
 def _files_of(found: Iterable[dict[str, Any]]) -> tuple[ParquetFiles, ...]:
-    return tuple(ParquetFiles(tuple(each["paths"]), each["marker"], frozenset(each["lacking"])) for each in found)
+    return tuple(
+        ParquetFiles(tuple(each["paths"]), each["marker"], frozenset(each["lacking"]), tuple(each["digests"]))
+        for each in found
+    )
 
 
 def groups_of(pieces: Iterable[InputFile], size: int) -> tuple[Group, ...]:

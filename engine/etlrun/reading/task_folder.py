@@ -13,6 +13,7 @@ from pathlib import Path
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.failures import RunFailure
+from etlrun.storage.digests import digest_of
 from etlrun.storage.object_store import StoreError
 from etlrun.storage.staging_area import StagingArea, as_failure
 
@@ -60,7 +61,9 @@ class TaskFolder:
         """Parquet files of the driver, on the machine of a task, which has the folder `scratch` to itself. Raises RunFailure."""
         if self.area is None:
             return tuple(files)
-        return tuple(replace(each, paths=self.area.fetch(each.paths, scratch / str(n))) for n, each in enumerate(files))
+        return tuple(
+            replace(each, paths=self.area.fetch(each.digest_by_path, scratch / str(n))) for n, each in enumerate(files)
+        )
 
     def fetch(self, path: str) -> Path:
         """A file that a task left, on this machine. Raises RunFailure."""
@@ -93,7 +96,14 @@ class TaskAttempt:
 
     def leave_all(self, files: Iterable[ParquetFiles]) -> tuple[ParquetFiles, ...]:
         """Leave Parquet files of the folder to the driver. Raises RunFailure."""
-        return tuple(replace(each, paths=tuple(self.leave(Path(path)) for path in each.paths)) for each in files)
+        return tuple(
+            replace(
+                each,
+                paths=tuple(self.leave(Path(path)) for path in each.paths),
+                digests=tuple(digest_of(Path(path)) for path in each.paths) if self.area else (),
+            )
+            for each in files
+        )
 
 
 def moved(files: tuple[ParquetFiles, ...], scratch: Path, folder: Path) -> tuple[ParquetFiles, ...]:

@@ -30,11 +30,13 @@ TRIES = 5
 class StoredPart:
     """The part of one file. `groups`, `account`, `broken`, `header` and `sha256` describe it as `FilePart` does, by names of objects.
 
-    `objects` are the sizes of all its objects in bytes; `used` is when a run last used it, in seconds since 1970.
+    `objects` are the sizes of all its objects in bytes, and `digests` the SHA-256 of those for which it is known; `used` is when a run last used
+    it, in seconds since 1970.
     """
 
     used: float
     objects: Mapping[str, int]
+    digests: Mapping[str, str]
     groups: list[dict[str, Any]]
     account: dict[str, Any]
     broken: str

@@ -13,16 +13,18 @@ from pathlib import Path
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import FilePart, InputFile
+from etlrun.failures import RunFailure
 from etlrun.reading.account import account_of
 from etlrun.runtime.kept_parts import KeptParts
 from etlrun.runtime.part_folder import AT_ONCE, DAY, PART, PartFolder, StoredPart, read_part_folder
 from etlrun.runtime.part_identity import is_at_rest, name_of
 from etlrun.runtime.run_store import RunStore
 from etlrun.spec.urls import Url
-from etlrun.storage.object_store import ObjectStore, StoredObject, StoreError
-from etlrun.storage.staging_area import StagingArea, as_failure
+from etlrun.storage.digests import digest_of
+from etlrun.storage.object_store import ObjectStore, StoreError
+from etlrun.storage.staging_area import PARTS, StagedObject, StagingArea, as_failure
 
-FOLDER = "parts"
+FOLDER = PARTS
 SWEPT = "swept"  # an object that is written after a sweep
 CODE = (Path(__file__), Path(__file__).with_name("part_folder.py"))  # which writes and reads parts
 HOUR = 3600.0
@@ -52,13 +54,18 @@ class StoreParts(KeptParts):
             return None
         try:
             broken = self._broken(found, folder)
-        except (StoreError, OSError):
+        except (StoreError, OSError, RunFailure):
             return None
         with self._lock:
             self.used += 1
             self._used.add(name)
         files = tuple(
-            ParquetFiles(tuple(map(self._path, group["paths"])), group["marker"], frozenset(group["lacking"]))
+            ParquetFiles(
+                tuple(map(self._path, group["paths"])),
+                group["marker"],
+                frozenset(group["lacking"]),
+                tuple(found.digests.get(name, "") for name in group["paths"]),
+            )
             for group in found.groups
         )
         return FilePart(files, account_of(found.account), broken, tuple(found.header), found.sha256)
@@ -115,8 +122,8 @@ class StoreParts(KeptParts):
         if part.broken:
             folder.mkdir(parents=True, exist_ok=True)
             stored = self._stored()
-            found = StoredObject(stored.url / part.broken, part.objects[part.broken], 0)
-            stored.store.fetch(found, path, goes_on=lambda size: True)
+            place, digest = stored.url / part.broken, part.digests.get(part.broken, "")
+            StagedObject(place, part.objects[part.broken], digest).fetch(stored.store, path)
         return path
 
     def _save(self, folder: PartFolder) -> None:
@@ -137,14 +144,20 @@ class StoreParts(KeptParts):
         start = f"{PART}{name}-{secrets.token_hex(4)}"
         groups = []
         objects: dict[str, int] = {}
+        digests: dict[str, str] = {}
         for index, group in enumerate(part.files):
             names = [f"{start}-{index}-{number}.parquet" for number in range(len(group.paths))]
             groups.append({"paths": names, "marker": group.marker, "lacking": sorted(group.lacking)})
-            objects |= {name: self._copy(path, name) for path, name in zip(group.paths, names, strict=True)}
+            for (path, digest), target in zip(group.digest_by_path.items(), names, strict=True):
+                digests[target] = digest_of(Path(path)) if os.path.exists(path) else digest
+                objects[target] = self._copy(path, target)
         broken = f"{start}-broken.jsonl" if part.quarantine.exists() else ""
         if broken:
+            digests[broken] = digest_of(part.quarantine)
             objects[broken] = self._copy(str(part.quarantine), broken)
-        return StoredPart(time.time(), objects, groups, asdict(part.account), broken, list(part.header), part.sha256)
+        return StoredPart(
+            time.time(), objects, digests, groups, asdict(part.account), broken, list(part.header), part.sha256
+        )
 
     def _copy(self, path: str, name: str) -> int:
         """Copy a file of this machine, or of the staging area, into the folder of parts; returns its size. Raises StoreError and OSError."""

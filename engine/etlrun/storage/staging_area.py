@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from etlrun.storage.object_store import ObjectStore, StoredObject, StoreError
 from etlrun.storage.stores import Stores
 
 AT_ONCE = 8
+PARTS = "parts"  # the folder of the cache of parts, beside those of runs
+_PART = re.compile(rf"/{PARTS}/[0-9a-f]{{32}}/part-[^/]+$")
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,11 @@ class StagingArea:
         missing = (path for path in files if not os.path.exists(path))
         self._for_each(lambda path: self._fetch(store, path, Path(path), files[str(path)]), missing)
 
-    def fetch(self, paths: Iterable[str], folder: Path) -> tuple[str, ...]:
-        """Download files into another folder; returns their paths there. Raises RunFailure."""
+    def fetch(self, files: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+        """Download files, which come with their SHA-256 like those of `download`, into another folder; returns their paths there. Raises RunFailure."""
         store = self.opened()
-        copies = {path: folder / f"{number}.parquet" for number, path in enumerate(paths)}
-        self._for_each(lambda path: self._fetch(store, path, copies[str(path)]), copies)
+        copies = {path: folder / f"{number}.parquet" for number, path in enumerate(files)}
+        self._for_each(lambda path: self._fetch(store, path, copies[str(path)], files[str(path)]), copies)
         return tuple(map(str, copies.values()))
 
     def _fetch(self, store: ObjectStore, path: str | Path, target: Path, sha256: str = "") -> None:
@@ -131,6 +134,9 @@ def as_failure(error: StoreError) -> RunFailure:
 
 
 def damaged(place: object) -> RunFailure:
-    """The failure of a staged file that is no longer what was written."""
+    """The failure of a staged file, or of a part, that is no longer what was written."""
+    if _PART.search(str(place)):
+        message = f"the part {place} was removed or changed after an earlier run had written it"
+        return RunFailure("engine", "stage-damaged", message, "delete this object, then run the pipeline again")
     message = f"the staged file {place} was removed or changed while the run uses it"
     return RunFailure("engine", "stage-damaged", message, "run the pipeline again")

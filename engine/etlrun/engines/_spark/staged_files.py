@@ -64,19 +64,22 @@ class StagedFiles:
         self.area.upload(here)
         self.uploaded.update(here)
         send_by_value(__name__)
-        groups = tuple(neighbours(self._found(part.paths), lambda file: file.size, TASK_BYTES))
+        groups = tuple(neighbours(self._found(part), lambda file: file.size, TASK_BYTES))
         payload = payload_of(ReadJob(self.area, columns, groups, part))
         count = len(groups)
         return self.spark.range(0, count, 1, count).mapInArrow(_reader(payload, PACKAGES), schema)
 
-    def _found(self, paths: Iterable[str]) -> list[FileToRead]:
-        """The files in the order of `paths`. Raises RunFailure if one is missing."""
-        listed = list(paths)
-        found = {path: size for folder in _folders(listed, self.area) for path, size in self.area.sizes(folder).items()}
-        missing = next((path for path in listed if path not in found), "")
+    def _found(self, part: ParquetFiles) -> list[FileToRead]:
+        """The files in the store, in their order. Raises RunFailure if one is missing."""
+        folders = _folders(part.paths, self.area)
+        found = {path: size for folder in folders for path, size in self.area.sizes(folder).items()}
+        missing = next((path for path in part.paths if path not in found), "")
         if missing:
             raise damaged(self.area.url_of(missing))
-        return [FileToRead(path, found[path], self.digests.get(path, "")) for path in listed]
+        return [
+            FileToRead(path, found[path], digest or self.digests.get(path, ""))
+            for path, digest in part.digest_by_path.items()
+        ]
 
     def _nothing(self, frame: DataFrame, folder: Path) -> WrittenFile:
         """A file without rows: the columns of a result that has none. Raises RunFailure."""
