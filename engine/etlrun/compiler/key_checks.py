@@ -21,11 +21,22 @@ def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
             found.setdefault(name, []).append(Use("unique", check, (*use.where, "key")))
     for use in pipeline.sinks.values():
         needs = (("unique", "key", use.value.identified_by()), ("not_null", "key", use.value.identified_by()))
+        checks = found.setdefault(use.value.from_, [])
         for kind, place, columns in (*needs, ("not_null", "columns", use.value.required())):
-            if columns:
-                check = kinds("checks")[kind](columns=columns)
-                found.setdefault(use.value.from_, []).append(Use(kind, check, (*use.where, place)))
+            if columns and not _is_checked(checks, kind, columns):
+                checks.append(Use(kind, kinds("checks")[kind](columns=columns), (*use.where, place)))
     return replace(pipeline, checks={name: tuple(uses) for name, uses in found.items()})
+
+
+def _is_checked(checks: Iterable[Use], kind: str, columns: Iterable[str]) -> bool:
+    """Whether the pipeline has this check of these columns already."""
+    wanted = {name.lower() for name in columns}
+    return any(
+        (use.kind, use.value.where, use.value.severity) == (kind, None, "error")
+        and {name.lower() for name in use.value.columns} == wanted
+        for use in checks
+        if use.where[0] != "steps"
+    )
 
 
 def stages_nothing(use: Use) -> bool:
