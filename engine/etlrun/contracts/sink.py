@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import posixpath
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
 from etlrun.contracts.connection import TABLES, Database, Load, may_lose
 from etlrun.failures import NO_ROOM, RunFailure
@@ -23,6 +26,8 @@ from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
     import duckdb
+
+ABANDONED = 24 * 3600.0  # seconds
 
 
 class Sink(Described):
@@ -190,9 +195,10 @@ def replacing(target: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """
     import duckdb
 
-    new = target.with_name(f".{target.name}.new")
+    new = target.with_name(f".{target.name}.{uuid4().hex[:8]}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target)
         with duckdb.connect() as connection, cancelling(connection.interrupt):
             yield connection, new
         with new.open("rb") as stream:
@@ -208,6 +214,14 @@ def replacing(target: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     finally:
         with suppress(OSError):  # most often it is in its place by now
             new.unlink()
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove new files of `target` that killed runs left: nobody has written to them for a day."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.????????.new"):
+        with suppress(FileNotFoundError):  # another run has removed it
+            if time.time() - path.lstat().st_mtime > ABANDONED:
+                path.unlink()
 
 
 def how_to_flatten(column: Column) -> str:

@@ -13,6 +13,7 @@ import codecs
 import csv
 import io
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +83,12 @@ def write_overrides(
         writer.writerow([*parts, *(_written(entry.answer[output.name]) for output in outputs)])
     path.parent.mkdir(exist_ok=True)
     refuse_outside(root, path.parent, str(path.parent))
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text.getvalue(), encoding="utf-8")
-    draft.replace(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_text(text.getvalue(), encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _written(value: Value) -> str:
