@@ -80,6 +80,15 @@ def test_only_files_that_an_answer_names_are_read(area: StagingArea) -> None:
     assert area.opened().all_below(area.url) == []
 
 
+def test_each_partition_has_a_file_in_their_order_whichever_is_uploaded_first(lake: Lake, area: StagingArea) -> None:
+    lake.server.fail({"/stage/": "slow x1"})
+    payload = payload_of(WriteJob(area, str(area.folder / "stage/r"), ("n",), ("n",)))
+    batch = pa.RecordBatch.from_pydict({"n": [number // 2 for number in range(40)]})
+    files = answer_of(write_partition(payload, 0, [batch])).files
+    assert [file.partition for file in files] == [{"n": str(number)} for number in range(20)]
+    assert [read(to_read(area, file)) for file in files] == [[number, number] for number in range(20)]
+
+
 @pytest.mark.parametrize(
     ("fault", "code"), [("503", "storage-failed"), ("403", "storage-refused"), ("slow x1", ""), ("lost x1", "")]
 )
