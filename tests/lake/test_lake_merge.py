@@ -48,14 +48,14 @@ class Place:
             return delta_log.publish(lake_tables.at(self.folder / "t"), rows_of_run, write)
         return iceberg_log.publish(iceberg_tables.at(self.folder), rows_of_run, write)
 
-    def rows(self) -> list[Row]:
+    def rows(self, version: int | None = None) -> list[Row]:
         """The rows as the library of the format reads them, with sorted columns."""
         if self.kind == "delta":
-            found = DeltaTable(self.folder / "t").to_pyarrow_table()
+            found = DeltaTable(self.folder / "t", version=version).to_pyarrow_table()
         else:
             table = iceberg_tables.at(self.folder).load()
             assert table is not None
-            found = table.scan().to_arrow()
+            found = table.scan(snapshot_id=version).to_arrow()
         return sorted((tuple(row[name] for name in sorted(row)) for row in found.to_pylist()), key=repr)
 
     def files(self) -> set[str]:
@@ -311,6 +311,26 @@ def test_no_file_of_a_commit_is_removed_if_the_look_after_it_fails(
     assert place.rows() == after
     place.publish([("x", 9)], SECOND, write)
     assert place.rows() == after
+
+
+@pytest.mark.parametrize("write", [BY_UNITS, Write("append"), Write("replace")])
+def test_a_version_stays_readable_if_a_newer_run_publishes_before_the_older_one_has_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    place.publish(BEFORE, FIRST, write)
+    module = delta_log if place.kind == "delta" else iceberg_log
+    verify, newer = module._verify, [[("newer", 1), ("newer", 9)]]
+
+    def late(*arguments: Any) -> Any:
+        if newer:
+            place.publish(newer.pop(), THIRD, Write("replace"), by="q")
+        return verify(*arguments)
+
+    monkeypatch.setattr(module, "_verify", late)
+    done = place.publish([("x", 2)], SECOND, write)
+    kept = {"merge": [BEFORE[0], *BEFORE[2:]], "append": BEFORE, "replace": []}[write.mode]
+    assert place.rows(done.version) == sorted([*kept, ("x", 2)])
+    assert place.rows() == [("newer", 1), ("newer", 9)]
 
 
 KILLED = """

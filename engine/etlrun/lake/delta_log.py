@@ -76,8 +76,8 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
         if found is None:
             raise
         return found  # by another process in the meantime
-    _verify(folder, committed.version, write, changes)
-    remove_abandoned(folder, publication, application, {file.path.split("/")[0] for file in changes.added})
+    named = _verify(folder, committed.version, write, changes)
+    remove_abandoned(folder, publication, application, named)
     remove_forgotten(folder, lambda: known(folder))
     return committed
 
@@ -296,8 +296,8 @@ def _refuse_foreign_commits(root: str, table: DeltaTable, seen: int) -> None:
         raise RunFailure("sink", "publish-conflict", message, "check what it wrote")
 
 
-def _verify(folder: TableFolder, version: int, write: Write, changes: FileChanges) -> None:
-    """Check that the version has exactly the files of the run in the part that it replaces. Raises RunFailure."""
+def _verify(folder: TableFolder, version: int, write: Write, changes: FileChanges) -> set[str]:
+    """Check that the version has exactly the files of the run in the part that it replaces; returns the folders of its files. Raises RunFailure."""
     table = open_delta(folder, version)
     assert table is not None, "it was written"
     there = {file.path for file in files_of(table)}
@@ -309,6 +309,7 @@ def _verify(folder: TableFolder, version: int, write: Write, changes: FileChange
         raise RunFailure(
             "sink", UNKNOWN, message, f"restore version {version - 1} of the table, and report this as a bug"
         )
+    return {path.split("/")[0] for path in there}
 
 
 def _owned_files(table: DeltaTable, write: Write) -> set[str]:

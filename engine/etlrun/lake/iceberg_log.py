@@ -61,10 +61,9 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
         if found is None:
             raise
         return replace(found, place=_place(location))  # by another process in the meantime
-    _verify(place, committed.version, write, changes)
-    there = known(place)
-    remove_abandoned(folder, publication, application, there.current if there else ())
-    remove_forgotten(folder, lambda: there)
+    named = _verify(place, committed.version, write, changes)
+    remove_abandoned(folder, publication, application, named)
+    remove_forgotten(folder, lambda: known(place))
     return committed
 
 
@@ -203,8 +202,11 @@ def _paths(table: Table, snapshot: int) -> set[str]:
     return {path for entry in entries if (path := path_in(table, entry.data_file)) is not None}
 
 
-def _verify(place: CatalogTable, snapshot: int, write: Write, changes: FileChanges) -> None:
-    """Check that the snapshot has exactly the files of the run in the part that it replaces. Raises RunFailure."""
+def _verify(place: CatalogTable, snapshot: int, write: Write, changes: FileChanges) -> set[str]:
+    """Check that the snapshot has exactly the files of the run in the part that it replaces; returns the folders of its files.
+
+    Raises RunFailure.
+    """
     from pyiceberg.manifest import DataFileContent
 
     with catalog_failures(place.catalog):
@@ -224,6 +226,12 @@ def _verify(place: CatalogTable, snapshot: int, write: Write, changes: FileChang
         raise RunFailure(
             "sink", UNKNOWN, message, "roll the table back to the previous snapshot, and report this as a bug"
         )
+    return set(map(_folder_of, filter(None, there)))
+
+
+def _folder_of(path: str) -> str:
+    """The folder of a file below that of all data files."""
+    return path.removeprefix(DATA).split("/")[0]
 
 
 def known(place: CatalogTable) -> Known | None:
@@ -238,5 +246,5 @@ def known(place: CatalogTable) -> Known | None:
     if oldest is not None and _follows_others(oldest):
         since = format(datetime.fromtimestamp(oldest.timestamp_ms / 1000, UTC), "%Y%m%dT%H%M%SZ")
     now = _current(table)
-    current = {path.removeprefix(DATA).split("/")[0] for path in (_paths(table, now) if now else ())}
+    current = set(map(_folder_of, _paths(table, now) if now else ()))
     return Known(current, {(commit.run, commit.application) for commit in _commits(table.snapshots())}, since)
