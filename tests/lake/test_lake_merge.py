@@ -25,6 +25,7 @@ from lake_tables import COLUMNS, FIRST, SECOND, THIRD, Row, publication
 from etlrun.failures import RunFailure
 from etlrun.lake import delta_log, iceberg_log, merging
 from etlrun.lake.commits import Committed, Write
+from etlrun.lake.iceberg_catalog import CatalogTable
 from etlrun.lake.iceberg_commit import Attempt
 from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.language.type_texts import parse_type
@@ -313,6 +314,35 @@ def test_no_file_of_a_commit_is_removed_if_the_look_after_it_fails(
     assert place.rows() == after
 
 
+def test_a_commit_is_reported_as_unknown_and_its_files_stay_if_the_table_cannot_be_opened_after_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.publish(BEFORE, FIRST, BY_UNITS)
+    owner, name = (delta_log, "_write") if place.kind == "delta" else (Attempt, "commit")
+    opener = (delta_log, "open_delta") if place.kind == "delta" else (CatalogTable, "load")
+    commit = getattr(owner, name)
+
+    def fail(*_: Any) -> Any:
+        raise RunFailure("sink", "storage-failed", "no answer", "try again")
+
+    def lost(*arguments: Any) -> Any:
+        commit(*arguments)
+        monkeypatch.setattr(*opener, fail)
+        if place.kind == "iceberg":
+            raise RunFailure("sink", "publish-unknown", "no reply", "wait")
+        raise OSError("connection reset")
+
+    monkeypatch.setattr(owner, name, lost)
+    with pytest.raises(RunFailure) as failure:
+        place.publish([("x", 2)], SECOND, BY_UNITS)
+    monkeypatch.undo()
+    assert failure.value.code == "publish-unknown"
+    after = [BEFORE[0], *BEFORE[2:], ("x", 2)]
+    assert place.rows() == after
+    place.publish([("x", 2)], SECOND, BY_UNITS)
+    assert place.rows() == after
+
+
 @pytest.mark.parametrize("write", [BY_UNITS, Write("append"), Write("replace")])
 def test_a_version_stays_readable_if_a_newer_run_publishes_before_the_older_one_has_ended(
     place: Place, monkeypatch: pytest.MonkeyPatch, write: Write
@@ -340,6 +370,7 @@ sys.path.insert(0, sys.argv[1])
 import duckdb
 from etlrun.lake import delta_log, iceberg_log, merging
 from etlrun.lake.commits import Write
+from etlrun.lake.iceberg_catalog import CatalogTable
 from etlrun.lake.iceberg_commit import Attempt
 from lake_tables import SECOND
 from test_lake_merge import BY_UNITS, Place

@@ -70,8 +70,11 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
         with adopted(folder, publication, application, write.partition_by, inside) as files:
             refuse_foreign_partitions(publication, files, write)
             committed, changes = _commit(folder, publication, write, files)
-    except RunFailure:
-        table = open_delta(folder)
+    except RunFailure as failure:
+        try:
+            table = open_delta(folder)
+        except RunFailure:
+            raise failure from failure.__cause__
         found = None if table is None else published(delta_runs(table, publication, write), publication, write)
         if found is None:
             raise

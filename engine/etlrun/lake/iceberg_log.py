@@ -55,8 +55,11 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
         with adopted(folder, publication, application, write.partition_by, publication.columns) as files:
             refuse_foreign_partitions(publication, files, write)
             committed, changes = _commit(attempt, files, f"{location.rstrip('/')}/{DATA}")
-    except RunFailure:
-        table = place.load()
+    except RunFailure as failure:
+        try:
+            table = place.load()
+        except RunFailure:
+            raise failure from failure.__cause__
         found = None if table is None else published(_run_log(place, table, publication, write), publication, write)
         if found is None:
             raise
