@@ -25,7 +25,7 @@ def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
         for kind, place, columns in (*needs, ("not_null", "columns", use.value.required())):
             if columns and not _is_checked(checks, kind, columns):
                 checks.append(Use(kind, kinds("checks")[kind](columns=columns), (*use.where, place)))
-    return replace(pipeline, checks={name: tuple(uses) for name, uses in found.items()})
+    return replace(pipeline, checks={name: tuple(uses) for name, uses in found.items() if uses})
 
 
 def _is_checked(checks: Iterable[Use], kind: str, columns: Iterable[str]) -> bool:
