@@ -16,7 +16,12 @@ from apart import DRIVER, WORKERS, Apart, ApartProject, apart_cluster, can_open,
 from object_server import ObjectServer
 from projects import wait_for
 
-PROFILE = '{}: {{engine: {{spark: {{master: "{}", read: {}, conf: {{spark.executor.memory: 600m, spark.executor.extraJavaOptions: "{}"{}}}}}}}, connections: {{warehouse: {{duckdb: apart.duckdb}}, CATALOG}}}}'
+_PROFILE = '{}: {{engine: {{spark: {{master: "{}", read: {}, conf: {{spark.executor.memory: 600m, spark.executor.extraJavaOptions: "{}"{}}}}}}}, connections: {{warehouse: {{duckdb: apart.duckdb}}, CATALOG}}}}'
+
+
+def profile_of(cluster: Apart, name: str, read: str, conf: str = "") -> str:
+    """A profile of Spark on the cluster; `conf` is more of its settings, after a comma."""
+    return _PROFILE.format(name, cluster.master, read, cluster.record, conf)
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +36,9 @@ def cluster() -> Iterator[Apart]:
 def shop(server: ObjectServer, cluster: Apart) -> Lake:
     """A project of the user of the driver."""
     profiles = (
-        PROFILE.format("apart", cluster.master, "tasks", cluster.record, ""),
-        PROFILE.format("kept", cluster.master, "tasks", cluster.record, "").replace(
-            "connections:", "parts: {keep: 40d}, connections:"
-        ),
-        PROFILE.format("bare", cluster.master, "driver", cluster.record, ", spark.executorEnv.PYTHONPATH: /nowhere"),
+        profile_of(cluster, "apart", "tasks"),
+        profile_of(cluster, "kept", "tasks").replace("connections:", "parts: {keep: 40d}, connections:"),
+        profile_of(cluster, "bare", "driver", ", spark.executorEnv.PYTHONPATH: /nowhere"),
     )
     lake = new_lake(server, cluster.folder / DRIVER, "without-disk", ApartProject)
     return with_rows(lake, ", ".join(profiles))

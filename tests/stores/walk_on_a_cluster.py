@@ -23,7 +23,7 @@ if __name__ == "__main__":
 import pyarrow as pa
 from deltalake import DeltaTable
 from store_projects import Lake, new_lake, with_runs
-from test_cluster_without_disk import PROFILE, bare_python, kill_at_upload
+from test_cluster_without_disk import bare_python, kill_at_upload, profile_of
 
 from apart import DRIVER, WORKERS, Apart, ApartProject, apart_cluster, can_open, why_not
 from object_server import ObjectServer, object_server
@@ -122,7 +122,7 @@ def new_walk(server: ObjectServer, cluster: Apart) -> Walk:
     for name in ("mappings", "prompts"):
         shutil.copytree(HOME / name, project.folder / name)
     profiles = [
-        PROFILE.format(name, cluster.master, read, conf).replace(", CATALOG", "")
+        profile_of(cluster, name, read, conf).replace(", CATALOG", "")
         for name, read, conf in (("apart", "tasks", ""), ("bare", "driver", ", spark.executorEnv.PYTHONPATH: /nowhere"))
     ]
     settings = (project.folder / "etlrun.yaml").read_text()
