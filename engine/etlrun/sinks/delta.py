@@ -22,19 +22,19 @@ sinks:
     delta: {from: orders, path: lake/orders, write: merge, key: [id]}
 ```
 
-A merge reads the key columns of the table. It writes the files again that have rows with keys of the run, without these rows. The machine that runs etlrun
-does this, so these files may have at most 10 GB. If `key` contains all columns of `partition_by`, only the partitions of the run are read.
+A merge reads the key columns of the table. Then it rewrites the files that contain keys of the run, without the replaced
+rows. The machine that runs etlrun does this, so these files may have at most 10 GB together. If `key` contains all columns
+of `partition_by`, only the partitions of the run are read.
 
 A run publishes at most once, because its id is in the Delta log. If a run computes the same rows that the last run
 appended, they are not appended again, and an older run never replaces the rows of a newer run. If another program
-commits at the same time, the publish is tried again; it never replaces rows that the other program wrote, except
-those with the same key in a merge. This needs a
-store with conditional writes ("write only if the object does not exist"): Amazon S3, Google Cloud Storage and Azure
-have them. Tables at `gs://` are not covered by the tests of etlrun. If a run is killed, its unused files stay in the
-folder; a publish removes them after a week.
+commits at the same time, the publish is tried again; it never replaces rows that the other program wrote, except those
+with the same key in a merge. This needs a store with conditional writes ("write only if the object does not exist"):
+Amazon S3, Google Cloud Storage and Azure have them. Tables at `gs://` are not covered by the tests of etlrun. If a run is
+killed, its unused files stay in the folder; a publish removes them after a week.
 
-A table with rules that only its writers can verify is refused: constraints, generated or identity columns, column mapping, or `not null` columns if the
-relation may have nulls there.
+A table of another program is refused if it has rules that etlrun does not verify: constraints, generated or identity
+columns, column mapping, or `not null` columns if the relation may have nulls there.
 
 The sink needs `pip install 'etlrun[delta]'`. A table with a column of type timestamp needs readers that support reader
 version 3 with the feature `timestampNtz`.

@@ -16,15 +16,16 @@ sinks:
 * `write: {replace_where: ...}` replaces partitions. The condition is `column = value` for columns of `partition_by`; join
   several with `and`.
 * `write: append` adds rows.
-* `write: merge` with `key` is an upsert: a row replaces the rows of the table with the same key; the other rows stay. It reads the key
-  columns of the table, and writes the files again that have such rows: at most 10 GB, on the machine that runs etlrun. If `key` contains all columns of
-  `partition_by`, only the partitions of the run are read. A table with delete files (merge on read) is refused.
+* `write: merge` with `key` is an upsert: a row replaces the rows of the table with the same key; the other rows stay. A merge
+  reads the key columns of the table. Then it rewrites the files that contain keys of the run, without the replaced rows: at
+  most 10 GB, on the machine that runs etlrun. If `key` contains all columns of `partition_by`, only the partitions of the
+  run are read. A table with delete files (merge on read) is refused.
 
 A run publishes at most once, because its id is in the snapshot. If a run computes the same rows that the last run
 appended, they are not appended again, and an older run never replaces the rows of a newer run. If another program
 commits at the same time, the publish is tried again; it never replaces rows that the other program wrote, except
-those with the same key in a merge. If a run is
-killed, its unused files stay in the folder; a publish removes them after a week. `tinyint` and `smallint` become `int`.
+those with the same key in a merge. If a run is killed, its unused files stay in the folder; a publish removes them after a
+week. `tinyint` and `smallint` become `int`.
 
 The sink needs `pip install 'etlrun[iceberg]'`.
 """
