@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable, Field, Schema, TableFeatures
-from deltalake.schema import PrimitiveType
+from deltalake.schema import PrimitiveType, StructType
 from lake_tables import FIRST, at, publication, rows_of
 
 from etlrun.failures import RunFailure
@@ -34,9 +34,15 @@ def with_feature(root: Path, feature: Any) -> None:
     table(root).alter.add_feature(feature, allow_protocol_versions_increase=True)
 
 
+def with_struct(root: Path) -> None:
+    inner = Field("x", PrimitiveType("long"), metadata=CONDITION)
+    DeltaTable.create(root, Schema([Field("units", StructType([inner]))]))
+
+
 RULES: dict[str, tuple[Callable[[Path], object], str]] = {
     "constraint": (constrained, "the constraint `positive` (units > 0)"),
     "condition": (lambda root: table(root, rule=CONDITION), "a rule for its column `units` (`delta.invariants`)"),
+    "condition in a struct": (with_struct, "a rule for its column `units` (`delta.invariants`)"),
     "generated": (lambda root: table(root, rule={"delta.generationExpression": "7"}), "`delta.generationExpression`"),
     "stored names": (lambda root: table(root, **{"delta.columnMapping.mode": "name"}), "stored under other names"),
     "unknown feature": (lambda root: with_feature(root, TableFeatures.RowTracking), "the feature rowTracking"),

@@ -6,12 +6,13 @@ The rules are those of the Delta protocol, "Requirements for Writers": https://g
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.sink import Publication
 from etlrun.failures import RunFailure
 from etlrun.lake.commits import Write
+from etlrun.lake.required_columns import refuse_nulls
 from etlrun.language.arrow import published_schema
 
 if TYPE_CHECKING:
@@ -52,15 +53,8 @@ def refuse_other_rules(root: str, table: DeltaTable, publication: Publication) -
     if rule := next(_rules(table), ""):
         fix = "remove the rule from the table and write it as a check of the pipeline, or publish to another table"
         raise RunFailure("sink", "table-mismatch", f"the table {root} has {rule}, which etlrun does not support", fix)
-    required = {field.name.lower() for field in table.schema().fields if not field.nullable}
-    wrong = [item.name for item in publication.columns if item.nullable and item.name.lower() in required]
-    if wrong:
-        raise RunFailure(
-            "sink",
-            "table-mismatch",
-            f"the table {root} requires a value in `{wrong[0]}`, but the column of the relation may be null",
-            f"make the column of the table nullable, or filter the rows: `filter: {wrong[0]} is not null`",
-        )
+    required = (field.name for field in table.schema().fields if not field.nullable)
+    refuse_nulls(root, required, publication.columns)
 
 
 def _rules(table: DeltaTable) -> Iterator[str]:
@@ -72,11 +66,21 @@ def _rules(table: DeltaTable) -> Iterator[str]:
     if configuration.get(MAPPING, "none") != "none":
         yield f"columns that are stored under other names (`{MAPPING}` is {configuration[MAPPING]})"
     for field in table.schema().fields:
-        for name in json.loads(field.to_json()).get("metadata", {}):
-            if name.startswith("delta.") and not name.startswith("delta.columnMapping."):
-                yield f"a rule for its column `{field.name}` (`{name}`)"
+        for name in _rules_inside(json.loads(field.to_json())):
+            yield f"a rule for its column `{field.name}` (`{name}`)"
     if others := sorted(set(table.protocol().writer_features or ()) - FEATURES):
         yield f"the feature {others[0]}"
+
+
+def _rules_inside(node: Any) -> Iterator[str]:
+    """The names of rules in the JSON of a column, also for fields of its struct."""
+    if isinstance(node, Mapping):
+        for name in node.get("metadata", ()):
+            if name.startswith("delta.") and not name.startswith("delta.columnMapping."):
+                yield name
+    inner = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    for each in inner:
+        yield from _rules_inside(each)
 
 
 def schema_after(table: DeltaTable, publication: Publication) -> Schema:

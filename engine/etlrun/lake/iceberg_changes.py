@@ -11,6 +11,7 @@ from etlrun.failures import RunFailure
 from etlrun.lake.commits import Write
 from etlrun.lake.iceberg_catalog import CatalogTable
 from etlrun.lake.iceberg_types import iceberg_schema, identity_columns, shown_type
+from etlrun.lake.required_columns import refuse_nulls
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table, Transaction
@@ -41,7 +42,8 @@ def table_changes(place: CatalogTable, table: Table, publication: Publication, w
     """The changes of `replace` to the columns. Raises RunFailure for other writes, which keep old rows."""
     ours = {field.name: shown_type(field.field_type) for field in iceberg_schema(publication.columns).fields}
     there = {field.name: shown_type(field.field_type) for field in table.schema().fields}
-    _refuse_nulls(place, table, publication)
+    required = (field.name for field in table.schema().fields if field.required)
+    refuse_nulls(place.shown, required, publication.columns)
     if there == ours:
         return TableChanges()
     added = tuple(name for name, kind in ours.items() if there.get(name) != kind)
@@ -69,18 +71,3 @@ def refuse_other_partitions(place: CatalogTable, table: Table, partition_by: Seq
         fix = "etlrun supports only partitions by the values of columns; publish to another table"
     message = f"the table {place.shown} is partitioned by {shown or 'nothing'}, but `partition_by` of the sink is {', '.join(partition_by) or 'missing'}"
     raise RunFailure("sink", "table-mismatch", message, fix)
-
-
-def _refuse_nulls(place: CatalogTable, table: Table, publication: Publication) -> None:
-    required = {field.name for field in table.schema().fields if field.required}
-    wrong = [item.name for item in publication.columns if item.nullable and item.name in required]
-    if wrong:
-        message = (
-            f"the table {place.shown} requires a value in `{wrong[0]}`, but the column of the relation may be null"
-        )
-        raise RunFailure(
-            "sink",
-            "table-mismatch",
-            message,
-            f"make the column of the table optional, or filter the rows: `filter: {wrong[0]} is not null`",
-        )

@@ -51,45 +51,37 @@ def rewritten(
     """Write the files with rows that the files `new` replace into a folder of the table; it is removed if the block raises that they are not
     published. The files have the columns `inside`. Raises RunFailure.
     """
-    with new_folder(folder, publication, write.application(publication)) as target:
-        yield _rewritten(folder, snapshot, publication, write, new, inside, target)
-
-
-def _rewritten(
-    folder: TableFolder,
-    snapshot: Snapshot,
-    publication: Publication,
-    write: Write,
-    new: Sequence[AdoptedFile],
-    inside: Columns,
-    target: str,
-) -> FileChanges:
     import duckdb
 
-    candidates = _candidates(snapshot, write, new)
     keys = publication.columns.keep(item.name for item in publication.columns if item.name.lower() in _lower(write.key))
     publication.scratch.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            TemporaryDirectory(dir=publication.scratch) as scratch,
-            duckdb.connect(config={"temp_directory": f"{scratch}/spilled"}) as connection,
-            cancelling(connection.interrupt),
-        ):
-            merge = _Merge(connection, replace(snapshot, files=candidates), keys, Path(scratch))
-            found = merge.find(publication)
-            if not found:
-                return FileChanges()
-            with folder.workspace(target) as work:
-                files = with_footers(merge.rewrite(found, inside, work), publication)
-                kept = tuple(add_files(folder, target, files, publication))
-            return FileChanges(tuple(each.file for each in found), kept)
-    except duckdb.Error as error:
-        detail = str(error).splitlines()[0]
-        if any(sign in detail for sign in NO_ROOM):
-            raise unwritten(folder.uri, detail) from error
-        message = f"the table {folder.uri} was not changed, because a merge cannot read its rows: {detail}"
-        fix = "restore the file from a copy, or publish all rows with `write: replace`"
-        raise RunFailure("sink", "unreadable-table", message, fix) from error
+    with new_folder(folder, publication, write.application(publication)) as target:
+        try:
+            with (
+                TemporaryDirectory(dir=publication.scratch) as scratch,
+                duckdb.connect(config={"temp_directory": f"{scratch}/spilled"}) as connection,
+                cancelling(connection.interrupt),
+            ):
+                candidates = replace(snapshot, files=_candidates(snapshot, write, new))
+                merge = _Merge(connection, candidates, keys, Path(scratch))
+                changes = FileChanges()
+                if found := merge.find(publication):
+                    with folder.workspace(target) as work:
+                        files = with_footers(merge.rewrite(found, inside, work), publication)
+                        kept = tuple(add_files(folder, target, files, publication))
+                    changes = FileChanges(tuple(each.file for each in found), kept)
+        except duckdb.Error as error:
+            raise _unreadable(folder, str(error).splitlines()[0]) from error
+        yield changes
+
+
+def _unreadable(folder: TableFolder, detail: str) -> RunFailure:
+    """The failure of a statement over the files of a table; the table is unchanged."""
+    if any(sign in detail for sign in NO_ROOM):
+        return unwritten(folder.uri, detail)
+    message = f"the table {folder.uri} was not changed, because a merge cannot read its rows: {detail}"
+    fix = "restore the file from a copy, or publish all rows with `write: replace`"
+    return RunFailure("sink", "unreadable-table", message, fix)
 
 
 @dataclass(frozen=True)
